@@ -1,0 +1,10 @@
+export { defaultCacheDir } from './folders.ts';
+export { isAlive } from './leftover.ts';
+export {
+  endLeftoverPostgres,
+  type PostgresOptions,
+  type PostgresServer,
+  startPostgres,
+} from './postgres.ts';
+export { type DaemonRole, provision } from './provision.ts';
+export type { ServerExit } from './server-process.ts';
