@@ -1,0 +1,92 @@
+// The public face of @tapestry/ndmp. It opens no socket: adapters bring the bytes.
+
+export { CHALLENGE_BYTES, md5Answer, sameSecret } from './authentication.ts';
+export {
+  type CallOptions,
+  NdmpClient,
+  type NdmpClientOptions,
+  type NdmpHandlers,
+  type NdmpTransport,
+  type Notification,
+  type RecoverRequest,
+} from './client.ts';
+export { type ClientEvent, ClientSession, type Post } from './client-session.ts';
+export {
+  ADDR_TYPE,
+  AUTH_TYPE,
+  BUTYPE_ATTR,
+  CONNECTION_STATUS,
+  DATA_HALT,
+  DATA_OPERATION,
+  DATA_STATE,
+  DATA_STATE_UNSUPPORTED,
+  FILE_TYPE,
+  FS_INFO_UNSUPPORTED,
+  FS_TYPE,
+  LOG_TYPE,
+  MOVER_HALT,
+  MOVER_MODE,
+  MOVER_PAUSE,
+  MOVER_STATE,
+  NDMP_ERROR,
+  nameOf,
+  RECOVERY_STATUS,
+  SCSI_FLAGS,
+  TAPE_MTIO,
+  TAPE_OPEN_MODE,
+  U32_MAX,
+  U64_MAX,
+} from './constants.ts';
+export {
+  decodeReply,
+  encodeHeaderError,
+  encodePost,
+  encodeRawPost,
+  encodeReply,
+  encodeRequest,
+  HEADER_BYTES,
+  type Header,
+  MESSAGE_TYPE,
+  type RawMessage,
+  type Stamp,
+  splitRecord,
+} from './envelope.ts';
+export {
+  countHistory,
+  HISTORY_CODE,
+  HistoryBatch,
+  type HistoryKind,
+  type HistoryPost,
+  type HistoryVisitor,
+  readHistory,
+} from './file-history.ts';
+export { FramingError, RecordFramer } from './framer.ts';
+export type { FileStat, HistoryDir, HistoryFile, HistoryNode } from './history-codec.ts';
+export {
+  type MessageTable,
+  messagesOf,
+  type NdmpVersion,
+  type PostBody,
+  type PostName,
+  type PostRow,
+  type ReplyBody,
+  type RequestBody,
+  type RequestName,
+  type RequestRow,
+  VERSION_MAX,
+} from './messages.ts';
+export { isRefusal, NdmpError, type NdmpFailure, toStatusError } from './ndmp-error.ts';
+export type {
+  AuthAttr,
+  AuthData,
+  ButypeInfo,
+  DeviceInfo,
+  FsInfo,
+  LogFile,
+  LogMessage,
+  NameEntry,
+  NdmpAddress,
+  Pval,
+  TcpEndpoint,
+} from './structures.ts';
+export { bytesFromText, textFromBytes, XdrError, XdrReader, XdrWriter } from './xdr.ts';
