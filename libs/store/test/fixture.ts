@@ -3,9 +3,8 @@
 import type { PostgresServer } from '@tapestry/servers';
 import { startTestPostgres } from '@tapestry/testkit';
 import { afterAll, beforeAll } from 'vitest';
-import { type Migrations, openStore, type Store, type StoreLog } from '../src/index.ts';
-
-export const quietLog: StoreLog = { info: () => {}, warn: () => {}, error: () => {} };
+import { type Migrations, openStore, type Store } from '../src/index.ts';
+import { quietLog } from './quiet-log.ts';
 
 export interface Fixture {
   server(): PostgresServer;

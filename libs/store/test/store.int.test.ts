@@ -11,7 +11,8 @@ import {
   purge,
   toJsonText,
 } from '../src/index.ts';
-import { quietLog, withPostgres } from './fixture.ts';
+import { withPostgres } from './fixture.ts';
+import { quietLog } from './quiet-log.ts';
 
 interface Db {
   jobs: { id: bigint; name: string; at_ms: number };

@@ -1,0 +1,3 @@
+import type { StoreLog } from '../src/index.ts';
+
+export const quietLog: StoreLog = { info: () => {}, warn: () => {}, error: () => {} };
