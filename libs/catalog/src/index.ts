@@ -1,0 +1,21 @@
+// The catalog of what is in an image: history spool, build of a file list, queries over file lists.
+// DuckDB (a native library of 70 MB) is loaded at the first query, never by importing this.
+
+export type { BuildProgress, BuildRequest, BuildResult } from './build/request.ts';
+export {
+  normalizePath,
+  type PathText,
+  pathBelowPrefix,
+  pathFromBytes,
+  pathToBytes,
+} from './path-text.ts';
+export type {
+  FileListEntry,
+  FileListRef,
+  ListOptions,
+  Page,
+  PageOptions,
+  SearchOptions,
+  Selection,
+  Totals,
+} from './query/types.ts';
