@@ -4,6 +4,14 @@ export type * from '../gen/types.ts';
 export { type Codec, codec, type Init, type MessageName } from './codec.ts';
 export { type Permissions, permissionsOf, type StreamPlan, streamPlans } from './permissions.ts';
 export {
+  type CredentialKey,
+  makeCredentialKey,
+  type NdmpCredential,
+  openCredential,
+  type SealedCredential,
+  sealCredential,
+} from './sealed-credential.ts';
+export {
   callerToken,
   durableName,
   type EventName,
