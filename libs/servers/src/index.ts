@@ -1,6 +1,16 @@
 export { defaultCacheDir } from './folders.ts';
 export { isAlive } from './leftover.ts';
 export {
+  findNatsServer,
+  findNatsServer,
+  type NatsOptions,
+  type NatsOptions,
+  type NatsServer,
+  type NatsServer,
+  startNats,
+  startNats,
+} from './nats.ts';
+export {
   endLeftoverPostgres,
   type PostgresOptions,
   type PostgresServer,

@@ -1,0 +1,33 @@
+// A nats-server for one test file: real, with JetStream, on a free port of loopback.
+
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isAlive, type NatsServer, startNats } from '@tapestry/servers';
+
+/**
+ * Starts an empty server (about 30 ms). stop() also removes its files; at the latest it ends with the test
+ * process. restart() keeps port and streams.
+ * @param options.config users and permissions, in nats-server's own language
+ */
+export async function startTestNats(options: { config?: string } = {}): Promise<NatsServer> {
+  sweep();
+  const folder = mkdtempSync(join(tmpdir(), `tapestry-nats-${process.pid}-`));
+  const server = await startNats({ folder, config: options.config, endWithUs: true });
+  return {
+    ...server,
+    stop: async () => {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Removes what a test process that was killed left behind; starting on a folder ends its server. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const owner = Number(/^tapestry-nats-(\d+)-/.exec(name)?.[1]);
+    if (!(owner > 0) || isAlive(owner)) continue;
+    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
+}
