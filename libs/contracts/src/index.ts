@@ -11,6 +11,7 @@ export {
   type SealedCredential,
   sealCredential,
 } from './sealed-credential.ts';
+export { type StartTicket, signStart, verifyStart } from './start-ticket.ts';
 export {
   callerToken,
   durableName,
