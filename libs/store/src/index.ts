@@ -22,6 +22,12 @@ export {
 } from './leadership.ts';
 export type { Migration, Migrations } from './migrate.ts';
 export {
+  type PrimaryContext,
+  type PrimaryOptions,
+  type Stoppable,
+  startPrimary,
+} from './primary.ts';
+export {
   afterCommit,
   openStore,
   type PoolCounts,
