@@ -1,15 +1,6 @@
 export { defaultCacheDir } from './folders.ts';
 export { isAlive } from './leftover.ts';
-export {
-  findNatsServer,
-  findNatsServer,
-  type NatsOptions,
-  type NatsOptions,
-  type NatsServer,
-  type NatsServer,
-  startNats,
-  startNats,
-} from './nats.ts';
+export { findNatsServer, type NatsOptions, type NatsServer, startNats } from './nats.ts';
 export {
   endLeftoverPostgres,
   type PostgresOptions,

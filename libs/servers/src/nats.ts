@@ -17,6 +17,7 @@ import { defaultCacheDir } from './folders.ts';
 import { endLeftover } from './leftover.ts';
 import {
   endServer,
+  killServer,
   type ServerExit,
   type ServerProcess,
   spawnServer,
@@ -117,8 +118,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     stop,
     kill: async () => {
       wanted = false;
-      server.signal('SIGKILL');
-      await server.exited;
+      await killServer(server);
     },
     restart: async () => {
       await stop();

@@ -11,6 +11,7 @@ import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts'
 import { copyTemplate, initDataFolder, majorOf, SUPERUSER } from './postgres-data.ts';
 import {
   endServer,
+  killServer,
   type ServerExit,
   type ServerProcess,
   spawnServer,
@@ -102,8 +103,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     stop,
     kill: async () => {
       wanted = false;
-      server.signal('SIGKILL');
-      await server.exited;
+      await killServer(server);
     },
     restart: async () => {
       await stop();

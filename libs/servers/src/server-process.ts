@@ -29,11 +29,17 @@ export interface ServerExit {
 export interface ServerProcess {
   readonly pid: number;
   readonly exited: Promise<ServerExit>;
+  /** Also its own children are gone and all that they wrote was read (they share its output). */
+  readonly closed: Promise<void>;
   /** Undefined while it runs. */
   exit(): ServerExit | undefined;
   signal(name: NodeJS.Signals): void;
   /** The last lines that it wrote. */
   tail(): string;
+  /** How many lines it has written. */
+  lineCount(): number;
+  /** Those of the last lines that came after the first `count`. */
+  linesSince(count: number): string[];
 }
 
 /** Starts the command. Rejects when it cannot be executed at all. */
@@ -54,8 +60,10 @@ export async function spawnServer(command: ServerCommand): Promise<ServerProcess
 
 function follow(child: ChildProcess, command: ServerCommand): ServerProcess {
   const lines: string[] = [];
+  let written = 0;
   const keep = (line: string) => {
     lines.push(line);
+    written++;
     if (lines.length > TAIL_LINES_MAX) lines.shift();
     command.onLine?.(line);
   };
@@ -72,13 +80,16 @@ function follow(child: ChildProcess, command: ServerCommand): ServerProcess {
       resolve(exit);
     });
   });
-  // The child must not keep a finished test or command alive; whoever needs its end awaits `exited`.
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   return {
     pid: child.pid as number,
     exited,
+    closed,
     exit: () => exit,
     signal: (name) => void child.kill(name),
     tail: () => lines.join('\n'),
+    lineCount: () => written,
+    linesSince: (count) => lines.slice(Math.max(0, lines.length - (written - count))),
   };
 }
 
@@ -107,5 +118,17 @@ export async function endServer(
     await Promise.race([server.exited, sleep(step.waitMs, undefined, { ref: false })]);
   }
   if (server.exit() === undefined) server.signal('SIGKILL');
-  return await server.exited;
+  return await server.exited.finally(() => closedSoon(server));
+}
+
+/** SIGKILL, as a crash would; resolves when the server and its own children are gone. */
+export async function killServer(server: ServerProcess): Promise<void> {
+  if (server.exit() === undefined) server.signal('SIGKILL');
+  await server.exited;
+  await closedSoon(server);
+}
+
+/** Bounded, because a stray grandchild may hold the output open. */
+async function closedSoon(server: ServerProcess): Promise<void> {
+  await Promise.race([server.closed, sleep(5_000, undefined, { ref: false })]);
 }

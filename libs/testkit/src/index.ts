@@ -1,5 +1,6 @@
 export { eventually } from './eventually.ts';
 export { type FakeService, fakeService, type RecordedCall } from './fake-service.ts';
+export { startTestNats } from './nats-server.ts';
 export { startTestPostgres } from './postgres.ts';
 export { allIdentities, startTestBus, type TestBus, type TestBusOptions } from './test-bus.ts';
 export { startTestDaemon, type TestDaemonOptions } from './test-daemon.ts';
