@@ -18,7 +18,7 @@ import { StatusError } from '@tapestry/status';
 import type { BusLog, EventInfo, Subscription } from './bus.ts';
 import { injectTrace, withTrace } from './trace.ts';
 
-const PUBLISH_TIMEOUT_MS = 5_000;
+const PUBLISH_TIMEOUT_MS = 2_000;
 const RETRY_PAUSE_MS = 500;
 /** How soon a message whose handler failed comes again. */
 const REDELIVER_MS = 1_000;
@@ -106,8 +106,8 @@ async function pull<E extends EventName>(
   );
   const messages = await consumer.consume({
     max_messages: 64,
-    idle_heartbeat: 5_000,
-    expires: 20_000,
+    idle_heartbeat: 1_000,
+    expires: 10_000,
   });
   onOpen(async () => {
     await messages.close();

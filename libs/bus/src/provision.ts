@@ -58,7 +58,7 @@ export async function provisionStreams(options: ProvisionOptions): Promise<void>
           filter_subject: filter,
           ack_policy: AckPolicy.Explicit,
           deliver_policy: DeliverPolicy.All,
-          ack_wait: 30 * 1e9,
+          ack_wait: 10 * 1e9,
           max_ack_pending: 256,
           inactive_threshold: 365 * DAY_NS,
         });

@@ -20,7 +20,8 @@ export function authorizationConfig(users: readonly BusUser[], provisionPassword
     ['$JS.API.>'],
     [`${inboxPrefix(PROVISION_USER.service)}.>`],
   );
-  return `accounts {
+  return `max_payload: 8MB
+accounts {
   TAPESTRY {
     jetstream: enabled
     users = [

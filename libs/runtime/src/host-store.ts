@@ -38,8 +38,13 @@ export function openHostStore(file: string, migrations: HostMigrations): Databas
       `${file} was written by a newer release (version ${version}): run that release`,
     );
   }
-  for (let next = version; next < migrations.length; next += 1) {
-    db.exec(`BEGIN IMMEDIATE; ${migrations[next]}; PRAGMA user_version = ${next + 1}; COMMIT;`);
+  try {
+    for (let next = version; next < migrations.length; next += 1) {
+      inTransaction(db, () => db.exec(`${migrations[next]}; PRAGMA user_version = ${next + 1};`));
+    }
+  } catch (error) {
+    db.close();
+    throw error;
   }
   return db;
 }
