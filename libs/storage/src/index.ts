@@ -14,6 +14,7 @@ export type {
   WriteBlock,
   WriteResult,
 } from './drive.ts';
+export { type ElementLayout, FIRST_ADDRESS } from './element-layout.ts';
 export type {
   ElementType,
   Library,
@@ -21,3 +22,22 @@ export type {
   LibraryIdentity,
   MoveOptions,
 } from './library.ts';
+export {
+  createMemoryLibrary,
+  type MemoryLibrary,
+  type MemoryLibraryOptions,
+} from './memory/memory-library.ts';
+export type { MemoryCartridge } from './memory/memory-medium.ts';
+export type { CartridgeSpec } from './virtual/cartridge-info.ts';
+export { parseVirtualDrivePath, virtualDrivePath } from './virtual/library-paths.ts';
+export {
+  type OpenVirtualDriveOptions,
+  openVirtualDrive,
+  type VirtualDrive,
+} from './virtual/virtual-drive.ts';
+export {
+  createVirtualLibrary,
+  openVirtualLibrary,
+  type VirtualLibrary,
+  type VirtualLibraryOptions,
+} from './virtual/virtual-library.ts';

@@ -1,0 +1,14 @@
+// The conformance suites of the ports, for every implementation of Drive and Library.
+
+export {
+  type DriveAbilities,
+  type DriveFactory,
+  type DriveFixture,
+  driveConformance,
+  type WantedCartridge,
+} from './drive-conformance.ts';
+export {
+  type LibraryFactory,
+  type LibraryFixture,
+  libraryConformance,
+} from './library-conformance.ts';

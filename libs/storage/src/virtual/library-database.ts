@@ -1,0 +1,186 @@
+// The state of a virtual library: where each cartridge is and who holds each drive, in one SQLite file. Each change is
+// one durable transaction, so a crash leaves it made or not made. Several processes open it at once.
+
+import { DatabaseSync } from 'node:sqlite';
+import { StatusError } from '@tapestry/status';
+import type { DriveOwner } from '../drive.ts';
+import type { ElementPlace } from '../element-layout.ts';
+import type { ElementType } from '../library.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+
+/** Longer than any change takes: a folder sync on a busy disk. */
+const BUSY_TIMEOUT_MS = 30_000;
+
+const SCHEMA = `
+CREATE TABLE library (format INTEGER NOT NULL, serial TEXT NOT NULL) STRICT;
+CREATE TABLE element (
+  address INTEGER PRIMARY KEY, type TEXT NOT NULL, idx INTEGER NOT NULL,
+  barcode TEXT UNIQUE, source_address INTEGER) STRICT;
+CREATE TABLE drive (
+  idx INTEGER PRIMARY KEY, serial TEXT NOT NULL, ejected INTEGER NOT NULL DEFAULT 0,
+  epoch INTEGER NOT NULL DEFAULT 0, grant_id TEXT, token TEXT,
+  pid INTEGER, started TEXT, boot_id TEXT, pid_namespace TEXT) STRICT;
+`;
+const FORMAT = 1;
+
+export interface ElementRow {
+  readonly address: number;
+  readonly type: ElementType;
+  readonly index: number;
+  readonly barcode: string | null;
+  readonly sourceAddress: number | null;
+}
+
+export interface DriveRow {
+  readonly index: number;
+  readonly serial: string;
+  /** The cartridge was unloaded and waits for the robot. */
+  readonly ejected: boolean;
+  readonly epoch: bigint;
+  readonly grantId: string | null;
+  /** Drawn at each open; null when nobody holds the drive. */
+  readonly token: string | null;
+  readonly holder: ProcessIdentity | null;
+}
+
+export type PlacedElement = ElementPlace & { readonly barcode: string | null };
+
+export class LibraryDatabase {
+  readonly #db: DatabaseSync;
+  readonly #selectToken;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#selectToken = db.prepare('SELECT token FROM drive WHERE idx = ?');
+  }
+
+  /** Fills a new file. It is a library from the moment that its caller gives it its name. */
+  static create(path: string, serial: string, places: readonly PlacedElement[]): void {
+    const db = new DatabaseSync(path);
+    try {
+      db.exec(`BEGIN IMMEDIATE;${SCHEMA}`);
+      db.prepare('INSERT INTO library VALUES (?, ?)').run(FORMAT, serial);
+      const element = db.prepare(
+        'INSERT INTO element (address, type, idx, barcode) VALUES (?, ?, ?, ?)',
+      );
+      const drive = db.prepare('INSERT INTO drive (idx, serial) VALUES (?, ?)');
+      for (const { address, type, index, barcode } of places) {
+        element.run(address, type, index, barcode);
+        if (type === 'drive') drive.run(index, `${serial}D${index}`);
+      }
+      db.exec('COMMIT');
+    } finally {
+      db.close();
+    }
+  }
+
+  /** Throws `robotMissing` when there is no library of this release's format. */
+  static open(path: string): LibraryDatabase {
+    const db = connect(path);
+    try {
+      const row = db.prepare('SELECT format FROM library').get();
+      if (row?.format === FORMAT) return new LibraryDatabase(db);
+    } catch (cause) {
+      db.close();
+      throw new StatusError('robotMissing', `${path} is no virtual library`, {}, { cause });
+    }
+    db.close();
+    throw new StatusError('robotMissing', `${path} has a format unknown to this release`);
+  }
+
+  get serial(): string {
+    return String(this.#db.prepare('SELECT serial FROM library').get()?.serial);
+  }
+
+  /** One transaction that no other process writes in; undone when `work` throws. */
+  transaction<T>(work: () => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  elements(): ElementRow[] {
+    const rows = this.#db.prepare('SELECT * FROM element ORDER BY address').all();
+    return rows.map((row) => ({
+      address: Number(row.address),
+      type: row.type as ElementType,
+      index: Number(row.idx),
+      barcode: row.barcode as string | null,
+      sourceAddress: row.source_address === null ? null : Number(row.source_address),
+    }));
+  }
+
+  setElement(address: number, barcode: string | null, sourceAddress: number | null): void {
+    const sql = 'UPDATE element SET barcode = ?, source_address = ? WHERE address = ?';
+    this.#db.prepare(sql).run(barcode, sourceAddress, address);
+  }
+
+  drive(index: number): DriveRow | undefined {
+    // The epoch as text: a number of SQLite's may be larger than one of ours is exact.
+    const sql = `SELECT serial, ejected, CAST(epoch AS TEXT) AS epoch, grant_id, token, pid, started, boot_id,
+      pid_namespace FROM drive WHERE idx = ?`;
+    const row = this.#db.prepare(sql).get(index);
+    if (!row) return undefined;
+    const holder = {
+      pid: Number(row.pid),
+      started: String(row.started),
+      bootId: String(row.boot_id),
+      pidNamespace: String(row.pid_namespace),
+    };
+    return {
+      index,
+      serial: String(row.serial),
+      ejected: row.ejected !== 0,
+      epoch: BigInt(String(row.epoch)),
+      grantId: row.grant_id as string | null,
+      token: row.token as string | null,
+      holder: row.token === null ? null : holder,
+    };
+  }
+
+  /** The barcode in a drive, null when it is empty. */
+  barcodeInDrive(index: number): string | null {
+    const sql = "SELECT barcode FROM element WHERE type = 'drive' AND idx = ?";
+    return (this.#db.prepare(sql).get(index)?.barcode ?? null) as string | null;
+  }
+
+  setDriveHolder(index: number, owner: DriveOwner, token: string, holder: ProcessIdentity): void {
+    const { pid, started, bootId, pidNamespace } = holder;
+    const sql = `UPDATE drive SET epoch = ?, grant_id = ?, token = ?, pid = ?, started = ?, boot_id = ?,
+      pid_namespace = ? WHERE idx = ?`;
+    this.#db
+      .prepare(sql)
+      .run(owner.epoch, owner.grantId, token, pid, started, bootId, pidNamespace, index);
+  }
+
+  /** Nobody holds the drive any more; its epoch never falls. */
+  clearDriveHolder(index: number, epoch: bigint): void {
+    const sql = 'UPDATE drive SET token = NULL, epoch = max(epoch, ?) WHERE idx = ?';
+    this.#db.prepare(sql).run(epoch, index);
+  }
+
+  setEjected(index: number, ejected: 0 | 1): void {
+    this.#db.prepare('UPDATE drive SET ejected = ? WHERE idx = ?').run(ejected, index);
+  }
+
+  /** What the fence compares before each batch: a few microseconds. */
+  driveToken(index: number): string | null {
+    return (this.#selectToken.get(index)?.token ?? null) as string | null;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+function connect(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+  return db;
+}
