@@ -2,6 +2,7 @@ export { defaultCacheDir } from './folders.ts';
 export { isAlive } from './leftover.ts';
 export { findNatsServer, type NatsOptions, type NatsServer, startNats } from './nats.ts';
 export {
+  type Address,
   endLeftoverPostgres,
   type PostgresOptions,
   type PostgresServer,
@@ -9,3 +10,9 @@ export {
 } from './postgres.ts';
 export { type DaemonRole, provision } from './provision.ts';
 export type { ServerExit } from './server-process.ts';
+export {
+  type RoleAddress,
+  type StatePostgres,
+  type StatePostgresOptions,
+  startStatePostgres,
+} from './state-postgres.ts';

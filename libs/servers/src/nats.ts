@@ -13,6 +13,7 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
+import { claimFolder } from './folder-owner.ts';
 import { defaultCacheDir } from './folders.ts';
 import { endLeftover } from './leftover.ts';
 import {
@@ -78,12 +79,13 @@ export function findNatsServer(cacheDir = defaultCacheDir()): string {
 
 /**
  * Starts a server on the folder and waits until it answers. A server that a crash left on the same folder
- * is ended first.
- * @throws StatusError systemError when it does not start, with its last words
+ * is ended first; one that another live process owns is refused.
+ * @throws StatusError systemError when it does not start, with its last words; daemonAlreadyRunning
  */
 export async function startNats(options: NatsOptions): Promise<NatsServer> {
   const { folder } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  claimFolder(folder);
   await endLeftover({
     pidFile: join(folder, 'nats.pid'),
     folder,

@@ -1,7 +1,15 @@
 // A PostgreSQL data folder: made by initdb, or (test servers) copied from a cached one, which is quicker.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { StatusError } from '@tapestry/status';
@@ -19,24 +27,28 @@ export interface DataFolderOptions {
   passwordFile?: string | undefined;
 }
 
-/** Runs initdb into a new folder. UTF-8 with byte order, so that no host's locale changes a sort. */
+/**
+ * Runs initdb. UTF-8 in byte order, so that no host's locale changes a sort. The folder appears only when it
+ * is complete: what an interrupted initdb left is made anew.
+ */
 export async function initDataFolder(dataDir: string, options: DataFolderOptions): Promise<void> {
   const { binaries, user, passwordFile } = options;
-  const auth = passwordFile === undefined ? 'trust' : 'scram-sha-256';
-  const args = ['-D', dataDir, '-U', SUPERUSER, '-E', 'UTF8', `--auth=${auth}`];
+  const aside = `${dataDir}.new`;
+  rmSync(aside, { recursive: true, force: true });
+  const args = ['-D', aside, '-U', SUPERUSER, '-E', 'UTF8'];
   args.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C');
-  if (passwordFile === undefined) args.push('--no-sync', '--wal-segsize=1');
-  // initdb runs as the server's user, which may not read the caller's secret: it gets it on stdin.
-  else args.push('--pwfile=/dev/stdin');
-  const started = run(binaries.initdb, args, {
-    cwd: '/',
-    env: { ...binaries.env },
-    timeout: 120_000,
-    ...(user ?? {}),
-  });
-  started.child.stdin?.end(passwordFile === undefined ? '' : readFileSync(passwordFile));
+  // initdb runs as the server's user, who may not read the caller's secret: it gets a copy for a moment.
+  const passwordCopy = `${dataDir}.password`;
+  if (passwordFile === undefined) args.push('--auth=trust', '--no-sync', '--wal-segsize=1');
+  else {
+    writeFileSync(passwordCopy, readFileSync(passwordFile), { mode: 0o600 });
+    if (user !== undefined) chownSync(passwordCopy, user.uid, user.gid);
+    args.push('--auth=scram-sha-256', `--pwfile=${passwordCopy}`);
+  }
   try {
-    await started;
+    const how = { cwd: '/', env: { ...binaries.env }, timeout: 120_000, ...(user ?? {}) };
+    await run(binaries.initdb, args, how);
+    renameSync(aside, dataDir);
   } catch (error) {
     const said = (error as { stderr?: string }).stderr ?? '';
     throw new StatusError(
@@ -45,6 +57,8 @@ export async function initDataFolder(dataDir: string, options: DataFolderOptions
       {},
       { cause: error },
     );
+  } finally {
+    rmSync(passwordCopy, { force: true });
   }
 }
 

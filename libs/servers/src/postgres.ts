@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '@tapestry/status';
+import { claimFolder } from './folder-owner.ts';
 import { defaultCacheDir, makePrivateFolder, type ServerUser, serverUser } from './folders.ts';
 import { endLeftover } from './leftover.ts';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
@@ -44,13 +45,23 @@ export interface PostgresOptions {
   onUnexpectedExit?: ((exit: ServerExit) => void) | undefined;
 }
 
+/** How a client reaches a database, but for the password. `host` is the socket's folder. */
+export interface Address {
+  host: string;
+  port: number;
+  user: string;
+  database: string;
+}
+
 export interface PostgresServer {
   readonly socketDir: string;
   readonly port: number;
   readonly dataDir: string;
   /** Of the running server. */
   pid(): number;
-  /** A connection URL (no password in it). Defaults: superuser, database `postgres`. */
+  /** Defaults: superuser, database `postgres`. */
+  address(role?: string, database?: string): Address;
+  /** The same as a connection URL (no password in it). */
   url(role?: string, database?: string): string;
   /** Ends sessions and writes everything down; resolves when the process is gone. */
   stop(): Promise<void>;
@@ -62,7 +73,7 @@ export interface PostgresServer {
 
 /**
  * Starts a server on the folder and waits until it takes connections. A server that a crash left on the
- * same folder is ended first.
+ * same folder is ended first; one that another live process owns is refused (daemonAlreadyRunning).
  * @throws StatusError databaseError when it does not start (with its last words), or when the folder
  *   was made by another major version
  */
@@ -77,6 +88,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   }
   makePrivateFolder(options.folder, user);
   makePrivateFolder(socketDir, user);
+  claimFolder(options.folder);
   await prepareData(dataDir, { ...options, cacheDir }, binaries, user);
   await endLeftoverPostgres(options.folder);
 
@@ -97,6 +109,12 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     port: SOCKET_PORT,
     dataDir,
     pid: () => server.pid,
+    address: (user = SUPERUSER, database = 'postgres') => ({
+      host: socketDir,
+      port: SOCKET_PORT,
+      user,
+      database,
+    }),
     url: (role = SUPERUSER, database = 'postgres') =>
       `postgresql:///${encodeURIComponent(database)}?host=${encodeURIComponent(socketDir)}` +
       `&port=${SOCKET_PORT}&user=${encodeURIComponent(role)}`,

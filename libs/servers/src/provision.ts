@@ -1,6 +1,8 @@
 // Gives each daemon its own role and its own schema in one database, and nobody else any right in it.
 
 import pg from 'pg';
+import type { Address, PostgresServer } from './postgres.ts';
+import { SUPERUSER } from './postgres-data.ts';
 
 export interface DaemonRole {
   /** Role and schema have the daemon's name. */
@@ -11,21 +13,21 @@ export interface DaemonRole {
 
 /**
  * Makes the database, the roles and their schemas where they are missing, and sets the passwords again.
- * `url` gives the superuser's access to a database: `(db) => server.url('postgres', db)`.
  */
 export async function provision(options: {
-  url: (database: string) => string;
+  server: Pick<PostgresServer, 'address'>;
+  /** The superuser's; absent for a server that trusts its socket. */
   superuserPassword?: string | undefined;
   database: string;
   roles: readonly DaemonRole[];
 }): Promise<void> {
-  const { database, roles } = options;
-  await withClient(options.url('postgres'), options.superuserPassword, async (client) => {
+  const { database, roles, server, superuserPassword: password } = options;
+  await withClient({ ...server.address(), password }, async (client) => {
     const found = await client.query('select 1 from pg_database where datname = $1', [database]);
     if (found.rowCount === 0)
       await client.query(`create database ${pg.escapeIdentifier(database)}`);
   });
-  await withClient(options.url(database), options.superuserPassword, async (client) => {
+  await withClient({ ...server.address(SUPERUSER, database), password }, async (client) => {
     await client.query(`revoke all on database ${pg.escapeIdentifier(database)} from public`);
     await client.query('revoke all on schema public from public');
     for (const role of roles) await provisionRole(client, database, role);
@@ -44,12 +46,12 @@ async function provisionRole(client: pg.Client, database: string, role: DaemonRo
 }
 
 async function withClient(
-  url: string,
-  password: string | undefined,
+  address: Address & { password: string | undefined },
   use: (client: pg.Client) => Promise<void>,
 ): Promise<void> {
+  const { password, ...rest } = address;
   const client = new pg.Client({
-    connectionString: url,
+    ...rest,
     connectionTimeoutMillis: 10_000,
     query_timeout: 60_000,
     ...(password === undefined ? {} : { password }),

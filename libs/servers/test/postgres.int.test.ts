@@ -3,8 +3,10 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { isAlive, type PostgresServer, provision, startPostgres } from '../src/index.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const servers: PostgresServer[] = [];
 const folders: string[] = [];
@@ -67,10 +69,9 @@ test('ends a server that a crash left on the folder before it starts one', async
 
 test('a role sees its own schema and no other', async () => {
   const server = await start();
-  const url = (database: string) => server.url('postgres', database);
   const roles = [{ name: 'nbjm' }, { name: 'nbrb' }];
-  await provision({ url, database: 'tapestry', roles });
-  await provision({ url, database: 'tapestry', roles });
+  await provision({ server, database: 'tapestry', roles });
+  await provision({ server, database: 'tapestry', roles });
   await query(server.url('nbjm', 'tapestry'), 'create table nbjm.jobs (id int)');
   const asOther = server.url('nbrb', 'tapestry');
   await expect(query(asOther, 'select * from nbjm.jobs')).rejects.toThrow(/permission denied/);

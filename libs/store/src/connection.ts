@@ -53,7 +53,7 @@ export function makePool(options: PoolOptions, onIdleError: (error: Error) => vo
   };
   const { passwordFile } = connection;
   const pool = new pg.Pool({
-    ...('url' in connection ? { connectionString: connection.url } : addressConfig(connection)),
+    ...('url' in connection ? urlConfig(connection.url) : addressConfig(connection)),
     ...(passwordFile === undefined
       ? {}
       : { password: async () => (await readFile(passwordFile, 'utf8')).trim() }),
@@ -73,6 +73,22 @@ export function makePool(options: PoolOptions, onIdleError: (error: Error) => vo
   // that nobody hears ends the process. The next query reports it properly.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/**
+ * pg lets a URL win over every other option, even where the URL lacks a part: an absent password would then
+ * shadow the password file. A client that is never connected takes the URL apart.
+ */
+function urlConfig(url: string): pg.PoolConfig {
+  const { host, port, user, database, password, ssl } = new pg.Client({ connectionString: url });
+  return {
+    host,
+    port,
+    ...(user === undefined ? {} : { user }),
+    ...(database === undefined ? {} : { database }),
+    ...(password ? { password } : {}),
+    ssl,
+  };
 }
 
 function addressConfig(address: StoreAddress): pg.PoolConfig {

@@ -2,7 +2,7 @@
 
 import type { PostgresServer } from '@tapestry/servers';
 import { startTestPostgres } from '@tapestry/testkit';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { type Migrations, openStore, type Store } from '../src/index.ts';
 import { quietLog } from './quiet-log.ts';
 
@@ -15,6 +15,8 @@ export interface Fixture {
 
 /** Call it at the top of a test file; stores are closed and the server is ended after its tests. */
 export function withPostgres(): Fixture {
+  // A machine that is busy with other tests is slow, not wrong.
+  vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
   let server: PostgresServer | undefined;
   let schemas = 0;
   const stores: { close(): Promise<void> }[] = [];

@@ -1,3 +1,8 @@
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { startPostgres } from '@tapestry/servers';
 import { StatusError } from '@tapestry/status';
 import { sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
@@ -9,6 +14,7 @@ import {
   type Migrations,
   openStore,
   purge,
+  type StoreConnection,
   toJsonText,
 } from '../src/index.ts';
 import { withPostgres } from './fixture.ts';
@@ -138,6 +144,39 @@ test('opening waits for a server that starts later, and gives up at its deadline
   const store = await opening;
   await store.ping();
   await store.close();
+});
+
+test('a password file is used with a URL and with an address, and never shown', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tapestry-store-'));
+  const passwordFile = join(folder, 'secret');
+  await writeFile(passwordFile, 'hush-hush\n');
+  const pgFolder = join(folder, 'postgres');
+  await chmod(folder, 0o755);
+  const server = await startPostgres({ folder: pgFolder, durability: 'durable', passwordFile });
+  try {
+    const connections: StoreConnection[] = [
+      { url: server.url(), passwordFile },
+      { ...server.address(), passwordFile },
+    ];
+    for (const connection of connections) {
+      const store = await openStore({ connection, schema: 's', migrations: {}, log: quietLog });
+      await store.ping();
+      await store.close();
+    }
+    await writeFile(passwordFile, 'wrong-guess\n');
+    const refused = openStore({
+      connection: connections[0]!,
+      schema: 's',
+      migrations: {},
+      log: quietLog,
+    });
+    const error = await refused.catch((thrown: unknown) => thrown);
+    expect(inspect(error, { depth: 9 })).toMatch(/password authentication failed/);
+    expect(inspect(error, { depth: 9 })).not.toMatch(/wrong-guess/);
+  } finally {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test('a repeated key gets the stored answer and changes nothing', async () => {
