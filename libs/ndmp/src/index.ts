@@ -76,6 +76,19 @@ export {
   VERSION_MAX,
 } from './messages.ts';
 export { isRefusal, NdmpError, type NdmpFailure, toStatusError } from './ndmp-error.ts';
+export { step } from './server-machine.ts';
+export { blankReply } from './server-replies.ts';
+export {
+  type AnyRequest,
+  type ConnectionPhase,
+  type DataMachine,
+  type Effect,
+  INITIAL_SERVER,
+  type ServerEvent,
+  type ServerFacts,
+  type ServerState,
+  type Step,
+} from './server-state.ts';
 export type {
   AuthAttr,
   AuthData,

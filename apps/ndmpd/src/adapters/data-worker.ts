@@ -1,0 +1,162 @@
+// The thread of one data connection: it listens or dials, then runs one operation on that connection.
+// File system calls here are synchronous and may block; the session's thread never does. Ending the
+// thread closes everything it holds, which is how an operation is aborted.
+
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { DATA_HALT, type Pval, type TcpEndpoint } from '@tapestry/ndmp';
+import {
+  FILES_FAILED_VARIABLE,
+  FORMAT,
+  FORMAT_VARIABLE,
+  IMAGE_BYTES_VARIABLE,
+} from '../core/operation-env.ts';
+import { BackupRun, RootError } from './backup-run.ts';
+import type { BackupOrder, RecoverOrder, WorkerCommand, WorkerSetup } from './data-protocol.ts';
+import { Reporter } from './reporter.ts';
+import { StreamSink } from './stream-sink.ts';
+
+const DIAL_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 60_000;
+
+class DataWorker {
+  readonly #report: Reporter;
+  readonly #progress: BigInt64Array;
+  #listener: Server | undefined;
+  #socket: Socket | undefined;
+  #running = false;
+
+  constructor(port: MessagePort, setup: WorkerSetup) {
+    this.#report = new Reporter(port);
+    this.#progress = new BigInt64Array(setup.progress);
+    port.on('message', (command: WorkerCommand) => this.#obey(command));
+  }
+
+  #obey(command: WorkerCommand): void {
+    switch (command.type) {
+      case 'listen':
+        this.#listen(command.host);
+        break;
+      case 'dial':
+        void this.#dial(command.endpoints);
+        break;
+      case 'backup':
+        void this.#operate((socket) => this.#backUp(command, socket));
+        break;
+      case 'recover':
+        void this.#operate((socket) => this.#recover(command, socket));
+        break;
+      case 'taken':
+        this.#report.taken(command.posts);
+    }
+  }
+
+  /** Takes exactly one connection, then stops listening. */
+  #listen(host: string): void {
+    const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+      listener.close();
+      if (this.#socket !== undefined) socket.destroy();
+      else this.#adopt(socket);
+    });
+    this.#listener = listener;
+    listener.maxConnections = 1;
+    listener.once('error', (error) => {
+      this.#report.send({ type: 'connectFailed', text: `cannot listen: ${error.message}` });
+    });
+    listener.listen(0, host, () => {
+      const address = listener.address();
+      const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+      this.#report.send({ type: 'listening', port });
+    });
+  }
+
+  /** Tries the end points in their order; the first that answers is used. */
+  async #dial(endpoints: readonly TcpEndpoint[]): Promise<void> {
+    const failures: string[] = [];
+    for (const { host, port } of endpoints) {
+      try {
+        this.#adopt(await dialOne(host, port));
+        return;
+      } catch (error) {
+        failures.push(`${host}:${port}: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+    this.#report.send({ type: 'connectFailed', text: `cannot connect to ${failures.join('; ')}` });
+  }
+
+  #adopt(socket: Socket): void {
+    this.#socket = socket;
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    // While idle, the peer's end or an error ends the connection; a running operation sees for itself.
+    // Half-open, because a peer that only reads may close its sending side at once.
+    socket.on('error', () => this.#lost());
+    socket.once('end', () => this.#lost());
+    socket.once('close', () => this.#lost());
+    const host = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    this.#report.send({ type: 'connected', host, port: socket.remotePort ?? 0 });
+  }
+
+  #lost(): void {
+    if (!this.#running) this.#end(DATA_HALT.connectError, []);
+  }
+
+  async #operate(operation: (socket: Socket) => Promise<Pval[]>): Promise<void> {
+    const socket = this.#socket;
+    if (socket === undefined || this.#running) return;
+    this.#running = true;
+    Atomics.store(this.#progress, 0, 0n);
+    try {
+      const env = await operation(socket);
+      this.#end(DATA_HALT.successful, env);
+    } catch (error) {
+      this.#report.flushHistory();
+      this.#report.error(error instanceof Error ? error.message : String(error));
+      this.#end(haltReason(error, socket), []);
+    }
+  }
+
+  async #backUp(order: BackupOrder, socket: Socket): Promise<Pval[]> {
+    const sink = new StreamSink(socket, this.#progress);
+    const totals = await new BackupRun(order, sink, this.#report).run();
+    await sink.end();
+    if (totals.failed > 0) this.#report.error(`${totals.failed} objects were not saved whole`);
+    return [
+      { name: FORMAT_VARIABLE, value: FORMAT },
+      { name: IMAGE_BYTES_VARIABLE, value: String(sink.position) },
+      { name: FILES_FAILED_VARIABLE, value: String(totals.failed) },
+    ];
+  }
+
+  async #recover(_order: RecoverOrder, _socket: Socket): Promise<Pval[]> {
+    throw new Error('recovery is not available');
+  }
+
+  #end(reason: number, env: readonly Pval[]): void {
+    this.#listener?.close();
+    this.#socket?.destroy();
+    this.#report.send({ type: 'ended', reason, env });
+  }
+}
+
+function haltReason(error: unknown, socket: Socket): number {
+  if (error instanceof RootError) return DATA_HALT.internalError;
+  return socket.errored || socket.destroyed ? DATA_HALT.connectError : DATA_HALT.internalError;
+}
+
+function dialOne(host: string, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    const timer = setTimeout(() => socket.destroy(new Error('timed out')), DIAL_TIMEOUT_MS);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+if (parentPort !== null) new DataWorker(parentPort, workerData as WorkerSetup);

@@ -1,0 +1,125 @@
+// Answers to CONFIG requests from what this host is and what it exports.
+
+import { readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { hostname, release, type as systemType } from 'node:os';
+import {
+  AUTH_TYPE,
+  BUTYPE_ATTR,
+  type ButypeInfo,
+  FS_INFO_UNSUPPORTED,
+  type FsInfo,
+  type RequestName,
+  U64_MAX,
+} from '@tapestry/ndmp';
+import type { Export } from '../core/export-path.ts';
+import { BUTYPE } from '../core/operation-plan.ts';
+
+export const VENDOR = 'Tapestry';
+export const PRODUCT = 'Tapestry ndmpd';
+export const REVISION = '0.1.0';
+
+const ATTRS =
+  BUTYPE_ATTR.backupDirect |
+  BUTYPE_ATTR.recoverFileList |
+  BUTYPE_ATTR.recoverDirect |
+  BUTYPE_ATTR.backupIncremental |
+  BUTYPE_ATTR.recoverIncremental |
+  BUTYPE_ATTR.backupUtf8 |
+  BUTYPE_ATTR.recoverUtf8 |
+  BUTYPE_ATTR.backupHistoryFile |
+  BUTYPE_ATTR.backupHistoryDir |
+  BUTYPE_ATTR.recoverFileHistory;
+
+const TAR: ButypeInfo = {
+  name: BUTYPE,
+  defaultEnv: [
+    { name: 'HIST', value: 'n' },
+    { name: 'DIRECT', value: 'n' },
+    { name: 'RECURSIVE', value: 'y' },
+    { name: 'LEVEL', value: '0' },
+    { name: 'UPDATE', value: 'y' },
+    { name: 'BASE_DATE', value: '-1' },
+    { name: 'PATHNAME_SEPARATOR', value: '/' },
+  ],
+  attrs: ATTRS,
+};
+
+export interface HostAnswers {
+  readonly exports: readonly Export[];
+  readonly allowText: boolean;
+  /** Names of this server are for those who logged in. */
+  readonly isAuthenticated: boolean;
+}
+
+/** The reply's fields beside its error word. */
+export async function answer(
+  name: RequestName,
+  facts: HostAnswers,
+): Promise<Record<string, unknown>> {
+  switch (name) {
+    case 'configGetHostInfo':
+      return { hostname: hostname(), osType: systemType(), osVersion: release(), hostId: hostId() };
+    case 'configGetServerInfo':
+      return serverInfo(facts);
+    case 'configGetButypeInfo':
+      return { butypes: [TAR] };
+    case 'configGetFsInfo':
+      return { fileSystems: await Promise.all(facts.exports.map(fileSystemOf)) };
+    default:
+      return {};
+  }
+}
+
+function serverInfo({ allowText, isAuthenticated }: HostAnswers): Record<string, unknown> {
+  const authTypes = allowText ? [AUTH_TYPE.md5, AUTH_TYPE.text] : [AUTH_TYPE.md5];
+  if (!isAuthenticated) return { vendor: '', product: '', revision: '', authTypes };
+  return { vendor: VENDOR, product: PRODUCT, revision: REVISION, authTypes };
+}
+
+/** Unique and lasting: systemd's machine id where there is one. */
+function hostId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim() || hostname();
+  } catch {
+    return hostname();
+  }
+}
+
+async function fileSystemOf({ name, directory }: Export): Promise<FsInfo> {
+  const base = {
+    fsType: 'posix',
+    logicalDevice: `/${name}`,
+    physicalDevice: directory,
+    env: [
+      { name: 'LOCAL', value: 'y' },
+      { name: 'TYPE', value: BUTYPE },
+      { name: 'AVAILABLE_BACKUP', value: BUTYPE },
+      { name: 'AVAILABLE_RECOVERY', value: BUTYPE },
+    ],
+  };
+  try {
+    const facts = await statfs(directory, { bigint: true });
+    return {
+      ...base,
+      unsupported: 0,
+      totalSize: facts.blocks * facts.bsize,
+      usedSize: (facts.blocks - facts.bfree) * facts.bsize,
+      availSize: facts.bavail * facts.bsize,
+      totalInodes: facts.files,
+      usedInodes: facts.files - facts.ffree,
+      status: 'online',
+    };
+  } catch {
+    return { ...base, ...UNKNOWN_SIZES, status: 'offline' };
+  }
+}
+
+const UNKNOWN_SIZES = {
+  unsupported: Object.values(FS_INFO_UNSUPPORTED).reduce((mask, bit) => mask | bit, 0),
+  totalSize: U64_MAX,
+  usedSize: U64_MAX,
+  availSize: U64_MAX,
+  totalInodes: U64_MAX,
+  usedInodes: U64_MAX,
+};

@@ -1,0 +1,114 @@
+// The worker's mouth: logs, file history, recovery results. Posts are counted against a credit, so that
+// a DMA which reads slowly slows the backup down instead of filling memory.
+
+import type { MessagePort } from 'node:worker_threads';
+import {
+  HistoryBatch,
+  type HistoryDir,
+  type HistoryFile,
+  type HistoryNode,
+  LOG_TYPE,
+} from '@tapestry/ndmp';
+import type { WorkerReport } from './data-protocol.ts';
+
+const POSTS_IN_FLIGHT_MAX = 64;
+const BATCH_BYTES = 32 * 1024;
+const BATCH_AGE_MAX_MS = 500;
+const LOGS_MAX = 10_000;
+
+export class Reporter {
+  readonly #port: MessagePort;
+  readonly #files = new HistoryBatch('file');
+  readonly #dirs = new HistoryBatch('dir');
+  readonly #nodes = new HistoryBatch('node');
+  #inFlight = 0;
+  #logs = 0;
+  #flushedAtMs = Date.now();
+  #wake: (() => void) | undefined;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+  }
+
+  /** The session passed this many posts on. */
+  taken(posts: number): void {
+    this.#inFlight -= posts;
+    if (this.#inFlight < POSTS_IN_FLIGHT_MAX) this.#wake?.();
+  }
+
+  /** A promise to wait for when the DMA is behind; undefined when there is room. */
+  room(): Promise<void> | undefined {
+    if (this.#inFlight < POSTS_IN_FLIGHT_MAX) return undefined;
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  send(report: WorkerReport): void {
+    this.#port.postMessage(report);
+  }
+
+  normal(entry: string): void {
+    this.#log(LOG_TYPE.normal, entry);
+  }
+
+  warning(entry: string): void {
+    this.#log(LOG_TYPE.warning, entry);
+  }
+
+  error(entry: string): void {
+    this.#log(LOG_TYPE.error, entry);
+  }
+
+  file(name: string, status: number): void {
+    this.#inFlight += 1;
+    this.send({ type: 'file', name, status });
+  }
+
+  historyFile(entry: HistoryFile): void {
+    this.#files.addFile(entry);
+    if (this.#files.sizeBytes >= BATCH_BYTES) this.flushHistory();
+  }
+
+  historyDir(entry: HistoryDir): void {
+    this.#dirs.addDir(entry);
+    if (this.#dirs.sizeBytes >= BATCH_BYTES) this.#post(this.#dirs);
+  }
+
+  historyNode(entry: HistoryNode): void {
+    this.#nodes.addNode(entry);
+    if (this.#nodes.sizeBytes >= BATCH_BYTES) this.flushHistory();
+  }
+
+  /** Sends what is collected when it is old: a DMA should see progress on slow trees, too. */
+  flushOldHistory(): void {
+    if (Date.now() - this.#flushedAtMs >= BATCH_AGE_MAX_MS) this.flushHistory();
+  }
+
+  /** A directory entry always goes out before the node it names. */
+  flushHistory(): void {
+    for (const batch of [this.#files, this.#dirs, this.#nodes]) {
+      if (batch.count > 0) this.#post(batch);
+    }
+    this.#flushedAtMs = Date.now();
+  }
+
+  #post(batch: HistoryBatch): void {
+    const body = new Uint8Array(batch.take());
+    this.#inFlight += 1;
+    this.#port.postMessage({ type: 'history', kind: batch.kind, body }, [body.buffer]);
+  }
+
+  #log(logType: number, entry: string): void {
+    this.#logs += 1;
+    if (this.#logs > LOGS_MAX) return;
+    this.#inFlight += 1;
+    this.send({ type: 'log', logType, entry });
+    if (this.#logs === LOGS_MAX) {
+      this.send({ type: 'log', logType: LOG_TYPE.warning, entry: 'further messages are left out' });
+    }
+  }
+}

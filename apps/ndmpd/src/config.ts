@@ -1,0 +1,96 @@
+// The command line of ndmpd. Parsed once, checked by one schema, frozen.
+
+import { parseArgs } from 'node:util';
+import { StatusError } from '@tapestry/status';
+import { z } from 'zod';
+
+export const USAGE = `ndmpd: an NDMP server that offers directories of this host as file systems.
+
+  ndmpd --listen HOST:PORT --user NAME --password-file FILE --export NAME=DIR [--export NAME=DIR ...]
+
+  --listen HOST:PORT     address of the control connection; port 0 takes a free one (127.0.0.1:10000)
+  --user NAME            the NDMP user
+  --password-file FILE   file with that user's password, 1 to 31 bytes
+  --export NAME=DIR      offers DIR as file system /NAME; may be repeated
+  --allow-text-auth      also accept the password in clear
+  --dump-dates FILE      keep the dates of level backups here; without it they last as long as the process
+  --sessions-max N       control connections served at a time (64)
+  --help                 show this text
+
+When ready it prints one line: {"ready":true,"address":"HOST:PORT"}`;
+
+const exportSchema = z
+  .string()
+  .regex(/^[^/=\0]+=.+$/, 'must be NAME=DIR, without a slash in NAME')
+  .transform((text) => {
+    const at = text.indexOf('=');
+    return { name: text.slice(0, at), directory: text.slice(at + 1) };
+  })
+  .refine(({ name }) => name !== '.' && name !== '..', 'NAME may not be . or ..');
+
+const listenSchema = z
+  .string()
+  .regex(/^.+:\d{1,5}$/, 'must be HOST:PORT')
+  .transform((text) => {
+    const at = text.lastIndexOf(':');
+    const host = text.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+    return { host, port: Number(text.slice(at + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, 'has no such port');
+
+const schema = z.object({
+  listen: listenSchema,
+  user: z.string().min(1),
+  passwordFile: z.string().min(1),
+  exports: z
+    .array(exportSchema)
+    .min(1, 'at least one --export is needed')
+    .refine(
+      (all) => new Set(all.map(({ name }) => name)).size === all.length,
+      'two exports have one name',
+    ),
+  allowTextAuth: z.boolean(),
+  dumpDates: z.string().min(1).optional(),
+  sessionsMax: z.coerce.number().int().min(1).max(10_000),
+});
+
+export type Config = Readonly<z.infer<typeof schema>>;
+
+/** Throws StatusError badUsage, naming what is wrong. "help" when the text above was asked for. */
+export function parseConfig(args: string[]): Config | 'help' {
+  const values = readFlags(args);
+  if (values.help) return 'help';
+  const result = schema.safeParse({
+    listen: values.listen ?? '127.0.0.1:10000',
+    user: values.user,
+    passwordFile: values['password-file'],
+    exports: values.export ?? [],
+    allowTextAuth: values['allow-text-auth'] ?? false,
+    dumpDates: values['dump-dates'],
+    sessionsMax: values['sessions-max'] ?? '64',
+  });
+  if (result.success) return Object.freeze(result.data);
+  const what = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new StatusError('badUsage', what.join('; '));
+}
+
+function readFlags(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        listen: { type: 'string' },
+        user: { type: 'string' },
+        'password-file': { type: 'string' },
+        export: { type: 'string', multiple: true },
+        'allow-text-auth': { type: 'boolean' },
+        'dump-dates': { type: 'string' },
+        'sessions-max': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new StatusError('badUsage', why, {}, { cause });
+  }
+}

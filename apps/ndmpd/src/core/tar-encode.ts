@@ -1,0 +1,216 @@
+// Members of a POSIX pax archive: an extended header for what ustar cannot say (nanoseconds, long or
+// unusual names, big numbers, holes), then the ustar header. GNU tar reads every one of them.
+
+export type MemberType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'char' | 'block';
+
+/** A run of data in a sparse file. */
+export interface Extent {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Member {
+  readonly type: MemberType;
+  /** Path from the backup root without a leading slash; empty for the root itself. */
+  readonly path: Buffer;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Size of a regular file as its reader sees it, holes included. */
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  /** Target of a symlink as stored; of a hard link the path of the member with the data. */
+  readonly linkTarget?: Buffer;
+  /** Hard links: where in the stream the member with the data starts. */
+  readonly linkOffset?: number;
+  readonly deviceMajor?: number;
+  readonly deviceMinor?: number;
+  /** Only for files with holes: what lies between them. */
+  readonly extents?: readonly Extent[];
+  readonly xattrs?: readonly { readonly name: Buffer; readonly value: Buffer }[];
+}
+
+export const BLOCK_BYTES = 512;
+export const END_OF_ARCHIVE: Buffer = Buffer.alloc(2 * BLOCK_BYTES);
+/** Private note in the standard `comment` record, which other readers skip in silence. */
+export const LINK_OFFSET_NOTE = 'tapestry.linkoffset=';
+
+const TYPE_FLAG: Readonly<Record<MemberType, string>> = {
+  file: '0',
+  hardlink: '1',
+  symlink: '2',
+  char: '3',
+  block: '4',
+  directory: '5',
+  fifo: '6',
+};
+const NAME_BYTES = 100;
+const PREFIX_BYTES = 155;
+const OCTAL_7_MAX = 0o7777777;
+const OCTAL_11_MAX = 0o77777777777;
+const NS_PER_S = 1_000_000_000n;
+
+/** Zero bytes needed after `size` bytes of data to reach the next block. */
+export function paddingOf(size: number): number {
+  return (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
+}
+
+/** Bytes of file data that follow the headers. */
+export function dataBytesOf(member: Member): number {
+  if (member.type !== 'file') return 0;
+  if (member.extents === undefined) return member.size;
+  return member.extents.reduce((sum, extent) => sum + extent.length, 0);
+}
+
+/** All header blocks of a member, up to where its data begins. */
+export function encodeMember(member: Member): Buffer {
+  const name = storedName(member);
+  const map = member.extents === undefined ? undefined : sparseMap(member.extents);
+  const size = dataBytesOf(member) + (map?.length ?? 0);
+  const records = paxRecords(member, name, size);
+  const blocks: Buffer[] = [];
+  if (records.length > 0) blocks.push(...paxBlocks(name, records));
+  blocks.push(ustarBlock(member, name, size));
+  if (map !== undefined) blocks.push(map);
+  return blocks.length === 1 ? (blocks[0] as Buffer) : Buffer.concat(blocks);
+}
+
+function storedName(member: Member): Buffer {
+  if (member.path.length === 0) return Buffer.from('./');
+  if (member.extents !== undefined) return sparseName(member.path);
+  if (member.type !== 'directory') return member.path;
+  return Buffer.concat([member.path, Buffer.from('/')]);
+}
+
+/** Readers that know nothing of holes extract the pieces under this name. */
+function sparseName(path: Buffer): Buffer {
+  const slash = path.lastIndexOf(0x2f);
+  const directory = path.subarray(0, slash + 1);
+  return Buffer.concat([directory, Buffer.from('GNUSparseFile.0/'), path.subarray(slash + 1)]);
+}
+
+interface PaxRecord {
+  readonly key: string | Buffer;
+  readonly value: string | Buffer;
+}
+
+function paxRecords(member: Member, name: Buffer, size: number): PaxRecord[] {
+  const records: PaxRecord[] = [];
+  const add = (key: string | Buffer, value: string | Buffer): number =>
+    records.push({ key, value });
+  if (needsPaxName(name)) add('path', name);
+  const target = member.linkTarget;
+  if (target !== undefined && target.length > NAME_BYTES) add('linkpath', target);
+  if (size > OCTAL_11_MAX) add('size', String(size));
+  if (member.uid > OCTAL_7_MAX) add('uid', String(member.uid));
+  if (member.gid > OCTAL_7_MAX) add('gid', String(member.gid));
+  if (member.mtimeNs % NS_PER_S !== 0n || member.mtimeNs < 0n)
+    add('mtime', paxTime(member.mtimeNs));
+  if (member.extents !== undefined) {
+    add('GNU.sparse.major', '1');
+    add('GNU.sparse.minor', '0');
+    add('GNU.sparse.name', member.path);
+    add('GNU.sparse.realsize', String(member.size));
+  }
+  for (const { name: key, value } of member.xattrs ?? []) {
+    add(Buffer.concat([Buffer.from('SCHILY.xattr.'), key]), value);
+  }
+  if (member.linkOffset !== undefined) add('comment', `${LINK_OFFSET_NOTE}${member.linkOffset}`);
+  return records;
+}
+
+function needsPaxName(name: Buffer): boolean {
+  return name.length > NAME_BYTES && splitUstarName(name) === undefined;
+}
+
+/** The slash at which a long name parts into ustar's prefix and name fields. */
+function splitUstarName(name: Buffer): number | undefined {
+  if (name.length > NAME_BYTES + 1 + PREFIX_BYTES) return undefined;
+  const from = Math.max(name.length - NAME_BYTES - 1, 1);
+  const slash = name.indexOf(0x2f, from);
+  const usable = slash > 0 && slash <= PREFIX_BYTES && slash < name.length - 1;
+  return usable ? slash : undefined;
+}
+
+/** Decimal seconds with nine places; before 1970 the fraction still counts upwards from zero. */
+function paxTime(ns: bigint): string {
+  const sign = ns < 0n ? '-' : '';
+  const absolute = ns < 0n ? -ns : ns;
+  const fraction = String(absolute % NS_PER_S).padStart(9, '0');
+  return `${sign}${absolute / NS_PER_S}.${fraction}`;
+}
+
+function paxBlocks(name: Buffer, records: readonly PaxRecord[]): Buffer[] {
+  const body = Buffer.concat(records.map(paxRecord));
+  const base = name.subarray(name.lastIndexOf(0x2f, name.length - 2) + 1);
+  const label = Buffer.concat([Buffer.from('PaxHeaders/'), base]).subarray(0, NAME_BYTES - 1);
+  const header = Buffer.alloc(BLOCK_BYTES);
+  label.copy(header, 0);
+  writeOctal(header, 100, 8, 0o644);
+  writeOctal(header, 108, 8, 0);
+  writeOctal(header, 116, 8, 0);
+  writeOctal(header, 124, 12, body.length);
+  writeOctal(header, 136, 12, 0);
+  header.write('x', 156, 'latin1');
+  sealBlock(header);
+  return [header, body, Buffer.alloc(paddingOf(body.length))];
+}
+
+/** "LENGTH KEY=VALUE\n", where LENGTH counts itself. */
+function paxRecord({ key, value }: PaxRecord): Buffer {
+  const keyBytes = typeof key === 'string' ? Buffer.from(key) : key;
+  const valueBytes = typeof value === 'string' ? Buffer.from(value) : value;
+  const rest = keyBytes.length + valueBytes.length + 3;
+  let length = rest + String(rest).length;
+  if (String(length).length > String(rest).length) length = rest + String(length).length;
+  return Buffer.concat([
+    Buffer.from(`${length} `),
+    keyBytes,
+    Buffer.from('='),
+    valueBytes,
+    Buffer.from('\n'),
+  ]);
+}
+
+function ustarBlock(member: Member, name: Buffer, size: number): Buffer {
+  const block = Buffer.alloc(BLOCK_BYTES);
+  const slash = name.length > NAME_BYTES ? splitUstarName(name) : undefined;
+  if (slash === undefined) name.copy(block, 0, 0, NAME_BYTES);
+  else {
+    name.copy(block, 0, slash + 1);
+    name.copy(block, 345, 0, slash);
+  }
+  writeOctal(block, 100, 8, member.mode & 0o7777);
+  writeOctal(block, 108, 8, Math.min(member.uid, OCTAL_7_MAX));
+  writeOctal(block, 116, 8, Math.min(member.gid, OCTAL_7_MAX));
+  writeOctal(block, 124, 12, size > OCTAL_11_MAX ? 0 : size);
+  const seconds = Number(member.mtimeNs / NS_PER_S);
+  writeOctal(block, 136, 12, Math.min(Math.max(seconds, 0), OCTAL_11_MAX));
+  block.write(TYPE_FLAG[member.type], 156, 'latin1');
+  member.linkTarget?.copy(block, 157, 0, NAME_BYTES);
+  writeOctal(block, 329, 8, member.deviceMajor ?? 0);
+  writeOctal(block, 337, 8, member.deviceMinor ?? 0);
+  sealBlock(block);
+  return block;
+}
+
+function writeOctal(block: Buffer, at: number, length: number, value: number): void {
+  block.write(value.toString(8).padStart(length - 1, '0'), at, length - 1, 'latin1');
+}
+
+/** Magic and checksum, which counts its own field as blanks. */
+function sealBlock(block: Buffer): void {
+  block.write('ustar\x0000', 257, 'latin1');
+  block.fill(0x20, 148, 156);
+  let sum = 0;
+  for (let i = 0; i < BLOCK_BYTES; i += 1) sum += block[i] as number;
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+}
+
+/** GNU.sparse 1.0: count, then offset and length of each extent, one number a line, padded. */
+function sparseMap(extents: readonly Extent[]): Buffer {
+  const numbers = extents.flatMap(({ offset, length }) => [offset, length]);
+  const text = [extents.length, ...numbers].map((n) => `${n}\n`).join('');
+  const bytes = Buffer.from(text, 'latin1');
+  return Buffer.concat([bytes, Buffer.alloc(paddingOf(bytes.length))]);
+}

@@ -1,0 +1,83 @@
+// The listener of control connections: greets up to a limit, refuses the rest in NDMP's own words.
+
+import { readFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { CONNECTION_STATUS, encodePost, VERSION_MAX } from '@tapestry/ndmp';
+import { StatusError } from '@tapestry/status';
+import { DumpDates } from './adapters/dump-dates.ts';
+import type { Config } from './config.ts';
+import { Session, type SessionContext } from './session.ts';
+
+const KEEP_ALIVE_MS = 60_000;
+// The widely deployed server side copies at most 31 bytes into the digest; longer ones do not interwork.
+const PASSWORD_BYTES_MAX = 31;
+
+export class NdmpServer {
+  readonly #config: Config;
+  readonly #context: SessionContext;
+  readonly #listener: Server;
+  readonly #sessions = new Set<Session>();
+
+  constructor(config: Config) {
+    this.#config = config;
+    const dumpDates = new DumpDates(config.dumpDates);
+    this.#context = { config, password: readPassword(config.passwordFile), dumpDates };
+    this.#listener = createServer({ noDelay: true, keepAlive: true }, (s) => this.#accept(s));
+  }
+
+  /** Resolves with HOST:PORT once connections are taken. */
+  listen(): Promise<string> {
+    const { host, port } = this.#config.listen;
+    return new Promise((resolve, reject) => {
+      this.#listener.once('error', (cause) => {
+        const detail = `cannot listen on ${host}:${port}: ${cause.message}`;
+        reject(new StatusError('cannotConnect', detail, {}, { cause }));
+      });
+      this.#listener.listen(port, host, () => {
+        const address = this.#listener.address();
+        const bound = typeof address === 'object' ? (address?.port ?? port) : port;
+        resolve(host.includes(':') ? `[${host}]:${bound}` : `${host}:${bound}`);
+      });
+    });
+  }
+
+  /** Tells every DMA, ends every session and stops listening. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
+    for (const session of this.#sessions) session.shutDown();
+    await closed;
+    this.#context.dumpDates.close();
+  }
+
+  #accept(socket: Socket): void {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    if (this.#sessions.size >= this.#config.sessionsMax) {
+      refuse(socket);
+      return;
+    }
+    const session = new Session(socket, this.#context);
+    this.#sessions.add(session);
+    void session.serve().finally(() => this.#sessions.delete(session));
+  }
+}
+
+function refuse(socket: Socket): void {
+  const stamp = { version: VERSION_MAX, sequence: 1, timeStamp: Math.floor(Date.now() / 1000) };
+  const text = 'too many sessions';
+  const body = { reason: CONNECTION_STATUS.refused, version: VERSION_MAX, text };
+  socket.on('error', () => socket.destroy());
+  socket.end(encodePost(stamp, 'notifyConnectionStatus', body));
+  socket.resume();
+}
+
+function readPassword(file: string): string {
+  let password: string;
+  try {
+    password = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (cause) {
+    throw new StatusError('fileOpenFailed', `password file ${file}`, {}, { cause });
+  }
+  const length = Buffer.byteLength(password);
+  if (length >= 1 && length <= PASSWORD_BYTES_MAX) return password;
+  throw new StatusError('requiredValueNotSet', `the password in ${file} must have 1 to 31 bytes`);
+}

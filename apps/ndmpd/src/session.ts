@@ -1,0 +1,321 @@
+// One control connection: bytes to events, events through the state machine, effects to the world.
+// Requests are taken one at a time and in order; while a reply is owed, the next one waits.
+
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  ADDR_TYPE,
+  type AnyRequest,
+  CHALLENGE_BYTES,
+  CONNECTION_STATUS,
+  type Effect,
+  encodeHeaderError,
+  encodePost,
+  encodeRawPost,
+  encodeReply,
+  HEADER_BYTES,
+  HISTORY_CODE,
+  INITIAL_SERVER,
+  MESSAGE_TYPE,
+  messagesOf,
+  NDMP_ERROR,
+  type PostName,
+  RecordFramer,
+  type ServerEvent,
+  type ServerFacts,
+  type ServerState,
+  type Stamp,
+  splitRecord,
+  step,
+  VERSION_MAX,
+  XdrReader,
+} from '@tapestry/ndmp';
+import type { WorkerReport } from './adapters/data-protocol.ts';
+import { DataService } from './adapters/data-service.ts';
+import type { DumpDates } from './adapters/dump-dates.ts';
+import { answer } from './adapters/host-answers.ts';
+import type { Config } from './config.ts';
+import { type DumpDate, planOperation } from './core/operation-plan.ts';
+
+const RECORD_BYTES_MAX = 16 * 1024 * 1024;
+const RECORD_BYTES_MAX_BEFORE_AUTH = 64 * 1024;
+const REQUESTS_QUEUED_MAX = 64;
+const AUTH_FAILURES_MAX = 5;
+const PENALTY_MS = 200;
+const AUTH_TIMEOUT_MS = 60_000;
+
+export interface SessionContext {
+  readonly config: Config;
+  readonly password: string;
+  readonly dumpDates: DumpDates;
+}
+
+export class Session {
+  readonly #socket: Socket;
+  readonly #context: SessionContext;
+  readonly #framer = new RecordFramer(RECORD_BYTES_MAX_BEFORE_AUTH);
+  readonly #data: DataService;
+  readonly #queue: Buffer[] = [];
+  #state: ServerState = INITIAL_SERVER;
+  #sequence = 0;
+  #isDraining = false;
+  #dumpDate: DumpDate | undefined;
+  #untaken = 0;
+
+  constructor(socket: Socket, context: SessionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    this.#data = new DataService((report) => this.#onReport(report));
+  }
+
+  /** Greets and serves until either side closes; resolves then, with everything released. */
+  async serve(): Promise<void> {
+    const socket = this.#socket;
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    const authTimer = setTimeout(() => {
+      if (this.#state.phase !== 'authed') socket.destroy();
+    }, AUTH_TIMEOUT_MS);
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('drain', () => this.#acknowledge());
+    this.#post('notifyConnectionStatus', {
+      reason: CONNECTION_STATUS.connected,
+      version: VERSION_MAX,
+      text: '',
+    });
+    await closed;
+    clearTimeout(authTimer);
+    this.#queue.length = 0;
+    this.#data.abort();
+  }
+
+  /** Tells the DMA that the server goes down, and closes. */
+  shutDown(): void {
+    this.#post('notifyConnectionStatus', {
+      reason: CONNECTION_STATUS.shutdown,
+      version: this.#state.version,
+      text: 'the server is shutting down',
+    });
+    this.#data.abort();
+    this.#socket.destroySoon();
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      this.#framer.push(chunk, (record) => this.#queue.push(record));
+    } catch {
+      this.#socket.destroy(); // not an NDMP stream: this connection ends, and only this one
+      return;
+    }
+    if (this.#queue.length >= REQUESTS_QUEUED_MAX) this.#socket.pause();
+    void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    while (this.#queue.length > 0 && this.#state.owed === undefined) {
+      const record = this.#queue.shift();
+      if (record !== undefined) await this.#handleRecord(record);
+    }
+    this.#isDraining = false;
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  async #handleRecord(record: Buffer): Promise<void> {
+    if (record.length < HEADER_BYTES) return;
+    const { header, body } = splitRecord(record);
+    if (header.messageType !== MESSAGE_TYPE.request) return;
+    const row = messagesOf(this.#state.version).byCode(header.code);
+    if (row?.kind === 'post') return;
+    if (row === undefined) {
+      this.#headerError(header.code, header.sequence, NDMP_ERROR.notSupported);
+      return;
+    }
+    let request: AnyRequest;
+    try {
+      const decoded = row.request.decode(new XdrReader(body));
+      const { sequence } = header;
+      request = { type: 'request', sequence, name: row.name, body: decoded } as AnyRequest;
+    } catch {
+      this.#headerError(header.code, header.sequence, NDMP_ERROR.xdrDecode);
+      return;
+    }
+    await this.#feed(request);
+  }
+
+  async #feed(event: ServerEvent): Promise<void> {
+    const { state, effects } = step(this.#state, event, this.#facts());
+    const wasAuthed = this.#state.phase === 'authed';
+    this.#state = state;
+    if (!wasAuthed && state.phase === 'authed') this.#framer.recordBytesMax = RECORD_BYTES_MAX;
+    for (const effect of effects) await this.#perform(effect);
+    // An outcome settles the reply that requests in the queue were waiting for.
+    if (event.type !== 'request') void this.#drain();
+  }
+
+  #facts(): ServerFacts {
+    const { config, password } = this.#context;
+    return {
+      user: config.user,
+      password,
+      allowText: config.allowTextAuth,
+      addressTypes: [ADDR_TYPE.tcp],
+      authFailuresMax: AUTH_FAILURES_MAX,
+      newChallenge: () => randomBytes(CHALLENGE_BYTES),
+      bytesProcessed: () => this.#data.bytesProcessed,
+    };
+  }
+
+  async #perform(effect: Effect): Promise<void> {
+    switch (effect.do) {
+      case 'reply':
+        this.#send((stamp) =>
+          encodeReply(stamp, effect.name, effect.sequence, effect.body as never),
+        );
+        break;
+      case 'post':
+        this.#post(effect.name, effect.body);
+        break;
+      case 'penalise':
+        await pause(PENALTY_MS * effect.failures);
+        break;
+      case 'close':
+        this.#socket.end(() => this.#socket.destroySoon());
+        break;
+      case 'answer':
+        await this.#answer(effect.name);
+        break;
+      case 'listen':
+        this.#data.open({ type: 'listen', host: this.#localHost() });
+        break;
+      case 'dial':
+        this.#data.open({ type: 'dial', endpoints: effect.endpoints });
+        break;
+      case 'start':
+        await this.#start(effect);
+        break;
+      case 'abortData':
+        this.#data.abort();
+        break;
+      case 'releaseData':
+        this.#release(effect.successful);
+    }
+  }
+
+  async #answer(name: Extract<Effect, { do: 'answer' }>['name']): Promise<void> {
+    const body = await answer(name, {
+      exports: this.#context.config.exports,
+      allowText: this.#context.config.allowTextAuth,
+      isAuthenticated: this.#state.phase === 'authed',
+    });
+    await this.#feed({ type: 'answered', body });
+  }
+
+  async #start(effect: Extract<Effect, { do: 'start' }>): Promise<void> {
+    const { config, dumpDates } = this.#context;
+    const plan = planOperation(effect, {
+      exports: config.exports,
+      version: this.#state.version,
+      nowNs: BigInt(Date.now()) * 1_000_000n,
+      baseOf: (series, level) => dumpDates.baseOf(series, level),
+    });
+    if ('error' in plan) {
+      await this.#feed({ type: 'failed', ...plan });
+      return;
+    }
+    this.#dumpDate = plan.dumpDate;
+    await this.#feed({ type: 'started', env: plan.env });
+    for (const entry of plan.notes) this.#log(0, entry);
+    this.#data.send(plan.order);
+  }
+
+  #release(successful: boolean): void {
+    if (successful && this.#dumpDate !== undefined) {
+      this.#context.dumpDates.record(this.#dumpDate);
+    }
+    this.#dumpDate = undefined;
+    this.#data.release();
+  }
+
+  #onReport(report: WorkerReport): void {
+    switch (report.type) {
+      case 'listening':
+        void this.#feed({ type: 'listening', address: this.#listeningAt(report.port) });
+        break;
+      case 'connected':
+        void this.#connected(report.host, report.port);
+        break;
+      case 'connectFailed':
+        this.#data.abort();
+        void this.#feed({ type: 'failed', error: NDMP_ERROR.connect, text: report.text });
+        break;
+      case 'dataRead':
+        void this.#feed(report);
+        break;
+      case 'ended': {
+        const names = new Set(report.env.map(({ name }) => name));
+        const kept = this.#state.data.env.filter(({ name }) => !names.has(name));
+        void this.#feed({ ...report, env: [...kept, ...report.env] });
+        break;
+      }
+      default:
+        this.#passOn(report);
+    }
+  }
+
+  async #connected(host: string, port: number): Promise<void> {
+    const address = { type: 'tcp' as const, endpoints: [{ host, port, env: [] }] };
+    const dialling = this.#state.owed?.name === 'dataConnect';
+    await this.#feed({ type: dialling ? 'dialled' : 'peerConnected', address });
+  }
+
+  /** Posts that change no state; each is acknowledged to the worker once the socket took it. */
+  #passOn(report: Extract<WorkerReport, { type: 'history' | 'log' | 'file' }>): void {
+    if (report.type === 'history') {
+      const code = HISTORY_CODE[report.kind];
+      this.#send((stamp) => encodeRawPost(stamp, code, Buffer.from(report.body.buffer)));
+    } else if (report.type === 'log') this.#log(report.logType, report.entry);
+    else this.#post('logFile', { name: report.name, status: report.status });
+    this.#untaken += 1;
+    if (!this.#socket.writableNeedDrain) this.#acknowledge();
+  }
+
+  #acknowledge(): void {
+    if (this.#untaken === 0) return;
+    this.#data.send({ type: 'taken', posts: this.#untaken });
+    this.#untaken = 0;
+  }
+
+  #log(logType: number, entry: string): void {
+    const plain = { messageId: 0, hasAssociatedMessage: 0, associatedSequence: 0 };
+    this.#post('logMessage', { logType, entry, ...plain });
+  }
+
+  #post(name: PostName, body: Extract<Effect, { do: 'post' }>['body']): void {
+    this.#send((stamp) => encodePost(stamp, name, body as never));
+  }
+
+  #headerError(code: number, sequence: number, error: number): void {
+    this.#send((stamp) => encodeHeaderError(stamp, code, sequence, error));
+  }
+
+  #send(encode: (stamp: Stamp) => Buffer): void {
+    if (!this.#socket.writable) return;
+    this.#sequence += 1;
+    const timeStamp = Math.floor(Date.now() / 1000);
+    const { version } = this.#state;
+    this.#socket.write(encode({ version, sequence: this.#sequence, timeStamp }));
+  }
+
+  /** Data listens where the control connection arrived: the one address the DMA is known to reach. */
+  #localHost(): string {
+    return (this.#socket.localAddress ?? '127.0.0.1').replace(/^::ffff:/, '');
+  }
+
+  #listeningAt(port: number) {
+    const endpoints = [{ host: this.#localHost(), port, env: [] }];
+    return { type: 'tcp' as const, endpoints };
+  }
+}

@@ -1,0 +1,103 @@
+// The vocabulary of the server's state machine: what it knows of one connection, what may happen to
+// it, and what it wants done. All of it is data; a shell with sockets performs the effects.
+
+import { DATA_HALT, DATA_OPERATION, DATA_STATE, U64_MAX } from './constants.ts';
+import type { NdmpVersion, PostBody, PostName, RequestBody, RequestName } from './messages.ts';
+import type { NameEntry, NdmpAddress, Pval, TcpEndpoint } from './structures.ts';
+
+export interface DataMachine {
+  readonly state: number;
+  readonly operation: number;
+  readonly haltReason: number;
+  readonly address: NdmpAddress;
+  /** What the DMA sent, with what the operation changed and added. */
+  readonly env: readonly Pval[];
+  readonly readOffset: bigint;
+  readonly readLength: bigint;
+}
+
+/** offered: greeted, no version yet. open: version agreed. authed: may do everything. */
+export type ConnectionPhase = 'offered' | 'open' | 'authed' | 'closing';
+
+export interface ServerState {
+  readonly phase: ConnectionPhase;
+  readonly version: NdmpVersion;
+  /** The latest challenge given out; one answer uses it up. */
+  readonly challenge: Buffer | undefined;
+  readonly authFailures: number;
+  readonly data: DataMachine;
+  /** The request whose reply waits for an effect; no other request may be taken until then. */
+  readonly owed: { readonly name: RequestName; readonly sequence: number } | undefined;
+}
+
+export type AnyRequest = {
+  [N in RequestName]: { type: 'request'; sequence: number; name: N; body: RequestBody<N> };
+}[RequestName];
+
+export type ServerEvent =
+  | AnyRequest
+  /** Outcomes of the effects listen, dial, start and answer. */
+  | { type: 'listening'; address: NdmpAddress }
+  | { type: 'dialled'; address: NdmpAddress }
+  | { type: 'started'; env: readonly Pval[] }
+  | { type: 'answered'; body: Record<string, unknown> }
+  | { type: 'failed'; error: number; text?: string }
+  /** What the data service reports on its own. */
+  | { type: 'peerConnected'; address: NdmpAddress }
+  | { type: 'dataRead'; offset: bigint; length: bigint }
+  | { type: 'ended'; reason: number; env: readonly Pval[] };
+
+export type Effect =
+  | { do: 'reply'; name: RequestName; sequence: number; body: Record<string, unknown> }
+  | { do: 'post'; name: PostName; body: PostBody<PostName> }
+  /** Wait before the next request is read: the price of a wrong password. */
+  | { do: 'penalise'; failures: number }
+  | { do: 'close' }
+  | { do: 'answer'; name: RequestName }
+  | { do: 'listen' }
+  | { do: 'dial'; endpoints: TcpEndpoint[] }
+  | { do: 'start'; operation: number; butype: string; env: Pval[]; names: NameEntry[] }
+  /** End the data connection and whatever runs on it, at once. */
+  | { do: 'abortData' }
+  /** DATA_STOP: forget the operation; what a successful backup must remember is remembered now. */
+  | { do: 'releaseData'; successful: boolean };
+
+/** What is outside the machine and may change between two events. */
+export interface ServerFacts {
+  readonly user: string;
+  readonly password: string;
+  readonly allowText: boolean;
+  /** ADDR_TYPE values that the data service can connect by. */
+  readonly addressTypes: readonly number[];
+  readonly authFailuresMax: number;
+  /** 64 fresh random bytes. */
+  newChallenge(): Buffer;
+  /** Stream bytes moved so far by the current operation. */
+  bytesProcessed(): bigint;
+}
+
+export interface Step {
+  readonly state: ServerState;
+  readonly effects: readonly Effect[];
+}
+
+export const IDLE_DATA: DataMachine = {
+  state: DATA_STATE.idle,
+  operation: DATA_OPERATION.noAction,
+  haltReason: DATA_HALT.na,
+  address: { type: 'local' },
+  env: [],
+  readOffset: 0n,
+  readLength: 0n,
+};
+
+export const INITIAL_SERVER: ServerState = {
+  phase: 'offered',
+  version: 4,
+  challenge: undefined,
+  authFailures: 0,
+  data: IDLE_DATA,
+  owed: undefined,
+};
+
+export const UNKNOWN_BYTES = U64_MAX;
