@@ -1,0 +1,55 @@
+// What nbemm knows of devices and media, as its decisions see it: rows of the EMM database without the database.
+
+import type { DriveSpec, RobotSpec, StorageUnit, VolumeSpec } from '@tapestry/contracts';
+
+/** Bits of a volume's status, as bpmedialist prints them. */
+export const MEDIA_BIT = {
+  frozen: 0x001,
+  suspended: 0x002,
+  full: 0x008,
+  multiRetention: 0x040,
+  imported: 0x080,
+} as const;
+
+export interface Drive {
+  readonly spec: DriveSpec;
+  readonly up: boolean;
+  readonly reason: string;
+  readonly lastUsedMs: number;
+}
+
+export interface Volume {
+  readonly spec: VolumeSpec;
+  /** Raised by every change of the row. */
+  readonly version: bigint;
+  readonly statusBits: number;
+  readonly mounts: number;
+  /** 0: no limit. */
+  readonly maxMounts: number;
+  /** Last mount or write, whichever was later. */
+  readonly lastUsedMs: number;
+  /** The drive in which it was last seen; empty when in none. A hint: only the drive's host knows. */
+  readonly mountedDrive: string;
+}
+
+export interface Pool {
+  readonly number: number;
+  readonly name: string;
+  readonly scratch: boolean;
+}
+
+export interface MediaServer {
+  readonly name: string;
+  readonly active: boolean;
+}
+
+export interface Inventory {
+  readonly units: readonly StorageUnit[];
+  readonly mediaServers: readonly MediaServer[];
+  readonly robots: readonly RobotSpec[];
+  readonly drives: readonly Drive[];
+  readonly pools: readonly Pool[];
+  readonly volumes: readonly Volume[];
+  /** Block size that bptm is to write with. */
+  readonly blockSizeBytes: number;
+}

@@ -1,0 +1,159 @@
+// Handlers for what media servers saw: closed fragments move a volume's append point, mounts and errors are counted.
+// Promises that a repeat changes nothing, and that a grant of the past never moves what a later one wrote.
+
+import type { Handlers } from '@tapestry/bus';
+import {
+  codec,
+  type RecordFragmentRequest,
+  type RecordMediaEventRequest,
+} from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import { MEDIA_BIT } from './core/inventory.ts';
+import { ERROR_WINDOW_MS, isErrorEvent, judgeErrors } from './core/media-errors.ts';
+import { change, type Parts, type Tx } from './parts.ts';
+import { lockVolume } from './selection.ts';
+
+type RecordHandlers = Pick<Handlers<'nbemm'>, 'RecordFragment' | 'RecordMediaEvent'>;
+
+/** Events older than this decide nothing any more. */
+const EVENTS_KEEP_MS = 30 * 24 * 60 * 60 * 1_000;
+
+export function recordHandlers(parts: Parts): RecordHandlers {
+  return {
+    RecordFragment: (request) => recordFragment(parts, request),
+    RecordMediaEvent: (request) => recordMediaEvent(parts, request),
+  };
+}
+
+async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
+  const { grant, append, mediaId, backupId } = request;
+  if (grant === null || append === null) {
+    throw new StatusError('invalidRequest', 'RecordFragment needs a grant and an append point');
+  }
+  await change(parts, `volume ${mediaId}`, async (tx) => {
+    const row = await lockVolume(tx, mediaId);
+    if (grant.epoch < row.append_epoch) {
+      const why = `volume ${mediaId} has been written under a later grant`;
+      throw new StatusError('staleGrant', why, { mediaId });
+    }
+    // The same fragment told again, or one before it that came late.
+    if (grant.epoch === row.append_epoch && append.blockNumber <= row.append_block) return;
+    const atMs = Number(request.atMs);
+    await tx
+      .updateTable('volumes')
+      .set((eb) => ({
+        append: Buffer.from(codec('AppendPoint').encode(append)),
+        ...{ append_block: append.blockNumber, append_epoch: grant.epoch },
+        ...{ last_backup_id: backupId, last_written_ms: Math.max(atMs, row.last_written_ms) },
+        images: row.images + (backupId === row.last_backup_id ? 0 : 1),
+        written_bytes: eb('written_bytes', '+', request.writtenBytes),
+        data_expiration_s: later(request.expirationS, row.data_expiration_s),
+        version: eb('version', '+', 1n),
+      }))
+      .where('media_id', '=', mediaId)
+      .execute();
+  });
+  return {};
+}
+
+/** Math.max knows no bigint. */
+function later(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
+}
+
+async function recordMediaEvent(parts: Parts, request: RecordMediaEventRequest) {
+  const { mediaId, drive, event, detail } = request;
+  const atMs = Number(request.atMs) || parts.nowMs();
+  await change(parts, `volume ${mediaId}`, async (tx) => {
+    const added = await tx
+      .insertInto('media_events')
+      .values({
+        ...{ grant_id: request.grant?.grantId ?? '', media_id: mediaId, drive, event },
+        ...{ at_ms: atMs, detail: detail.slice(0, 1_000) },
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('at_ms')
+      .execute();
+    if (added.length === 0) return;
+    if (event === 'MEDIA_EVENT_MOUNTED') await noteMount(tx, mediaId, drive, atMs);
+    else if (event === 'MEDIA_EVENT_FULL') await setBits(tx, mediaId, MEDIA_BIT.full);
+    else if (isErrorEvent(event)) await noteError(parts, tx, { mediaId, drive, atMs });
+    await tx
+      .deleteFrom('media_events')
+      .where('at_ms', '<', atMs - EVENTS_KEEP_MS)
+      .execute();
+  });
+  return {};
+}
+
+async function noteMount(tx: Tx, mediaId: string, drive: string, atMs: number): Promise<void> {
+  // A drive holds one volume: whatever was thought to be in it is not any more.
+  await tx
+    .updateTable('volumes')
+    .set({ mounted_drive: '' })
+    .where('mounted_drive', '=', drive)
+    .where('media_id', '<>', mediaId)
+    .execute();
+  const row = await lockVolume(tx, mediaId);
+  await tx
+    .updateTable('volumes')
+    .set({
+      ...{ mounted_drive: drive, mounts: row.mounts + 1 },
+      first_mount_ms: row.first_mount_ms === 0 ? atMs : row.first_mount_ms,
+      last_mount_ms: Math.max(atMs, row.last_mount_ms),
+    })
+    .where('media_id', '=', mediaId)
+    .execute();
+  await tx
+    .updateTable('drives')
+    .set((eb) => ({ last_used_ms: eb.fn('greatest', ['last_used_ms', eb.val(atMs)]) }))
+    .where('name', '=', drive)
+    .execute();
+}
+
+async function setBits(tx: Tx, mediaId: string, bits: number): Promise<void> {
+  const row = await lockVolume(tx, mediaId);
+  await tx
+    .updateTable('volumes')
+    .set((eb) => ({ status_bits: row.status_bits | bits, version: eb('version', '+', 1n) }))
+    .where('media_id', '=', mediaId)
+    .execute();
+}
+
+async function noteError(
+  parts: Parts,
+  tx: Tx,
+  latest: { mediaId: string; drive: string; atMs: number },
+): Promise<void> {
+  const { mediaId, drive, atMs } = latest;
+  await tx
+    .updateTable('volumes')
+    .set((eb) => ({ errors: eb('errors', '+', 1) }))
+    .where('media_id', '=', mediaId)
+    .execute();
+  await tx
+    .updateTable('drives')
+    .set((eb) => ({ errors: eb('errors', '+', 1) }))
+    .where('name', '=', drive)
+    .execute();
+  const rows = await tx
+    .selectFrom('media_events')
+    .select(['media_id', 'drive', 'at_ms', 'event'])
+    .where('at_ms', '>', atMs - ERROR_WINDOW_MS)
+    .where((eb) => eb.or([eb('media_id', '=', mediaId), eb('drive', '=', drive)]))
+    .execute();
+  const history = rows
+    .filter((row) => isErrorEvent(row.event as RecordMediaEventRequest['event']))
+    .map((row) => ({ mediaId: row.media_id, drive: row.drive, atMs: row.at_ms }));
+  const verdict = judgeErrors(history, latest);
+  if (verdict.freezeMedia) {
+    await setBits(tx, mediaId, MEDIA_BIT.frozen);
+    parts.log.warn({ mediaId }, 'a volume was frozen: three errors within twelve hours');
+  }
+  if (verdict.downDrive) {
+    const reason = 'three volumes failed in it within twelve hours';
+    await tx.updateTable('drives').set({ up: false, reason }).where('name', '=', drive).execute();
+    parts.log.warn({ drive }, `a drive was put down: ${reason}`);
+  }
+}

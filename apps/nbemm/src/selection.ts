@@ -1,0 +1,120 @@
+// Handlers that nbrb asks: which resources fit (MDS), and the taking of an unassigned volume under a grant. Promises
+// that a volume is assigned to one grant at a time, as it was when it was evaluated, and that a repeat changes nothing.
+
+import type { Handlers } from '@tapestry/bus';
+import type {
+  AssignVolumeRequest,
+  EvaluateRequest,
+  Init,
+  UnassignVolumeRequest,
+  VolumeSpec,
+} from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import { driveFact, storageUnit, volumeFact, volumeSpec } from './adapters/rows.ts';
+import type { Inventory } from './core/inventory.ts';
+import { select } from './core/select.ts';
+import { change, type Parts, type Tx } from './parts.ts';
+
+type SelectionHandlers = Pick<Handlers<'nbemm'>, 'Evaluate' | 'AssignVolume' | 'UnassignVolume'>;
+
+export function selectionHandlers(parts: Parts): SelectionHandlers {
+  return {
+    Evaluate: (request) => evaluate(parts, request),
+    AssignVolume: (request) => assignVolume(parts, request),
+    UnassignVolume: (request) => unassignVolume(parts, request),
+  };
+}
+
+async function evaluate(parts: Parts, { request }: EvaluateRequest) {
+  if (request === null) throw new StatusError('invalidRequest', 'Evaluate needs a request');
+  const { candidates, reasons, refusal } = select(await loadInventory(parts), request);
+  return { candidates, reasons, refusal: refusal ?? null };
+}
+
+async function loadInventory({ store, blockSizeBytes }: Parts): Promise<Inventory> {
+  const { db } = store;
+  const [units, mediaServers, robots, drives, pools, volumes] = await Promise.all([
+    db.selectFrom('storage_units').selectAll().execute(),
+    db.selectFrom('media_servers').select(['name', 'active']).execute(),
+    db.selectFrom('robots').selectAll().execute(),
+    db.selectFrom('drives').selectAll().execute(),
+    db.selectFrom('pools').select(['number', 'name', 'scratch']).execute(),
+    db.selectFrom('volumes').selectAll().execute(),
+  ]);
+  return {
+    units: units.map(storageUnit),
+    mediaServers,
+    robots: robots.map(({ number, type, control_host, path, ndmp_host }) => ({
+      ...{ number, type, path },
+      controlHost: control_host,
+      ndmpHost: ndmp_host,
+    })),
+    drives: drives.map(driveFact),
+    pools,
+    volumes: volumes.map(volumeFact),
+    blockSizeBytes,
+  };
+}
+
+async function assignVolume(
+  parts: Parts,
+  request: AssignVolumeRequest,
+): Promise<{ volume: Init<VolumeSpec> }> {
+  const { grantId, mediaId } = request;
+  const volume = await change(parts, `volume ${mediaId}`, async (tx) => {
+    const row = await lockVolume(tx, mediaId);
+    if (row.assigned_grant === grantId) return volumeSpec(row);
+    if (row.version !== request.volumeVersion || row.assigned_ms !== 0) {
+      const why = `volume ${mediaId} has changed since it was chosen`;
+      throw new StatusError('conflict', why, { mediaId });
+    }
+    // A label repeats this time: it must be another than any the volume has carried before.
+    const assignedMs = Math.max(parts.nowMs(), row.assigned_last_ms + 1);
+    const assigned = await tx
+      .updateTable('volumes')
+      .set((eb) => ({
+        ...{ assigned_ms: assignedMs, assigned_last_ms: assignedMs, assigned_grant: grantId },
+        ...{ pool: request.pool, previous_pool: row.pool, owner: request.mediaServer },
+        ...{ retention_level: request.retentionLevel, append: null, append_block: 0n },
+        ...{ images: 0, last_backup_id: '', written_bytes: 0n, data_expiration_s: 0n },
+        version: eb('version', '+', 1n),
+      }))
+      .where('media_id', '=', mediaId)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    return volumeSpec(assigned);
+  });
+  return { volume };
+}
+
+async function unassignVolume(parts: Parts, { grantId, mediaId }: UnassignVolumeRequest) {
+  await change(parts, `volume ${mediaId}`, (tx) =>
+    tx
+      .updateTable('volumes')
+      .set((eb) => ({
+        ...{ assigned_ms: 0, assigned_grant: '', owner: '', retention_level: 0 },
+        pool: eb.ref('previous_pool'),
+        version: eb('version', '+', 1n),
+      }))
+      .where('media_id', '=', mediaId)
+      .where('assigned_grant', '=', grantId)
+      // Something was written under it: then it stays what it is.
+      .where('images', '=', 0)
+      .execute(),
+  );
+  return {};
+}
+
+export async function lockVolume(tx: Tx, mediaId: string) {
+  const row = await tx
+    .selectFrom('volumes')
+    .selectAll()
+    .where('media_id', '=', mediaId)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) {
+    const why = `the volume ${mediaId} is not in the EMM database`;
+    throw new StatusError('mediaNotDefined', why, { mediaId });
+  }
+  return row;
+}
