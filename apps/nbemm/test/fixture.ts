@@ -1,5 +1,8 @@
 // nbemm in this process, on a real bus and a real database, its neighbours played by the test.
 
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Bus, Client } from '@tapestry/bus';
 import type { RunningDaemon } from '@tapestry/runtime';
 import {
