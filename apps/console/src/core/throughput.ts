@@ -1,0 +1,65 @@
+// Bytes over time of the jobs that run, so that whoever opens the page at three in the morning sees how the last
+// minutes went. Bounded twice: points a job, and jobs.
+
+import type { ApiSample } from '../schemas.ts';
+
+export type Throughput = Map<number, ApiSample[]>;
+
+export const THROUGHPUT_LIMITS = { pointsMax: 240, jobsMax: 2_000, spacingMs: 1_000 } as const;
+
+/**
+ * Adds a point in place. A full series drops every second point and goes on: the whole run stays visible, coarser.
+ * Points closer than the spacing replace the last one, bytes that went back (a new try) start over.
+ */
+export function addSample(
+  throughput: Throughput,
+  { jobId, bytes }: { readonly jobId: number; readonly bytes: number },
+  atMs: number,
+  limits: { pointsMax: number; jobsMax: number; spacingMs: number } = THROUGHPUT_LIMITS,
+): void {
+  let series = throughput.get(jobId);
+  if (series === undefined) {
+    if (throughput.size >= limits.jobsMax) throughput.delete(throughput.keys().next().value!);
+    series = [];
+    throughput.set(jobId, series);
+  }
+  const last = series.at(-1);
+  if (last !== undefined && bytes < last[1]) series.length = 0;
+  const previous = series.at(-2);
+  if (last !== undefined && previous !== undefined && atMs - previous[0] < limits.spacingMs) {
+    series[series.length - 1] = [atMs, bytes];
+    return;
+  }
+  series.push([atMs, bytes]);
+  if (series.length > limits.pointsMax) {
+    const thinned = series.filter((_point, index) => index % 2 === 0);
+    throughput.set(jobId, thinned);
+  }
+}
+
+export interface Rate {
+  readonly atMs: number;
+  readonly bytesPerS: number;
+}
+
+/** Speed between neighbouring points. */
+export function ratesOf(samples: readonly ApiSample[]): Rate[] {
+  const rates: Rate[] = [];
+  for (let i = 1; i < samples.length; i += 1) {
+    const [fromMs, fromBytes] = samples[i - 1]!;
+    const [atMs, bytes] = samples[i]!;
+    if (atMs <= fromMs) continue;
+    rates.push({ atMs, bytesPerS: Math.max(0, ((bytes - fromBytes) * 1000) / (atMs - fromMs)) });
+  }
+  return rates;
+}
+
+/** Mean speed over the last part of a series; null with fewer than two points. */
+export function currentRate(samples: readonly ApiSample[], overMs = 10_000): number | null {
+  const last = samples.at(-1);
+  if (last === undefined || samples.length < 2) return null;
+  const from = samples.find(([atMs]) => atMs >= last[0] - overMs) ?? samples[0]!;
+  const base = from === last ? samples.at(-2)! : from;
+  if (last[0] <= base[0]) return null;
+  return Math.max(0, ((last[1] - base[1]) * 1000) / (last[0] - base[0]));
+}

@@ -1,0 +1,194 @@
+// The console on a real bus, with bpjobd, nbjm, nbemm and nbrb played by the test: jobs are put on stage and
+// changed, and the console sees what the real daemons would have told it.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Bus } from '@tapestry/bus';
+import type { DetailLine, Init, JobRow, ListJobsRequest, TryRow } from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import {
+  type FakeService,
+  fakeService,
+  startTestBus,
+  startTestDaemon,
+  type TestBus,
+} from '@tapestry/testkit';
+import { definition } from '../src/service.ts';
+
+export const USER = 'operator';
+export const PASSWORD = 'a long enough secret';
+
+export interface Stage {
+  readonly url: string;
+  readonly bus: TestBus;
+  readonly nbjm: FakeService<'nbjm'>;
+  /** Puts a job on stage or changes it, and tells it as bpjobd does. */
+  put(job: Init<JobRow> & { jobId: bigint }): Promise<void>;
+  /** Adds jobs without a word: as if they had been there before. */
+  fill(jobs: readonly (Init<JobRow> & { jobId: bigint })[]): void;
+  say(jobId: bigint, text: string, line?: Partial<DetailLine>): Promise<void>;
+  addTry(jobId: bigint, row: Init<TryRow>): void;
+  remove(jobId: bigint): Promise<void>;
+  /** A change that is lost on the way to the console. */
+  loseChange(job: Init<JobRow> & { jobId: bigint }): void;
+  beat(
+    service: 'bpjobd' | 'nbjm',
+    beat: { pid: number; startedMs: bigint; ready?: boolean },
+  ): Promise<void>;
+  logIn(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+type Row = Init<JobRow> & { jobId: bigint };
+
+export async function startStage(env: Record<string, string> = {}): Promise<Stage> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'tapestry-console-'));
+  const passwordFile = join(stateDir, 'passwords');
+  writeFileSync(passwordFile, `${USER}:${PASSWORD}\n`, { mode: 0o400 });
+  const bus = await startTestBus();
+  const bpjobd = await bus.as({ service: 'bpjobd' });
+  const nbjmBus = await bus.as({ service: 'nbjm' });
+  const nbjm = await fakeService(nbjmBus, 'nbjm', {
+    // biome-ignore lint/correctness/noComponentHookFactories: a handler, not a component
+    CancelJob: async () => ({}),
+  });
+  const archive = await playBpjobd(bpjobd);
+  const daemon = await startTestDaemon(definition, bus, {
+    stateDir,
+    env: { CONSOLE_PASSWORD_FILE: passwordFile, ...env },
+  });
+  const url = daemon.httpUrl;
+  return {
+    ...{ url, bus, nbjm, ...archive },
+    beat: (service, { ready = true, ...beat }) =>
+      (service === 'bpjobd' ? bpjobd : nbjmBus).publish('Heartbeat', {
+        ...{ service, host: '', ready, version: '0.1.0', rssBytes: 90_000_000n, ...beat },
+      }),
+    logIn: () => logIn(url),
+    stop: async () => {
+      await daemon.stop();
+      await bus.stop();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+}
+
+type Archive = Pick<Stage, 'put' | 'fill' | 'say' | 'addTry' | 'remove' | 'loseChange'>;
+
+/** bpjobd in memory: rows by id, a number for each change, and the same answers. */
+async function playBpjobd(bus: Bus): Promise<Archive> {
+  const rows = new Map<bigint, Row>();
+  const lines = new Map<bigint, Partial<DetailLine>[]>();
+  const tries = new Map<bigint, Init<TryRow>[]>();
+  let ids: bigint[] | null = null;
+  let sequence = 0n;
+  const sorted = (): bigint[] => {
+    ids ??= [...rows.keys()].sort((a, b) => (a < b ? 1 : -1));
+    return ids;
+  };
+  const store = (row: Row): void => {
+    if (!rows.has(row.jobId)) ids = null;
+    rows.set(row.jobId, { ...rows.get(row.jobId), ...row });
+  };
+  await fakeService(bus, 'bpjobd', {
+    // biome-ignore lint/correctness/noComponentHookFactories: a handler, not a component
+    ListJobs: async (request) => ({
+      ...pageOf(rows, sorted(), request),
+      ...{ sequence, summary: summaryOf(rows) },
+    }),
+    // biome-ignore lint/correctness/noComponentHookFactories: a handler, not a component
+    GetJob: async ({ jobId }) => {
+      const job = rows.get(jobId);
+      if (job === undefined) throw new StatusError('jobMissing', `there is no job ${jobId}`);
+      return { job, tries: tries.get(jobId) ?? [], lines: lines.get(jobId) ?? [], sequence };
+    },
+  });
+  return {
+    put: async (row) => {
+      store(row);
+      sequence += 1n;
+      await bus.publish('JobView', { sequence, job: rows.get(row.jobId)! });
+    },
+    fill: (many) => {
+      for (const row of many) store(row);
+    },
+    say: async (jobId, text, line = {}) => {
+      const known = lines.get(jobId) ?? [];
+      const number = BigInt(known.length + 1);
+      const added = { severity: 'info', producer: 'bpbrm', atMs: BigInt(Date.now()), try: 1 };
+      const told = { ...added, ...line, jobId, number, text };
+      lines.set(jobId, [...known, told]);
+      sequence += 1n;
+      await bus.publish('JobView', { sequence, line: told });
+    },
+    addTry: (jobId, row) => {
+      tries.set(jobId, [...(tries.get(jobId) ?? []), row]);
+    },
+    remove: async (jobId) => {
+      rows.delete(jobId);
+      ids = null;
+      sequence += 1n;
+      await bus.publish('JobView', { sequence, job: { jobId }, deleted: true });
+    },
+    loseChange: (row) => {
+      store(row);
+      sequence += 1n;
+    },
+  };
+}
+
+function pageOf(
+  rows: ReadonlyMap<bigint, Row>,
+  sorted: readonly bigint[],
+  { jobIds, beforeJobId, limit, states, policy, client }: ListJobsRequest,
+): { jobs: Row[]; more: boolean } {
+  const found: Row[] = [];
+  for (const jobId of sorted) {
+    if (beforeJobId !== 0n && jobId >= beforeJobId) continue;
+    const row = rows.get(jobId)!;
+    if (jobIds.length > 0 && !jobIds.includes(jobId)) continue;
+    if (states.length > 0 && !states.includes(row.state ?? 'JOB_STATE_QUEUED')) continue;
+    if ((policy !== '' && row.policy !== policy) || (client !== '' && row.client !== client))
+      continue;
+    if (found.length === limit) return { jobs: found, more: true };
+    found.push(row);
+  }
+  return { jobs: found, more: false };
+}
+
+function summaryOf(rows: ReadonlyMap<bigint, Row>): Record<string, bigint> {
+  const labels = {
+    ...{
+      JOB_STATE_QUEUED: 'Queued',
+      JOB_STATE_ACTIVE: 'Active',
+      JOB_STATE_REQUEUED: 'Waiting-to-Retry',
+    },
+    ...{ JOB_STATE_SUSPENDED: 'Suspended', JOB_STATE_INCOMPLETE: 'Incomplete' },
+  };
+  const summary: Record<string, bigint> = {};
+  for (const { state, status } of rows.values()) {
+    const label =
+      state === 'JOB_STATE_DONE'
+        ? (['Successful', 'Partially Successful'][status ?? 0] ?? 'Failed')
+        : labels[state ?? 'JOB_STATE_QUEUED'];
+    summary[label] = (summary[label] ?? 0n) + 1n;
+  }
+  return summary;
+}
+
+/** The session cookie of a fresh login. */
+export async function logIn(url: string, user = USER, password = PASSWORD): Promise<string> {
+  const response = await postLogin(url, user, password);
+  const cookie = response.headers.getSetCookie()[0];
+  if (response.status !== 200 || cookie === undefined) throw new Error(`login: ${response.status}`);
+  return cookie.split(';')[0]!;
+}
+
+export function postLogin(url: string, user: string, password: string): Promise<Response> {
+  return fetch(`${url}/api/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user, password }),
+  });
+}
