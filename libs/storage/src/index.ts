@@ -15,6 +15,58 @@ export type {
   WriteResult,
 } from './drive.ts';
 export { type ElementLayout, FIRST_ADDRESS } from './element-layout.ts';
+export {
+  type BlockCipher,
+  type BlockType,
+  DEFAULT_BLOCK_SIZE_BYTES,
+  decryptBlock,
+  isBlock,
+  MAX_BLOCK_SIZE_BYTES,
+  MIN_BLOCK_SIZE_BYTES,
+  type OpenedBlock,
+  openBlock,
+  PAYLOAD_OFFSET,
+  type Prologue,
+  payloadCapacity,
+  type SealedCrc,
+  sealClearBlock,
+  sealEncryptedBlock,
+  sealMessageBlock,
+} from './format/block.ts';
+export { aesGcmBlockCipher } from './format/block-cipher.ts';
+export { type AcceptedBlock, FragmentReader, openTrailerBlock } from './format/fragment-reader.ts';
+export { FragmentWriter, type SealedBlock, type SealOptions } from './format/fragment-writer.ts';
+export {
+  decodeFragmentHeader,
+  decodeFragmentTrailer,
+  type EncryptionRecord,
+  type EndReason,
+  type EnvVar,
+  encodeFragmentHeader,
+  encodeFragmentTrailer,
+  FORMAT_VERSION,
+  type FragmentHeader,
+  type FragmentLayout,
+  type FragmentTrailer,
+  fragmentHeaderHash,
+  type ImageRecord,
+  type StreamEnd,
+  type StreamRecord,
+} from './format/media-messages.ts';
+export { type MoverFragment, moverFragment } from './format/mover-fragment.ts';
+export {
+  blocksForBytes,
+  type FragmentExtent,
+  fragmentFileCount,
+  locateStreamByte,
+  type StreamPosition,
+} from './format/stream-position.ts';
+export {
+  decodeVolumeLabel,
+  encodeVolumeLabel,
+  type LabelFinding,
+  type VolumeLabel,
+} from './format/volume-label.ts';
 export type {
   ElementType,
   Library,
@@ -22,6 +74,12 @@ export type {
   LibraryIdentity,
   MoveOptions,
 } from './library.ts';
+export {
+  type AppendPoint,
+  type ExpectedAppendPoint,
+  verifyAppendPoint,
+} from './media/append-point.ts';
+export { checkVolumeLabel, readVolumeLabel, writeVolumeLabel } from './media/label-io.ts';
 export {
   createMemoryLibrary,
   type MemoryLibrary,
