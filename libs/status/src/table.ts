@@ -70,6 +70,7 @@ export const STATUS = {
     'the medium is full and the image may not continue on another',
   ),
   poolMissing: row(167, 'never', 'the volume pool does not exist'),
+  cannotOverwriteMedia: row(168, 'now', 'the media holds data that may not be overwritten'),
   mediaExpired: row(169, 'never', 'the media is expired or over its mounts'),
   mediaIdTooLong: row(171, 'never', 'a media id has more than six characters'),
   cannotReadMediaHeader: row(172, 'now', 'the media header cannot be read'),

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+const list = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .transform((parts) => parts.filter((part) => part !== ''));
+
+export const config = z
+  .object({
+    /** Addresses, with commas, under which filers reach this host's data ports: the first is tried first. */
+    dataHost: list.default(['127.0.0.1']),
+    /** Address to listen on; empty listens on all, unless `dataHost` is only the loopback. */
+    bindHost: z.string().default(''),
+    /** Port range that a firewall lets through; 0 lets the system choose. */
+    firstPort: z.coerce.number().int().min(0).max(65_535).default(0),
+    lastPort: z.coerce.number().int().min(0).max(65_535).default(0),
+    /** More addresses that data connections may come from: filers that answer from another interface. */
+    extraPeers: list.default([]),
+    /** How long a filer may take to connect. */
+    acceptTimeoutMs: z.coerce.number().int().positive().default(300_000),
+    /** Drive processes kept ready: raise it where many streams start at once. */
+    poolSize: z.coerce.number().int().min(0).max(16).default(2),
+    /** Memory of one stream's ring. */
+    ringBytes: z.coerce.number().int().min(1_048_576).max(134_217_728).default(33_554_432),
+    mountTimeoutMs: z.coerce.number().int().positive().default(900_000),
+    renewEveryMs: z.coerce.number().int().positive().default(20_000),
+    /** T1: a writer that could not renew for so long stops itself. Below nbrb's T2. */
+    leaseT1Ms: z.coerce.number().int().positive().default(300_000),
+    /** JSON object: scheme of a drive path → module that exports `openDrive(path, owner)`. */
+    driveModules: z
+      .string()
+      .default('{}')
+      .transform((text) => z.record(z.string(), z.string()).parse(JSON.parse(text))),
+  })
+  .strict();
+
+export type Config = z.infer<typeof config>;

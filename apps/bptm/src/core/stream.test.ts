@@ -1,0 +1,132 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  isOver,
+  NEW_STREAM,
+  type Stream,
+  type StreamEffect,
+  type StreamEvent,
+  step,
+} from './stream.ts';
+
+const fragment = (number: number) => ({
+  ...{ copy: 1, number, mediaId: 'A00001', mediaServer: 'media1', density: 'hcart' },
+  ...{ fileNumber: number, blockNumber: 2n, blockSizeBytes: 262_144, dataBlocks: 1n },
+  ...{ streamBeginBytes: 0n, streamEndBytes: 10n, digest: new Uint8Array(32) },
+  ...{ mediaAssignedMs: 1n, driveIndex: 0, keyTag: new Uint8Array(0), writtenMs: 5n },
+});
+const append = {
+  ...{ fileNumber: 2, blockNumber: 9n, trailerDigest: new Uint8Array(0), fragment: 'b 1' },
+};
+
+const mounted: StreamEvent = { type: 'mounted', drivePath: 'vtl:/x#0', mountMs: 1200 };
+const report = (of: Parameters<typeof drive>[0]): StreamEvent => drive(of);
+function drive(reported: (StreamEvent & { type: 'drive' })['report']): StreamEvent {
+  return { type: 'drive', report: reported, hosts: ['10.0.0.9'] };
+}
+const closed = report({ type: 'fragmentClosed', fragment: fragment(1), append });
+const finished = report({ type: 'finished', bytes: 10n });
+const exited: StreamEvent = { type: 'driveExited', how: 'signal SIGKILL' };
+const aborted: StreamEvent = {
+  type: 'abortAsked',
+  failure: { status: 'cancelled', detail: 'ended by the operator' },
+};
+
+function run(events: readonly StreamEvent[]): { stream: Stream; effects: StreamEffect[] } {
+  let stream: Stream = { ...NEW_STREAM, mode: 'write' };
+  const effects: StreamEffect[] = [];
+  for (const event of events) {
+    const next = step(stream, event);
+    stream = next.stream;
+    effects.push(...next.effects);
+  }
+  return { stream, effects };
+}
+
+const did = (effects: readonly StreamEffect[], what: StreamEffect['do']): number =>
+  effects.filter((effect) => effect.do === what).length;
+
+const goodRun: StreamEvent[] = [
+  { type: 'opened' },
+  mounted,
+  report({ type: 'positioned', labelled: true, fileNumber: 1 }),
+  report({ type: 'listening', port: 4000 }),
+  report({ type: 'connected', peer: '10.0.0.5' }),
+  report({ type: 'endOfStream', bytes: 10n }),
+  { type: 'finishAsked', expectedBytes: 10n },
+  closed,
+  finished,
+  exited,
+  { type: 'recorded', fragmentNumber: 1 },
+];
+
+test('a backup is done when its fragment is recorded and its drive given back', () => {
+  const before = run(goodRun.slice(0, -1));
+  expect(before.stream.phase).toBe('STREAM_PHASE_CLOSING');
+  const { stream, effects } = run(goodRun);
+  expect(stream.phase).toBe('STREAM_PHASE_DONE');
+  expect(stream.addresses).toEqual([{ host: '10.0.0.9', port: 4000 }]);
+  expect(did(effects, 'unmount')).toBe(1);
+  expect(did(effects, 'record')).toBe(1);
+});
+
+test('recorded before the drive process went is as good', () => {
+  const order = [...goodRun];
+  order.splice(9, 2, goodRun[10]!, goodRun[9]!);
+  expect(run(order).stream.phase).toBe('STREAM_PHASE_DONE');
+});
+
+test('a drive process that dies ends its stream with 82', () => {
+  const { stream, effects } = run([...goodRun.slice(0, 5), exited]);
+  expect(stream.failure?.status).toBe('tapeMgrKilled');
+  expect(did(effects, 'unmount')).toBe(1);
+});
+
+test('an abort while the robot moves gives the volume back once it is there', () => {
+  const early = run([{ type: 'opened' }, aborted]);
+  expect(did(early.effects, 'unmount')).toBe(0);
+  const late = run([{ type: 'opened' }, aborted, mounted]);
+  expect(did(late.effects, 'unmount')).toBe(1);
+  expect(did(late.effects, 'startDrive')).toBe(0);
+});
+
+test('a fragment that was closed is recorded even when the stream failed', () => {
+  const { stream, effects } = run([...goodRun.slice(0, 5), aborted, closed]);
+  expect(stream.phase).toBe('STREAM_PHASE_FAILED');
+  expect(did(effects, 'record')).toBe(1);
+});
+
+test('a repeated range is sent once', () => {
+  let stream: Stream = { ...NEW_STREAM, mode: 'read', holds: 'process' };
+  const range = { type: 'rangeAsked', sequence: 1, offset: 0n, length: 5n } as const;
+  const first = step(stream, range);
+  stream = first.stream;
+  expect(first.effects).toHaveLength(1);
+  expect(step(stream, range).effects).toHaveLength(0);
+});
+
+test('whatever comes in whatever order: one end, and what was mounted is given back exactly once', () => {
+  const failedReport = report({
+    type: 'failed',
+    failure: { status: 'mediaWriteError', detail: 'x' },
+    bytes: 3n,
+  });
+  const refused: StreamEvent = {
+    type: 'recordRefused',
+    failure: { status: 'staleGrant', detail: 'over' },
+  };
+  const lost: StreamEvent = { type: 'leaseLost', reason: 'no renewal' };
+  const events = [...goodRun.slice(2), closed, aborted, failedReport, refused, lost];
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom(...events), { maxLength: 30 }), (middle) => {
+      const noExit = middle.filter((event) => event.type !== 'driveExited');
+      const { stream, effects } = run([{ type: 'opened' }, mounted, ...noExit, exited, exited]);
+      expect(did(effects, 'unmount')).toBe(1);
+      expect(did(effects, 'record')).toBeLessThanOrEqual(1);
+      expect(stream.holds).toBe('returned');
+      const waitsOnlyForRecord = stream.finished && stream.unrecorded.length > 0;
+      expect(isOver(stream) || waitsOnlyForRecord).toBe(true);
+      if (stream.phase === 'STREAM_PHASE_DONE') expect(stream.finished).toBe(true);
+    }),
+  );
+});

@@ -1,0 +1,287 @@
+// One stream from its opening to its end, as a state and what each event makes of it. Knows no bus, process or disk:
+// what is to be done comes out as effects, in order.
+
+import type { Address, Fragment, MediaEvent, StreamPhase } from '@tapestry/contracts';
+import type { Failure, FromDrive } from '../drive-process/messages.ts';
+
+export interface Stream {
+  readonly mode: 'write' | 'read';
+  readonly phase: StreamPhase;
+  readonly addresses: readonly Address[];
+  readonly bytes: bigint;
+  readonly endOfStream: boolean;
+  readonly fragments: readonly Fragment[];
+  /** Numbers of closed fragments that nbemm has not acknowledged. */
+  readonly unrecorded: readonly number[];
+  readonly failure: Failure | null;
+  /** What is held: nothing yet; a mount asked for; the volume in the drive; a drive process; nothing any more. */
+  readonly holds: 'nothing' | 'mounting' | 'mount' | 'process' | 'returned';
+  /** The drive process said that its work is whole. */
+  readonly finished: boolean;
+  /** Highest range that was asked for. */
+  readonly lastRange: number;
+}
+
+export const NEW_STREAM: Omit<Stream, 'mode'> = {
+  phase: 'STREAM_PHASE_MOUNTING',
+  addresses: [],
+  bytes: 0n,
+  endOfStream: false,
+  fragments: [],
+  unrecorded: [],
+  failure: null,
+  holds: 'nothing',
+  finished: false,
+  lastRange: 0,
+};
+
+export type StreamEvent =
+  | { readonly type: 'opened' }
+  | { readonly type: 'mounted'; readonly drivePath: string; readonly mountMs: number }
+  | { readonly type: 'mountFailed'; readonly failure: Failure }
+  | { readonly type: 'drive'; readonly report: FromDrive; readonly hosts: readonly string[] }
+  | { readonly type: 'driveExited'; readonly how: string }
+  | { readonly type: 'finishAsked'; readonly expectedBytes: bigint }
+  | {
+      readonly type: 'rangeAsked';
+      readonly sequence: number;
+      readonly offset: bigint;
+      readonly length: bigint;
+    }
+  | { readonly type: 'abortAsked'; readonly failure: Failure }
+  | { readonly type: 'recorded'; readonly fragmentNumber: number }
+  | { readonly type: 'recordRefused'; readonly failure: Failure }
+  | { readonly type: 'leaseLost'; readonly reason: string };
+
+export type StreamEffect =
+  | { readonly do: 'mount' }
+  | { readonly do: 'startDrive'; readonly drivePath: string }
+  | { readonly do: 'finishDrive'; readonly expectedBytes: bigint }
+  | {
+      readonly do: 'sendRange';
+      readonly sequence: number;
+      readonly offset: bigint;
+      readonly length: bigint;
+    }
+  /** Ends the drive process, however deaf it is; `driveExited` follows. */
+  | { readonly do: 'endDrive'; readonly reason: string }
+  | { readonly do: 'unmount' }
+  | { readonly do: 'record'; readonly closed: FromDrive & { readonly type: 'fragmentClosed' } }
+  | { readonly do: 'mediaEvent'; readonly event: MediaEvent; readonly detail: string }
+  | {
+      readonly do: 'tell';
+      readonly key: string;
+      readonly text: string;
+      readonly severity?: 'warning' | 'error';
+    };
+
+export interface StreamStep {
+  readonly stream: Stream;
+  readonly effects: readonly StreamEffect[];
+}
+
+export function isOver({ phase }: Stream): boolean {
+  return phase === 'STREAM_PHASE_DONE' || phase === 'STREAM_PHASE_FAILED';
+}
+
+export function step(stream: Stream, event: StreamEvent): StreamStep {
+  switch (event.type) {
+    case 'opened':
+      return { stream: { ...stream, holds: 'mounting' }, effects: [{ do: 'mount' }] };
+    case 'mounted':
+      return onMounted(stream, event);
+    case 'mountFailed':
+      // A mount that failed holds nothing; one whose answer was lost does: giving back twice is harmless.
+      if (isOver(stream)) return giveBack(stream);
+      return fail({ ...stream, holds: 'mount' }, event.failure);
+    case 'drive':
+      return onReport(stream, event.report, event.hosts);
+    case 'driveExited':
+      return onExit(stream, event.how);
+    case 'finishAsked':
+      return onFinish(stream, event.expectedBytes);
+    case 'rangeAsked':
+      return onRange(stream, event);
+    case 'abortAsked':
+      return fail(stream, event.failure);
+    case 'recorded':
+      return settle({
+        ...stream,
+        unrecorded: stream.unrecorded.filter((number) => number !== event.fragmentNumber),
+      });
+    case 'recordRefused':
+      return fail(stream, event.failure);
+    case 'leaseLost':
+      return fail(stream, { status: 'staleGrant', detail: event.reason });
+  }
+}
+
+function onMounted(
+  stream: Stream,
+  { drivePath, mountMs }: { drivePath: string; mountMs: number },
+): StreamStep {
+  // Ended while the robot moved: the volume goes back to idle.
+  if (isOver(stream)) return giveBack(stream);
+  const text = `mounted; mount time ${(mountMs / 1000).toFixed(1)} s`;
+  return {
+    stream: { ...stream, phase: 'STREAM_PHASE_POSITIONING', holds: 'process' },
+    effects: [
+      { do: 'tell', key: 'mounted', text },
+      { do: 'startDrive', drivePath },
+    ],
+  };
+}
+
+function giveBack(stream: Stream): StreamStep {
+  return { stream: { ...stream, holds: 'returned' }, effects: [{ do: 'unmount' }] };
+}
+
+function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): StreamStep {
+  // A closed fragment is on the medium, whatever became of the stream: the append point must move.
+  if (report.type === 'fragmentClosed') return onFragmentClosed(stream, report);
+  if (report.type === 'mediaEvent') {
+    const { event, detail } = report;
+    return { stream, effects: [{ do: 'mediaEvent', event, detail }] };
+  }
+  if (isOver(stream)) return { stream, effects: [] };
+  switch (report.type) {
+    case 'warm':
+      return { stream, effects: [] };
+    case 'progress':
+      return { stream: { ...stream, bytes: report.bytes }, effects: [] };
+    case 'positioned':
+      return { stream, effects: [tellPositioned(stream, report)] };
+    case 'listening': {
+      const addresses = hosts.map((host) => ({ host, port: report.port }));
+      return { stream: advance({ ...stream, addresses }, 'STREAM_PHASE_READY'), effects: [] };
+    }
+    case 'stranger': {
+      const text = `refused a data connection from ${report.address}: not an address of the NDMP host`;
+      const key = `stranger-${report.address}`;
+      return { stream, effects: [{ do: 'tell', key, text, severity: 'warning' }] };
+    }
+    case 'connected': {
+      const text = `data connection from ${report.peer}; begin ${verb(stream)}`;
+      return {
+        stream: advance(stream, 'STREAM_PHASE_MOVING'),
+        effects: [{ do: 'tell', key: 'connected', text }],
+      };
+    }
+    case 'endOfStream':
+      return { stream: { ...stream, bytes: report.bytes, endOfStream: true }, effects: [] };
+    case 'finished':
+      return settle({ ...stream, bytes: report.bytes, finished: true });
+    case 'failed':
+      return fail({ ...stream, bytes: report.bytes }, report.failure);
+  }
+}
+
+/** A stream that is being closed stays so, whatever its connection still tells. */
+function advance(stream: Stream, phase: StreamPhase): Stream {
+  return stream.phase === 'STREAM_PHASE_CLOSING' ? stream : { ...stream, phase };
+}
+
+function tellPositioned(
+  { mode }: Stream,
+  { labelled, fileNumber }: FromDrive & { type: 'positioned' },
+): StreamEffect {
+  const label = labelled ? 'label written' : 'label verified';
+  const where = mode === 'write' ? `writing begins at file ${fileNumber}` : `at file ${fileNumber}`;
+  return { do: 'tell', key: 'positioned', text: `${label}; ${where}` };
+}
+
+function onFragmentClosed(
+  stream: Stream,
+  closed: FromDrive & { type: 'fragmentClosed' },
+): StreamStep {
+  const { fragment } = closed;
+  if (stream.fragments.some(({ number }) => number === fragment.number)) {
+    return { stream, effects: [] };
+  }
+  return {
+    stream: {
+      ...stream,
+      fragments: [...stream.fragments, fragment],
+      unrecorded: [...stream.unrecorded, fragment.number],
+    },
+    effects: [{ do: 'record', closed }],
+  };
+}
+
+function onExit(stream: Stream, how: string): StreamStep {
+  if (stream.holds !== 'process') return { stream, effects: [] };
+  const returned: Stream = { ...stream, holds: 'returned' };
+  const unmount: StreamEffect = { do: 'unmount' };
+  if (isOver(stream) || stream.finished) {
+    const settled = settle(returned);
+    return { stream: settled.stream, effects: [unmount, ...settled.effects] };
+  }
+  const failed = fail(returned, {
+    status: 'tapeMgrKilled',
+    detail: `the drive process ended unexpectedly (${how})`,
+  });
+  return { stream: failed.stream, effects: [unmount, ...failed.effects] };
+}
+
+function onFinish(stream: Stream, expectedBytes: bigint): StreamStep {
+  if (isOver(stream) || stream.finished || stream.phase === 'STREAM_PHASE_CLOSING') {
+    return { stream, effects: [] };
+  }
+  if (stream.holds !== 'process') {
+    return fail(stream, {
+      status: 'imageInconsistent',
+      detail: 'the stream was finished before its drive was ready',
+    });
+  }
+  return {
+    stream: { ...stream, phase: 'STREAM_PHASE_CLOSING' },
+    effects: [{ do: 'finishDrive', expectedBytes }],
+  };
+}
+
+function onRange(
+  stream: Stream,
+  { sequence, offset, length }: StreamEvent & { type: 'rangeAsked' },
+): StreamStep {
+  if (isOver(stream) || stream.mode !== 'read' || sequence <= stream.lastRange) {
+    return { stream, effects: [] };
+  }
+  return {
+    stream: { ...stream, lastRange: sequence },
+    effects: [{ do: 'sendRange', sequence, offset, length }],
+  };
+}
+
+/** Over with success once the drive process finished and went, and nbemm knows every fragment. */
+function settle(stream: Stream): StreamStep {
+  const whole = stream.finished && stream.holds === 'returned' && stream.unrecorded.length === 0;
+  if (!whole || isOver(stream)) return { stream, effects: [] };
+  const text = `end ${verb(stream)}; ${stream.bytes} bytes`;
+  return {
+    stream: { ...stream, phase: 'STREAM_PHASE_DONE' },
+    effects: [{ do: 'tell', key: 'end', text }],
+  };
+}
+
+/** The first failure is the stream's; all that it holds is given back, each by the way it came. */
+function fail(stream: Stream, failure: Failure): StreamStep {
+  if (isOver(stream)) return { stream, effects: [] };
+  const failed: Stream = { ...stream, phase: 'STREAM_PHASE_FAILED', failure };
+  const tell: StreamEffect = {
+    do: 'tell',
+    key: 'failed',
+    text: failure.detail,
+    severity: 'error',
+  };
+  if (stream.holds === 'process') {
+    return { stream: failed, effects: [tell, { do: 'endDrive', reason: failure.detail }] };
+  }
+  if (stream.holds === 'mount') {
+    return { stream: { ...failed, holds: 'returned' }, effects: [tell, { do: 'unmount' }] };
+  }
+  return { stream: failed, effects: [tell] };
+}
+
+function verb({ mode }: Stream): string {
+  return mode === 'write' ? 'writing' : 'reading';
+}

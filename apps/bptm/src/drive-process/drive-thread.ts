@@ -1,0 +1,91 @@
+// The thread that alone holds the drive: it answers the calls of the main thread one after the other. Inside a call it may
+// sleep on the ring; a stopped ring ends every call soon.
+
+import { parentPort, workerData } from 'node:worker_threads';
+import { asStatusError, StatusError } from '@tapestry/status';
+import type { Drive } from '@tapestry/storage';
+import { openDrivePath } from './drive-opener.ts';
+import { FragmentSource } from './fragment-source.ts';
+import { FragmentTarget } from './fragment-target.ts';
+import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
+import { Ring } from './ring.ts';
+import type {
+  DriveCall,
+  DriveCalls,
+  ThreadMessage,
+  ThreadRequest,
+  ThreadStart,
+} from './thread-link.ts';
+import { checkMediumForRead, prepareMediumForWrite } from './volume-check.ts';
+
+type AsyncCalls = {
+  [C in DriveCall]: (...argument: Parameters<DriveCalls[C]>) => Promise<ReturnType<DriveCalls[C]>>;
+};
+
+const port = parentPort!;
+const ring = new Ring((workerData as ThreadStart).ring);
+let drive: Drive | undefined;
+let target: FragmentTarget | undefined;
+let source: FragmentSource | undefined;
+
+function report(message: FromDrive): void {
+  port.postMessage({ kind: 'report', report: message } satisfies ThreadMessage);
+}
+
+async function open(order: Order): Promise<Drive> {
+  drive = await openDrivePath(order.drivePath, order.owner, order.driveModules);
+  return drive;
+}
+
+const calls: AsyncCalls = {
+  openForWrite: async (order: WriteOrder) => {
+    const opened = await open(order);
+    const { labelled, fileNumber } = await prepareMediumForWrite(opened, order, report);
+    target = new FragmentTarget({
+      drive: opened,
+      ring,
+      order,
+      report,
+      firstFileNumber: fileNumber,
+    });
+    return { labelled, fileNumber };
+  },
+  openForRead: async (order: ReadOrder) => {
+    const opened = await open(order);
+    await checkMediumForRead(opened, order, report);
+    source = new FragmentSource({ drive: opened, ring, order, report });
+    return { fileNumber: order.fragments[0]?.fileNumber ?? 0 };
+  },
+  writeStream: async () => ({ bytes: await held(target).writeStream() }),
+  closeFragment: async ({ env }) => {
+    await held(target).close('streamEnd', env);
+    return null;
+  },
+  readRange: async (range) => ({ bytes: await held(source).readRange(range) }),
+  closeDrive: async () => {
+    const opened = drive;
+    drive = undefined;
+    await opened?.close();
+    return null;
+  },
+};
+
+function held<T>(part: T | undefined): T {
+  if (part === undefined) throw new StatusError('mediaOpenError', 'the drive is not open');
+  return part;
+}
+
+async function answer({ id, call, argument }: ThreadRequest): Promise<ThreadMessage> {
+  try {
+    const run = calls[call] as (argument: unknown) => Promise<unknown>;
+    return { kind: 'answer', id, value: await run(argument) };
+  } catch (error) {
+    const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
+    return { kind: 'error', id, status, detail };
+  }
+}
+
+let last: Promise<void> = Promise.resolve();
+port.on('message', (request: ThreadRequest) => {
+  last = last.then(async () => port.postMessage(await answer(request)));
+});

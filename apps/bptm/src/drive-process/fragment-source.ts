@@ -1,0 +1,154 @@
+// Where blocks come from in a restore: ranges of an image's stream, found by arithmetic, read in order, checked block by
+// block, and put into the ring.
+
+import type { Fragment } from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import {
+  type Drive,
+  type FragmentExtent,
+  FragmentReader,
+  locateStreamByte,
+} from '@tapestry/storage';
+import { PAYLOAD_OFFSET } from '@tapestry/storage/block';
+import type { FromDrive, ReadOrder } from './messages.ts';
+import type { Ring } from './ring.ts';
+
+/** As long as a header gets. */
+const HEADER_BUFFER_BYTES = 1024 * 1024;
+
+export interface SourceParts {
+  readonly drive: Drive;
+  readonly ring: Ring;
+  readonly order: ReadOrder;
+  readonly report: (message: FromDrive) => void;
+}
+
+interface OpenFragment {
+  readonly fragment: Fragment;
+  readonly reader: FragmentReader;
+  /** Data block that the drive reads next. */
+  nextIndex: number;
+}
+
+export class FragmentSource {
+  readonly #parts: SourceParts;
+  readonly #endBytes: bigint;
+  readonly #extents: readonly FragmentExtent[];
+  #open: OpenFragment | undefined;
+
+  constructor(parts: SourceParts) {
+    this.#parts = parts;
+    const { fragments } = parts.order;
+    this.#endBytes = fragments.at(-1)?.streamEndBytes ?? 0n;
+    this.#extents = fragments.map((fragment) => ({ ...fragment, layout: 'blocks' }));
+  }
+
+  /** Answers how many bytes went into the ring: fewer than asked at the end of the image. Errors: 85, 86, 94, 173, 234. */
+  async readRange({ offset, length }: { offset: bigint; length: bigint }): Promise<bigint> {
+    const end = length > this.#endBytes - offset ? this.#endBytes : offset + length;
+    let at = offset;
+    try {
+      while (at < end) at += await this.#readBlock(at, end);
+    } catch (error) {
+      if (error instanceof StatusError && error.status === 'mediaReadError') {
+        const { detail } = error;
+        this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_READ_ERROR', detail });
+      }
+      throw error;
+    }
+    if (end === this.#endBytes) await this.#verifyEnd();
+    return at > offset ? at - offset : 0n;
+  }
+
+  /** Hands the bytes from `at` on, at most to `end`, of the one block that holds them to the ring. */
+  async #readBlock(at: bigint, end: bigint): Promise<bigint> {
+    const { drive, ring, order } = this.#parts;
+    const place = locateStreamByte(this.#extents, at);
+    const open = await this.#openFragment(order.fragments[place.fragment]!);
+    if (open.nextIndex !== place.index) {
+      await drive.locate({ file: place.file, block: place.block });
+      open.reader.seek(place.index);
+      open.nextIndex = place.index;
+    }
+    ring.waitSync(() => ring.hasRoom);
+    if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
+    const block = ring.nextBlock().subarray(0, open.fragment.blockSizeBytes);
+    const payloadBytes = await this.#readInto(block, open);
+    const available = payloadBytes - place.offset;
+    if (available <= 0) {
+      throw new StatusError('mediaReadError', `block ${place.index} is shorter than on record`);
+    }
+    const wanted = end - at;
+    const count = wanted < BigInt(available) ? Number(wanted) : available;
+    ring.publish(PAYLOAD_OFFSET + place.offset, count);
+    return BigInt(count);
+  }
+
+  async #readInto(block: Buffer, open: OpenFragment): Promise<number> {
+    const result = await this.#parts.drive.readBlock(block);
+    if (result.kind !== 'block' || result.lengthBytes !== block.length) {
+      const { mediaId, fileNumber } = open.fragment;
+      const where = `${mediaId} file ${fileNumber} block ${open.nextIndex}`;
+      throw new StatusError('mediaReadError', `${where}: a ${result.kind} instead of a data block`);
+    }
+    const accepted = open.reader.accept(block, result.crc32);
+    if (accepted.kind !== 'data') {
+      throw new StatusError('mediaReadError', 'the fragment ends before its length on record');
+    }
+    open.nextIndex += 1;
+    return accepted.payload.length;
+  }
+
+  async #openFragment(fragment: Fragment): Promise<OpenFragment> {
+    if (this.#open?.fragment === fragment) return this.#open;
+    const { drive, order } = this.#parts;
+    await drive.locate({ file: fragment.fileNumber, block: 0 });
+    const into = Buffer.alloc(HEADER_BUFFER_BYTES);
+    const result = await drive.readBlock(into);
+    if (result.kind !== 'block') {
+      const where = `${fragment.mediaId} file ${fragment.fileNumber}`;
+      throw new StatusError('cannotReadBackupHeader', `${where}: a ${result.kind}, no header`);
+    }
+    const reader = new FragmentReader(into.subarray(0, result.lengthBytes), result.crc32);
+    checkHeader(reader, fragment, order.backupId);
+    this.#open = { fragment, reader, nextIndex: 0 };
+    return this.#open;
+  }
+
+  /** When the last block was read, what follows must be the trailer, and agree with all that was seen. */
+  async #verifyEnd(): Promise<void> {
+    const open = this.#open;
+    if (open === undefined || BigInt(open.nextIndex) > open.fragment.dataBlocks) return;
+    const { drive } = this.#parts;
+    const block = Buffer.alloc(Math.max(HEADER_BUFFER_BYTES, open.fragment.blockSizeBytes));
+    for (;;) {
+      const result = await drive.readBlock(block);
+      if (result.kind !== 'block') {
+        throw new StatusError('mediaReadError', `a ${result.kind} where the trailer should be`);
+      }
+      const accepted = open.reader.accept(block.subarray(0, result.lengthBytes), result.crc32);
+      open.nextIndex += 1;
+      if (accepted.kind === 'trailer') return;
+      if (accepted.payload.length > 0) {
+        throw new StatusError('mediaReadError', 'data follows the end of the image');
+      }
+    }
+  }
+}
+
+function checkHeader({ header }: FragmentReader, fragment: Fragment, backupId: string): void {
+  const stream = header.streams[0];
+  const isIt =
+    header.mediaId === fragment.mediaId &&
+    header.layout === 'blocks' &&
+    header.blockSizeBytes === fragment.blockSizeBytes &&
+    stream?.image.backupId === backupId &&
+    stream.fragment === fragment.number &&
+    stream.streamBeginBytes === fragment.streamBeginBytes;
+  if (isIt) return;
+  const found = `fragment ${stream?.fragment} of ${stream?.image.backupId}`;
+  throw new StatusError(
+    'cannotPositionToImage',
+    `${fragment.mediaId} file ${fragment.fileNumber} holds ${found}, not ${fragment.number} of ${backupId}`,
+  );
+}

@@ -1,0 +1,75 @@
+// What bptm and a drive process say to each other over their channel (Node IPC, structured clone).
+
+import type { AppendPoint, EnvVar, Fragment, MediaEvent, VolumeSpec } from '@tapestry/contracts';
+import type { StatusName } from '@tapestry/status';
+import type { ImageRecord } from '@tapestry/storage';
+import type { ListenSpec } from './listener.ts';
+
+export interface StreamFrame {
+  readonly drivePath: string;
+  readonly owner: { readonly grantId: string; readonly epoch: bigint };
+  readonly volume: VolumeSpec;
+  readonly mediaServer: string;
+  readonly driveIndex: number;
+  readonly listen: ListenSpec;
+  readonly ringBytes: number;
+  /** Module that opens paths of other schemes than the built-in ones, by scheme. */
+  readonly driveModules: Readonly<Record<string, string>>;
+  /** The lease's remaining time when the order was given. */
+  readonly leaseMs: number;
+}
+
+export interface WriteOrder extends StreamFrame {
+  readonly mode: 'write';
+  readonly image: ImageRecord;
+  readonly copy: number;
+  readonly software: string;
+  readonly blockSizeBytes: number;
+  /** 0 for no limit. */
+  readonly maxFragmentBytes: bigint;
+}
+
+export interface ReadOrder extends StreamFrame {
+  readonly mode: 'read';
+  readonly backupId: string;
+  readonly fragments: readonly Fragment[];
+}
+
+export type Order = WriteOrder | ReadOrder;
+
+export type ToDrive =
+  | { readonly type: 'start'; readonly order: Order }
+  | { readonly type: 'lease'; readonly validForMs: number }
+  | { readonly type: 'finish'; readonly expectedBytes: bigint; readonly env: readonly EnvVar[] }
+  | {
+      readonly type: 'range';
+      readonly sequence: number;
+      readonly offset: bigint;
+      readonly length: bigint;
+    }
+  | { readonly type: 'abort'; readonly reason: string };
+
+export interface Failure {
+  readonly status: StatusName;
+  readonly detail: string;
+}
+
+export type FromDrive =
+  | { readonly type: 'warm' }
+  /** The label is as expected (or was written), the tape stands where the work begins. */
+  | { readonly type: 'positioned'; readonly labelled: boolean; readonly fileNumber: number }
+  | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'connected'; readonly peer: string }
+  | { readonly type: 'stranger'; readonly address: string }
+  | { readonly type: 'progress'; readonly bytes: bigint }
+  | { readonly type: 'endOfStream'; readonly bytes: bigint }
+  | {
+      readonly type: 'fragmentClosed';
+      readonly fragment: Fragment;
+      readonly append: AppendPoint;
+    }
+  | { readonly type: 'mediaEvent'; readonly event: MediaEvent; readonly detail: string }
+  /** Everything is closed; the drive was given back. The process ends by itself. */
+  | { readonly type: 'finished'; readonly bytes: bigint }
+  /** The stream is over without success; the drive was given back. The process ends by itself. */
+  | { readonly type: 'failed'; readonly failure: Failure; readonly bytes: bigint };

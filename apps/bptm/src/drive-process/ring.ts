@@ -1,0 +1,151 @@
+// The ring between the thread that owns the socket and the thread that owns the drive: slots of one block each
+// in shared memory. One producer, one consumer, no lock; payload is never copied from one thread's memory to the other's.
+
+import assert from 'node:assert';
+import { payloadCapacity } from '@tapestry/storage/block';
+
+/** What crosses the thread border when the drive thread starts. */
+export interface RingMemory {
+  readonly slots: number;
+  readonly blockSizeBytes: number;
+  readonly blocks: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+}
+
+/** Words of the control memory. Counts wrap around; only their difference has a meaning. */
+const FILLED = 0;
+const FREED = 1;
+const END = 2;
+const STOP = 3;
+/** Raised at every change, so that a waiter cannot miss one that came between its look and its sleep. */
+const CHANGES = 4;
+const WORDS = 5;
+
+/** How long a waiter sleeps before it looks again by itself. */
+const LOOK_MS = 1_000;
+
+/** `slots` is a power of two, so that the counts may wrap around. */
+export function makeRingMemory(slots: number, blockSizeBytes: number): RingMemory {
+  assert(slots > 1 && (slots & (slots - 1)) === 0, `a ring of ${slots} slots`);
+  return {
+    slots,
+    blockSizeBytes,
+    blocks: new SharedArrayBuffer(slots * blockSizeBytes),
+    control: new SharedArrayBuffer((WORDS + 2 * slots) * Int32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+/** A filled slot: the block's memory, and which of its bytes are payload. */
+export interface Slot {
+  readonly block: Buffer;
+  readonly payloadStart: number;
+  readonly payloadBytes: number;
+}
+
+/**
+ * Either side's view. The producer calls `next`, `publish`, `end`; the consumer `filled`, `peek`, `free`.
+ * Both may call `stop`, after which waits return at once and nothing more is handed over.
+ */
+export class Ring {
+  readonly memory: RingMemory;
+  readonly payloadBytesMax: number;
+  readonly #control: Int32Array;
+  readonly #spans: Int32Array;
+  readonly #blocks: Buffer[];
+
+  constructor(memory: RingMemory) {
+    this.memory = memory;
+    this.payloadBytesMax = payloadCapacity(memory.blockSizeBytes);
+    this.#control = new Int32Array(memory.control, 0, WORDS);
+    this.#spans = new Int32Array(memory.control, WORDS * Int32Array.BYTES_PER_ELEMENT);
+    this.#blocks = Array.from({ length: memory.slots }, (_, index) =>
+      Buffer.from(memory.blocks, index * memory.blockSizeBytes, memory.blockSizeBytes),
+    );
+  }
+
+  /** Blocks that wait for the consumer. */
+  get filled(): number {
+    return (Atomics.load(this.#control, FILLED) - Atomics.load(this.#control, FREED)) | 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.filled < this.memory.slots;
+  }
+
+  get stopped(): boolean {
+    return Atomics.load(this.#control, STOP) === 1;
+  }
+
+  /** The producer will publish no more. What is filled is still to be taken. */
+  get ended(): boolean {
+    return Atomics.load(this.#control, END) === 1;
+  }
+
+  /** The slot that the producer fills next: its own only while `hasRoom`. */
+  nextBlock(): Buffer {
+    return this.#blocks[this.#index(FILLED, 0)]!;
+  }
+
+  /** Hands the next slot to the consumer. */
+  publish(payloadStart: number, payloadBytes: number): void {
+    const index = this.#index(FILLED, 0);
+    this.#spans[2 * index] = payloadStart;
+    this.#spans[2 * index + 1] = payloadBytes;
+    Atomics.add(this.#control, FILLED, 1);
+    this.#changed();
+  }
+
+  /** The n-th filled slot, from 0; n must be below `filled`. */
+  peek(n: number): Slot {
+    const index = this.#index(FREED, n);
+    return {
+      block: this.#blocks[index]!,
+      payloadStart: this.#spans[2 * index]!,
+      payloadBytes: this.#spans[2 * index + 1]!,
+    };
+  }
+
+  /** Gives the oldest filled slots back to the producer. */
+  free(count: number): void {
+    Atomics.add(this.#control, FREED, count);
+    this.#changed();
+  }
+
+  end(): void {
+    Atomics.store(this.#control, END, 1);
+    this.#changed();
+  }
+
+  stop(): void {
+    Atomics.store(this.#control, STOP, 1);
+    this.#changed();
+  }
+
+  /** Sleeps, as a thread, until `condition` holds or the ring is stopped. Never on a main thread. */
+  waitSync(condition: () => boolean): void {
+    for (;;) {
+      const seen = Atomics.load(this.#control, CHANGES);
+      if (condition() || this.stopped) return;
+      Atomics.wait(this.#control, CHANGES, seen, LOOK_MS);
+    }
+  }
+
+  /** The same without blocking the event loop. */
+  async wait(condition: () => boolean): Promise<void> {
+    for (;;) {
+      const seen = Atomics.load(this.#control, CHANGES);
+      if (condition() || this.stopped) return;
+      const change = Atomics.waitAsync(this.#control, CHANGES, seen, LOOK_MS);
+      if (change.async) await change.value;
+    }
+  }
+
+  #index(counter: number, ahead: number): number {
+    return ((Atomics.load(this.#control, counter) + ahead) >>> 0) % this.memory.slots;
+  }
+
+  #changed(): void {
+    Atomics.add(this.#control, CHANGES, 1);
+    Atomics.notify(this.#control, CHANGES);
+  }
+}

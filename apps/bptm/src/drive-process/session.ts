@@ -1,0 +1,248 @@
+// One stream in a drive process, on its main thread: the way from the open drive over the listener and the ring to the
+// closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
+
+import { Worker } from 'node:worker_threads';
+import type { EnvVar } from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import { listenForOne } from './listener.ts';
+import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './messages.ts';
+import { Receiver } from './receiver.ts';
+import { makeRingMemory, Ring } from './ring.ts';
+import { Sender } from './sender.ts';
+import { ThreadLink, type ThreadStart } from './thread-link.ts';
+
+const PROGRESS_MS = 500;
+/** The drive thread gets this long to come out of a call when the stream is broken off. */
+const STOP_MAX_MS = 20_000;
+/** How long after the data server's end its connection may take to end too. */
+const FINISH_MAX_MS = 120_000;
+/** How long after the connection's end the data server may take to say that all is well. */
+const PEER_CLOSE_GRACE_MS = 60_000;
+const SLOTS_MAX = 128;
+const SLOTS_MIN = 4;
+/** Length of a range that goes to the end of the image. */
+export const TO_THE_END = 0xffff_ffff_ffff_ffffn;
+
+interface Finish {
+  readonly expectedBytes: bigint;
+  readonly env: readonly EnvVar[];
+}
+
+interface Range {
+  readonly offset: bigint;
+  readonly length: bigint;
+}
+
+export class StreamSession {
+  readonly #order: Order;
+  readonly #report: (message: FromDrive) => void;
+  readonly #ring: Ring;
+  readonly #thread: ThreadLink;
+  readonly #ranges: Range[] = [];
+  #rangesDone = false;
+  #wakeRanges: () => void = () => undefined;
+  #finish = Promise.withResolvers<Finish>();
+  #broken = Promise.withResolvers<never>();
+  #receiver: Receiver | undefined;
+  #sender: Sender | undefined;
+  #leaseTimer: NodeJS.Timeout | undefined;
+  #endTimer: NodeJS.Timeout | undefined;
+
+  constructor(order: Order, report: (message: FromDrive) => void) {
+    this.#order = order;
+    this.#report = report;
+    const memory = makeRingMemory(slotCount(order), blockSizeOf(order));
+    this.#ring = new Ring(memory);
+    const workerData: ThreadStart = { ring: memory };
+    const worker = new Worker(new URL('./drive-thread.ts', import.meta.url), { workerData });
+    this.#thread = new ThreadLink(worker, report);
+    this.#broken.promise.catch(() => undefined);
+    this.#renewLease(order.leaseMs);
+  }
+
+  get bytes(): bigint {
+    return this.#receiver?.totalBytes ?? this.#sender?.sentBytes ?? 0n;
+  }
+
+  /** Resolves with the stream's bytes when all is closed; the drive is given back in every case. */
+  async run(): Promise<bigint> {
+    const progress = setInterval(
+      () => this.#report({ type: 'progress', bytes: this.bytes }),
+      PROGRESS_MS,
+    );
+    try {
+      const order = this.#order;
+      const work = order.mode === 'write' ? this.#write(order) : this.#read(order);
+      const bytes = await Promise.race([work, this.#broken.promise]);
+      await this.#thread.call('closeDrive');
+      return bytes;
+    } catch (error) {
+      await this.#breakOff();
+      throw error;
+    } finally {
+      clearInterval(progress);
+      clearTimeout(this.#leaseTimer);
+      clearTimeout(this.#endTimer);
+    }
+  }
+
+  hear(message: Exclude<ToDrive, { type: 'start' }>): void {
+    switch (message.type) {
+      case 'lease':
+        this.#renewLease(message.validForMs);
+        break;
+      case 'finish':
+        this.#finishAsked(message);
+        break;
+      case 'range':
+        this.#ranges.push({ offset: message.offset, length: message.length });
+        this.#wakeRanges();
+        break;
+      case 'abort':
+        this.#break(new StatusError('interrupted', message.reason));
+    }
+  }
+
+  async #write(order: WriteOrder): Promise<bigint> {
+    const opened = await this.#thread.call('openForWrite', order);
+    this.#report({ type: 'positioned', ...opened });
+    const connection = await this.#connect(order);
+    this.#receiver = new Receiver(this.#ring, connection, {
+      onEnd: () => undefined,
+      onBroken: (error) =>
+        this.#break(
+          new StatusError('socketReadFailed', `the data connection broke: ${error.message}`),
+        ),
+    });
+    const { bytes } = await this.#thread.call('writeStream');
+    this.#report({ type: 'endOfStream', bytes });
+    const { expectedBytes, env } = await this.#finish.promise;
+    if (bytes !== expectedBytes) throw wrongCount(bytes, expectedBytes);
+    clearTimeout(this.#endTimer);
+    await this.#thread.call('closeFragment', { env });
+    return bytes;
+  }
+
+  async #read(order: ReadOrder): Promise<bigint> {
+    const { fileNumber } = await this.#thread.call('openForRead', order);
+    this.#report({ type: 'positioned', labelled: false, fileNumber });
+    const connection = await this.#connect(order);
+    const sender = new Sender(this.#ring, connection, (error) => this.#peerClosed(error));
+    this.#sender = sender;
+    const sending = sender.run();
+    await this.#sendRanges(sender);
+    this.#ring.end();
+    await sending;
+    if (!this.#rangesDone) await sender.end();
+    this.#report({ type: 'endOfStream', bytes: sender.sentBytes });
+    await this.#finish.promise;
+    sender.destroy();
+    return sender.sentBytes;
+  }
+
+  async #sendRanges(sender: Sender): Promise<void> {
+    for (let range = await this.#nextRange(); range !== null; range = await this.#nextRange()) {
+      try {
+        await this.#thread.call('readRange', range);
+      } catch (error) {
+        // The data server took what it wanted; whether that was well, `finish` says.
+        if (this.#rangesDone || sender.broken) return;
+        throw error;
+      }
+      // Nothing can follow the end of the image: the filer learns it by the end of the stream.
+      if (range.length === TO_THE_END) return;
+    }
+  }
+
+  async #connect({ listen }: Order) {
+    const listening = await listenForOne(listen, (address) =>
+      this.#report({ type: 'stranger', address }),
+    );
+    this.#broken.promise.catch(() => listening.close());
+    this.#report({ type: 'listening', port: listening.port });
+    const socket = await listening.connection;
+    this.#report({ type: 'connected', peer: `${socket.remoteAddress} port ${socket.remotePort}` });
+    return socket;
+  }
+
+  async #nextRange(): Promise<Range | null> {
+    while (this.#ranges.length === 0 && !this.#rangesDone && this.#sender?.broken !== true) {
+      await new Promise<void>((resolve) => {
+        this.#wakeRanges = resolve;
+      });
+    }
+    // Once the data server has halted it reads no more: what is still queued has no taker.
+    if (this.#rangesDone || this.#sender?.broken === true) return null;
+    return this.#ranges.shift() ?? null;
+  }
+
+  #finishAsked({ expectedBytes, env }: Finish): void {
+    this.#finish.resolve({ expectedBytes, env });
+    this.#rangesDone = true;
+    this.#wakeRanges();
+    if (this.#order.mode === 'read') {
+      this.#ring.stop();
+      return;
+    }
+    this.#endTimer ??= setTimeout(() => this.#break(this.#noEnd(expectedBytes)), FINISH_MAX_MS);
+  }
+
+  #noEnd(expectedBytes: bigint): StatusError {
+    const text = `the data server is done with ${expectedBytes} bytes, but its connection does not end`;
+    return new StatusError('imageInconsistent', `${text}; ${this.bytes} bytes came`);
+  }
+
+  /** A data server may close once it has what it wants; `finish` then says that this was well. */
+  #peerClosed(error: Error | undefined): void {
+    this.#ring.stop();
+    this.#wakeRanges();
+    if (this.#rangesDone) return;
+    const why = error?.message ?? 'closed';
+    this.#endTimer ??= setTimeout(
+      () =>
+        this.#break(new StatusError('networkBroken', `the data connection ended early: ${why}`)),
+      PEER_CLOSE_GRACE_MS,
+    );
+  }
+
+  #break(error: StatusError): void {
+    this.#broken.reject(error);
+    this.#ring.stop();
+  }
+
+  /** Ends the connection and lets the drive thread give the drive back, if it can in time. */
+  async #breakOff(): Promise<void> {
+    this.#ring.stop();
+    this.#receiver?.destroy();
+    this.#sender?.destroy();
+    const closed = this.#thread.call('closeDrive').catch(() => undefined);
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, STOP_MAX_MS))]);
+  }
+
+  #renewLease(validForMs: number): void {
+    clearTimeout(this.#leaseTimer);
+    this.#leaseTimer = setTimeout(
+      () =>
+        this.#break(
+          new StatusError('staleGrant', 'the lease could not be renewed in time: writing stopped'),
+        ),
+      validForMs,
+    );
+  }
+}
+
+function wrongCount(bytes: bigint, expected: bigint): StatusError {
+  const text = `${bytes} bytes came, the data server sent ${expected}`;
+  return new StatusError(bytes < expected ? 'earlyEof' : 'imageInconsistent', text);
+}
+
+function blockSizeOf(order: Order): number {
+  if (order.mode === 'write') return order.blockSizeBytes;
+  return Math.max(...order.fragments.map(({ blockSizeBytes }) => blockSizeBytes));
+}
+
+/** A power of two near the memory that was given. */
+function slotCount(order: Order): number {
+  const slots = 2 ** Math.floor(Math.log2(order.ringBytes / blockSizeOf(order)));
+  return Math.min(SLOTS_MAX, Math.max(SLOTS_MIN, slots));
+}

@@ -1,0 +1,95 @@
+// Calls from the process's main thread to its drive thread: one at a time, each answered or failed.
+
+import type { Worker } from 'node:worker_threads';
+import type { EnvVar } from '@tapestry/contracts';
+import { isStatusName, StatusError, type StatusName } from '@tapestry/status';
+import type { FromDrive, ReadOrder, WriteOrder } from './messages.ts';
+import type { RingMemory } from './ring.ts';
+
+/** What the drive thread does. Each is called after the one before has settled. */
+export interface DriveCalls {
+  openForWrite(order: WriteOrder): { labelled: boolean; fileNumber: number };
+  openForRead(order: ReadOrder): { fileNumber: number };
+  /** Takes all blocks from the ring until its end, and answers how many payload bytes that were. */
+  writeStream(): { bytes: bigint };
+  /** Closes the last fragment: trailer, filemark, synchronised. */
+  closeFragment(ended: { env: readonly EnvVar[] }): null;
+  /** Fills the ring with that part of the image. Errors: 85, 86, 94. */
+  readRange(range: { offset: bigint; length: bigint }): { bytes: bigint };
+  closeDrive(): null;
+}
+
+export type DriveCall = keyof DriveCalls;
+
+export interface ThreadRequest {
+  readonly id: number;
+  readonly call: DriveCall;
+  readonly argument: unknown;
+}
+
+export type ThreadMessage =
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | {
+      readonly kind: 'error';
+      readonly id: number;
+      readonly status: StatusName;
+      readonly detail: string;
+    }
+  | { readonly kind: 'report'; readonly report: FromDrive };
+
+export interface ThreadStart {
+  readonly ring: RingMemory;
+}
+
+type Argument<C extends DriveCall> = Parameters<DriveCalls[C]> extends [infer A] ? A : undefined;
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+export class ThreadLink {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #lastId = 0;
+  #ended: Error | undefined;
+
+  constructor(worker: Worker, onReport: (report: FromDrive) => void) {
+    this.#worker = worker;
+    worker.on('message', (message: ThreadMessage) => {
+      if (message.kind === 'report') onReport(message.report);
+      else this.#settle(message);
+    });
+    worker.on('error', (error) => this.#end(error));
+    worker.on('exit', () => this.#end(new Error('the drive thread ended')));
+  }
+
+  call<C extends DriveCall>(
+    name: C,
+    ...argument: Argument<C> extends undefined ? [] : [Argument<C>]
+  ): Promise<ReturnType<DriveCalls[C]>> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const request: ThreadRequest = { id, call: name, argument: argument[0] };
+    this.#worker.postMessage(request);
+    return answer as Promise<ReturnType<DriveCalls[C]>>;
+  }
+
+  #settle(message: ThreadMessage & { kind: 'answer' | 'error' }): void {
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (message.kind === 'answer') waiting?.resolve(message.value);
+    else {
+      const status = isStatusName(message.status) ? message.status : 'tapeMgrSystemError';
+      waiting?.reject(new StatusError(status, message.detail));
+    }
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= new StatusError('tapeMgrSystemError', error.message, {}, { cause: error });
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+  }
+}

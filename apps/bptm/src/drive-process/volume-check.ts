@@ -1,0 +1,114 @@
+// What a drive process does before it moves a byte: is this the volume, does its label say so, and where does it go on?
+
+import { StatusError } from '@tapestry/status';
+import {
+  checkVolumeLabel,
+  type Drive,
+  readVolumeLabel,
+  verifyAppendPoint,
+  writeVolumeLabel,
+} from '@tapestry/storage';
+import { decideLabel } from '../core/label-decision.ts';
+import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
+
+const READY_PAUSES_MS = [100, 200, 500, 1_000, 2_000, 5_000, 5_000, 5_000, 5_000];
+/** A labelled volume's first tape file. */
+const FIRST_FILE = 1;
+
+type Report = (message: FromDrive) => void;
+
+/** Leaves the tape where the next fragment begins. Errors: 93, 168, 172, 86, 2037, 2047 and those of the drive. */
+export async function prepareMediumForWrite(
+  drive: Drive,
+  order: WriteOrder,
+  report: Report,
+): Promise<{ labelled: boolean; fileNumber: number }> {
+  const { volume } = order;
+  await waitReady(drive, order);
+  const { writeProtected } = await drive.loadState();
+  if (writeProtected) {
+    const detail = `${volume.mediaId} is write-protected`;
+    report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_PROTECTED', detail });
+    throw new StatusError('writeProtected', detail);
+  }
+  const decision = decideLabel(volume, await readVolumeLabel(drive));
+  if (decision.do === 'refuse') {
+    const { status, detail } = decision.failure;
+    report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRONG_LABEL', detail });
+    throw new StatusError(status, detail);
+  }
+  if (decision.do === 'label') {
+    const { mediaId, assignedMs, pool } = volume;
+    await writeVolumeLabel(drive, { mediaId, assignedMs, pool });
+    const detail = `labelled ${mediaId}`;
+    report({ type: 'mediaEvent', event: 'MEDIA_EVENT_LABELLED', detail });
+    return { labelled: true, fileNumber: FIRST_FILE };
+  }
+  return { labelled: false, fileNumber: await findAppendPoint(drive, order, report) };
+}
+
+async function findAppendPoint(drive: Drive, order: WriteOrder, report: Report): Promise<number> {
+  const { mediaId, assignedMs, append } = order.volume;
+  const fileNumber = append?.fileNumber ?? FIRST_FILE;
+  try {
+    await verifyAppendPoint(drive, {
+      ...{ mediaId, assignedMs, fileNumber },
+      object: append && append.blockNumber > 0n ? Number(append.blockNumber) : null,
+      digest: append?.trailerDigest ?? new Uint8Array(0),
+    });
+    return fileNumber;
+  } catch (error) {
+    if (error instanceof StatusError && error.status === 'mediaPositionError') {
+      const event = 'MEDIA_EVENT_POSITION_ERROR';
+      report({ type: 'mediaEvent', event, detail: error.detail });
+    }
+    throw error;
+  }
+}
+
+/** The volume and its life must be those that the fragments were written in. Errors: 93, 165, 172, 2037. */
+export async function checkMediumForRead(
+  drive: Drive,
+  order: ReadOrder,
+  report: Report,
+): Promise<void> {
+  const { volume, fragments } = order;
+  const [first] = fragments;
+  if (first === undefined) throw new StatusError('noFragments', 'there is nothing to read');
+  const elsewhere = fragments.find(({ mediaId }) => mediaId !== volume.mediaId);
+  if (elsewhere !== undefined) {
+    throw new StatusError(
+      'cannotPositionToImage',
+      `fragment ${elsewhere.number} lies on ${elsewhere.mediaId}, mounted is ${volume.mediaId}; ` +
+        'this release reads an image from one volume',
+    );
+  }
+  await waitReady(drive, order);
+  try {
+    const assignedMs = first.mediaAssignedMs;
+    await checkVolumeLabel(drive, { mediaId: volume.mediaId, assignedMs });
+  } catch (error) {
+    if (error instanceof StatusError) {
+      const event = 'MEDIA_EVENT_WRONG_LABEL';
+      report({ type: 'mediaEvent', event, detail: error.detail });
+    }
+    throw error;
+  }
+}
+
+async function waitReady(drive: Drive, { volume }: Order): Promise<void> {
+  for (const pauseMs of READY_PAUSES_MS) {
+    const { loaded, barcode } = await drive.loadState();
+    if (loaded) {
+      checkBarcode(volume.barcode, barcode);
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  throw new StatusError('driveNotReady', `${volume.mediaId} did not become ready in the drive`);
+}
+
+function checkBarcode(expected: string, found: string | null): void {
+  if (expected === '' || found === null || expected === found) return;
+  throw new StatusError('wrongTape', `the drive holds barcode ${found}, expected was ${expected}`);
+}
