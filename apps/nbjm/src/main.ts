@@ -1,0 +1,4 @@
+import { runDaemon } from '@tapestry/runtime';
+import { nbjm } from './daemon.ts';
+
+await runDaemon(nbjm);
