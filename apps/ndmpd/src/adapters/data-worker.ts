@@ -13,8 +13,11 @@ import {
 } from '../core/operation-env.ts';
 import { BackupRun, RootError } from './backup-run.ts';
 import type { BackupOrder, RecoverOrder, WorkerCommand, WorkerSetup } from './data-protocol.ts';
+import { postImageHistory } from './history-run.ts';
+import { RecoverRun } from './recover-run.ts';
 import { Reporter } from './reporter.ts';
 import { StreamSink } from './stream-sink.ts';
+import { StreamEndError, StreamSource } from './stream-source.ts';
 
 const DIAL_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 60_000;
@@ -127,8 +130,15 @@ class DataWorker {
     ];
   }
 
-  async #recover(_order: RecoverOrder, _socket: Socket): Promise<Pval[]> {
-    throw new Error('recovery is not available');
+  async #recover(order: RecoverOrder, socket: Socket): Promise<Pval[]> {
+    const source = new StreamSource(socket, this.#progress, {
+      imageBytes: order.imageBytes === undefined ? undefined : Number(order.imageBytes),
+      alignBytes: order.readAlignBytes,
+      ask: (offset, length) => this.#report.send({ type: 'dataRead', offset, length }),
+    });
+    if (order.listOnly) await postImageHistory(order, source, this.#report);
+    else await new RecoverRun(order, source, this.#report).run();
+    return [];
   }
 
   #end(reason: number, env: readonly Pval[]): void {
@@ -140,6 +150,7 @@ class DataWorker {
 
 function haltReason(error: unknown, socket: Socket): number {
   if (error instanceof RootError) return DATA_HALT.internalError;
+  if (error instanceof StreamEndError) return DATA_HALT.connectError;
   return socket.errored || socket.destroyed ? DATA_HALT.connectError : DATA_HALT.internalError;
 }
 

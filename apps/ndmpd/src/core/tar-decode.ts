@@ -48,7 +48,8 @@ export function decodeHeader(block: Buffer): RawHeader | undefined {
   let sum = 0;
   for (let i = 0; i < BLOCK_BYTES; i += 1) sum += i >= 148 && i < 156 ? 0x20 : (block[i] as number);
   if (sum === 8 * 0x20 && block.readUInt32BE(148) === 0) return undefined;
-  if (number(block, 148, 8) !== sum) throw new ImageError('a member header has a wrong checksum');
+  if (number(block, 148, 8) !== sum)
+    throw new ImageError('a member header is damaged: wrong checksum');
   const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? text(block, 345, 155) : null;
   const name = text(block, 0, 100);
   const whole = prefix?.length ? Buffer.concat([prefix, Buffer.from('/'), name]) : name;
@@ -80,7 +81,7 @@ function number(block: Buffer, at: number, length: number): number {
     .trim();
   if (digits === '') return 0;
   const value = /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new ImageError('a member header has a bad number');
+  if (!Number.isSafeInteger(value)) throw new ImageError('a member header is damaged');
   return value;
 }
 
@@ -193,42 +194,48 @@ function xattrsOf(pax: Map<string, Buffer>): { name: Buffer; value: Buffer }[] {
     .map(([key, value]) => ({ name: Buffer.from(key.slice(prefix.length), 'latin1'), value }));
 }
 
-/**
- * Parses a sparse map as far as `bytes` reach. Undefined: more bytes are needed. `mapBytes` counts the
- * padding.
- */
-export function decodeSparseMap(
-  bytes: Buffer,
-  realSize: number,
-): { extents: Extent[]; mapBytes: number } | undefined {
-  const numbers: number[] = [];
-  let at = 0;
-  for (;;) {
-    const wanted = numbers.length === 0 ? 1 : 1 + 2 * (numbers[0] as number);
-    if (numbers.length === wanted) break;
-    const end = bytes.indexOf(0x0a, at);
-    if (end === -1) {
-      if (bytes.length - at > 20) throw new ImageError('a sparse map is damaged');
-      return undefined;
-    }
-    const value = Number(bytes.toString('latin1', at, end) || 'x');
-    if (!Number.isSafeInteger(value) || value < 0) throw new ImageError('a sparse map is damaged');
-    numbers.push(value);
-    at = end + 1;
-  }
-  const mapBytes = Math.ceil(at / BLOCK_BYTES) * BLOCK_BYTES;
-  return { extents: extentsOf(numbers, realSize), mapBytes };
-}
+/** Reads the map in front of a sparse file's data, block by block. */
+export class SparseMapReader {
+  readonly #numbers: number[] = [];
+  #digits = '';
 
-function extentsOf(numbers: readonly number[], realSize: number): Extent[] {
-  const extents: Extent[] = [];
-  let end = 0;
-  for (let i = 1; i < numbers.length; i += 2) {
-    const offset = numbers[i] as number;
-    const length = numbers[i + 1] as number;
-    if (offset < end || offset + length > realSize) throw new ImageError('a sparse map overlaps');
-    end = offset + length;
-    extents.push({ offset, length });
+  /** Takes the next block of the map; true when it was the last. */
+  push(block: Buffer): boolean {
+    let at = 0;
+    while (at < block.length && !this.#isComplete()) {
+      const end = block.indexOf(0x0a, at);
+      this.#digits += block.toString('latin1', at, end === -1 ? block.length : end);
+      if (this.#digits.length > 20) throw new ImageError('a sparse map is damaged');
+      if (end === -1) return false;
+      this.#takeNumber();
+      at = end + 1;
+    }
+    return this.#isComplete();
   }
-  return extents;
+
+  /** The runs of data; checked against the size that the header gave. */
+  extents(realSize: number): Extent[] {
+    const extents: Extent[] = [];
+    let end = 0;
+    for (let i = 1; i < this.#numbers.length; i += 2) {
+      const offset = this.#numbers[i] as number;
+      const length = this.#numbers[i + 1] as number;
+      if (offset < end || offset + length > realSize) throw new ImageError('a sparse map overlaps');
+      end = offset + length;
+      extents.push({ offset, length });
+    }
+    return extents;
+  }
+
+  #takeNumber(): void {
+    const value = /^\d+$/.test(this.#digits) ? Number(this.#digits) : Number.NaN;
+    if (!Number.isSafeInteger(value)) throw new ImageError('a sparse map is damaged');
+    this.#numbers.push(value);
+    this.#digits = '';
+  }
+
+  #isComplete(): boolean {
+    const count = this.#numbers[0];
+    return count !== undefined && this.#numbers.length === 1 + 2 * count;
+  }
 }
