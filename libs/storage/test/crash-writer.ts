@@ -1,0 +1,35 @@
+// Run as a process of its own and killed: writes files of blocks for ever, says on stdout what it is about to overwrite
+// and what a synchronous filemark acknowledged. Arguments: library folder, epoch, seed.
+
+import { openVirtualDrive } from '../src/index.ts';
+
+const [libraryDir = '', epoch = '1', seed = '1'] = process.argv.slice(2);
+const drive = await openVirtualDrive({
+  libraryDir,
+  driveIndex: 0,
+  owner: { grantId: 'crash', epoch: BigInt(epoch) },
+});
+
+let state = Number(seed);
+function draw(below: number): number {
+  state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+  return Math.floor(state / 65_536) % below;
+}
+
+await drive.locate('endOfData');
+let { file } = await drive.position();
+for (;;) {
+  if (file > 0 && draw(6) === 0) {
+    file = draw(file);
+    process.stdout.write(`cut ${file}\n`);
+    await drive.locate({ file, block: 0 });
+  }
+  const blocks = 1 + draw(20);
+  const stamp = draw(250);
+  for (let i = 0; i < blocks; i++) {
+    drive.writeBlocksSync([{ parts: [Buffer.alloc(30_000 + draw(3) * 100, stamp)] }]);
+  }
+  drive.writeFilemarksSync(1, 'sync');
+  process.stdout.write(`file ${file} ${blocks} ${stamp}\n`);
+  file += 1;
+}
