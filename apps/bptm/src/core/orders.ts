@@ -1,0 +1,85 @@
+// From an OpenStream request to the order for a drive process: what of the grant, job and image goes onto the medium.
+
+import type { Grant, JobSpec, OpenStreamRequest, ScheduleType } from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import type { Order, StreamFrame } from '../drive-process/messages.ts';
+
+const DEFAULT_BLOCK_SIZE_BYTES = 262_144;
+const SCHEDULE_NUMBERS: Readonly<Record<ScheduleType, number>> = {
+  SCHEDULE_TYPE_FULL: 0,
+  SCHEDULE_TYPE_INCR: 1,
+  SCHEDULE_TYPE_CINC: 4,
+};
+
+/** What the request alone cannot say. */
+export type OrderFrame = Pick<
+  StreamFrame,
+  'drivePath' | 'mediaServer' | 'listen' | 'ringBytes' | 'driveModules' | 'leaseMs'
+> & { readonly software: string };
+
+/** Errors: 133 the request does not name all that its mode needs. */
+export function checkRequest(request: OpenStreamRequest): Grant {
+  const { grant, job, image, fragments } = request;
+  if (!grant?.attempt || !grant.volume || !grant.drive || !job) {
+    throw new StatusError('invalidRequest', 'the stream lacks its grant, volume, drive or job');
+  }
+  if (grant.mode === 'DRIVE_MODE_WRITE' && !image) {
+    throw new StatusError('invalidRequest', 'a stream to write lacks its image');
+  }
+  if (grant.mode === 'DRIVE_MODE_READ' && fragments.length === 0) {
+    throw new StatusError('noFragments', 'a stream to read names no fragments');
+  }
+  if (grant.mode === 'DRIVE_MODE_UNSPECIFIED') {
+    throw new StatusError('invalidRequest', 'the grant says neither read nor write');
+  }
+  return grant;
+}
+
+/** The NDMP host whose data service is on the other end of the connection. */
+export function ndmpHostOf(job: JobSpec): string {
+  return job.restore?.destClient || job.client;
+}
+
+export function orderOf(request: OpenStreamRequest, frame: OrderFrame): Order {
+  const grant = checkRequest(request);
+  const { software, ...rest } = frame;
+  const shared: StreamFrame = {
+    ...rest,
+    owner: { grantId: grant.grantId, epoch: grant.epoch },
+    volume: grant.volume!,
+    driveIndex: grant.drive!.index,
+  };
+  if (grant.mode === 'DRIVE_MODE_READ') {
+    const { backupId, fragments } = request;
+    return { ...shared, mode: 'read', backupId, fragments };
+  }
+  return {
+    ...shared,
+    mode: 'write',
+    ...{ copy: 1, software },
+    blockSizeBytes: grant.blockSizeBytes || DEFAULT_BLOCK_SIZE_BYTES,
+    maxFragmentBytes: grant.maxFragmentBytes,
+    image: imageRecord(request, grant),
+  };
+}
+
+function imageRecord({ job, image }: OpenStreamRequest, grant: Grant) {
+  const { backup } = job!;
+  return {
+    backupId: image!.backupId,
+    ...{ client: job!.client, policy: job!.policy, policyType: job!.policyType },
+    ...{ schedule: job!.schedule, scheduleType: SCHEDULE_NUMBERS[job!.scheduleType] },
+    jobId: grant.attempt!.jobId,
+    backupTimeMs: image!.backupTimeS * 1000n,
+    expiresMs: image!.expirationS * 1000n,
+    retentionLevel: backup?.retentionLevel ?? 0,
+    level: image!.level,
+    streamNumber: 1,
+    backupPath: backup?.path ?? '',
+    backupType: image!.butype,
+    ndmpHost: job!.client,
+    env: backup?.env ?? [],
+    baseBackupId: image!.baseBackupId,
+    keywords: job!.keyword === '' ? [] : [job!.keyword],
+  };
+}

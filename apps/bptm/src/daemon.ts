@@ -1,0 +1,34 @@
+// The definition of bptm: what main.ts runs, and what tests run in their own process.
+
+import { join } from 'node:path';
+import type { DaemonContext, RunningParts } from '@tapestry/runtime';
+import { DrivePool } from './adapters/drive-pool.ts';
+import { StreamStore } from './adapters/stream-store.ts';
+import { type Config, config } from './config.ts';
+import { StreamService } from './service.ts';
+
+async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm'>> {
+  const { bus, clock, log, base, stopping, dir } = context;
+  const store = new StreamStore(join(dir, 'bptm.sqlite'));
+  const pool = new DrivePool({
+    size: context.config.poolSize,
+    cacheDir: join(dir, 'compile-cache'),
+    onStarted: (mark) => store.processStarted(mark),
+    onEnded: (pid) => store.processEnded(pid),
+  });
+  const service = new StreamService({
+    ...{ bus, clock, log, stopping, store, pool },
+    ...{ host: base.host, config: context.config },
+  });
+  await service.takeUp();
+  return {
+    handlers: service.handlers(),
+    stop: async () => {
+      service.stop();
+      await pool.close();
+      store.close();
+    },
+  };
+}
+
+export const bptm = { service: 'bptm', config, start } as const;

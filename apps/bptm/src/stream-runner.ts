@@ -1,0 +1,349 @@
+// One stream at work: saves each change before it acts on it, then performs the effects. All waiting for ltid, nbemm and
+// the drive process happens here, and all of it ends.
+
+import type { Bus, Client } from '@tapestry/bus';
+import { codec, type EnvVar, type OpenStreamRequest } from '@tapestry/contracts';
+import type { Clock, Logger } from '@tapestry/runtime';
+import { tellDetail, VERSION } from '@tapestry/runtime';
+import { attemptKey, type Lease, refOf } from '@tapestry/runtime/fence';
+import { untilAnswered } from '@tapestry/runtime/until-answered';
+import { Watched } from '@tapestry/runtime/watched';
+import { asStatusError, StatusError } from '@tapestry/status';
+import type { DrivePool, DriveProcess } from './adapters/drive-pool.ts';
+import { peersOf, resolve } from './adapters/peer-lookup.ts';
+import type { Letter, StoredStream, StreamStore } from './adapters/stream-store.ts';
+import type { Config } from './config.ts';
+import { ndmpHostOf, orderOf } from './core/orders.ts';
+import {
+  isOver,
+  NEW_STREAM,
+  type Stream,
+  type StreamEffect,
+  type StreamEvent,
+  step,
+} from './core/stream.ts';
+import { LeaseRenewer } from './lease-renewer.ts';
+
+export interface RunnerParts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly host: string;
+  readonly config: Readonly<Config>;
+  readonly store: StreamStore;
+  readonly pool: DrivePool;
+  /** Aborts when the daemon stops: nothing is told any more, all is taken up at the next start. */
+  readonly stopping: AbortSignal;
+}
+
+export class StreamRunner {
+  readonly lease: Lease;
+  readonly key: string;
+  readonly watched: Watched<Stream>;
+  readonly #parts: RunnerParts;
+  readonly #request: OpenStreamRequest;
+  readonly #ltid: Client<'ltid'>;
+  readonly #nbemm: Client<'nbemm'>;
+  readonly #renewer: LeaseRenewer;
+  /** Ends what this stream waits for once it is over. */
+  readonly #ended = new AbortController();
+  #process: DriveProcess | undefined;
+  #mountOpen: boolean;
+  #delivering = false;
+  #mediaEvents = 0;
+  #finishEnv: readonly EnvVar[] = [];
+
+  constructor(
+    parts: RunnerParts,
+    stored: Pick<StoredStream, 'request' | 'lease'> & Partial<StoredStream>,
+  ) {
+    this.#parts = parts;
+    this.#request = stored.request;
+    this.lease = stored.lease;
+    this.key = attemptKey(stored.lease.attempt);
+    const mode = stored.request.grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write';
+    this.watched = new Watched(stored.stream ?? { ...NEW_STREAM, mode });
+    this.#mountOpen = stored.mountOpen ?? false;
+    this.#ltid = parts.bus.client('ltid', parts.host);
+    this.#nbemm = parts.bus.client('nbemm');
+    this.#renewer = new LeaseRenewer({
+      ...{ ltid: this.#ltid, lease: this.lease, log: parts.log, clock: parts.clock },
+      ...{ everyMs: parts.config.renewEveryMs, leaseMs: parts.config.leaseT1Ms },
+      onRenewed: (validForMs) => this.#process?.send({ type: 'lease', validForMs }),
+      onLost: (reason) => this.apply({ type: 'leaseLost', reason }),
+    });
+  }
+
+  get stream(): Stream {
+    return this.watched.now.value;
+  }
+
+  /** Applies one event: state first onto the disk, then to watchers, then into the world. */
+  apply(event: StreamEvent): void {
+    // A daemon that stops leaves all as it stands: the next start takes it up.
+    if (this.#parts.stopping.aborted) return;
+    const before = this.stream;
+    const { stream, effects } = step(before, event);
+    if (stream === before && effects.length === 0) return;
+    if (effects.some((effect) => effect.do === 'mount')) this.#mountOpen = true;
+    const letters = effects.flatMap((effect) => this.#letterOf(effect));
+    if (letters.length > 0 || !onlyBytesChanged(before, stream)) {
+      this.#parts.store.save(this.#stored(stream), letters, this.#parts.clock.nowMs());
+    }
+    this.watched.set(stream);
+    if (isOver(stream)) this.#ended.abort(new Error('the stream is over'));
+    for (const effect of effects) this.#perform(effect);
+    if (letters.length > 0) void this.#deliver();
+  }
+
+  finish(expectedBytes: bigint, env: readonly EnvVar[]): void {
+    this.#finishEnv = env;
+    this.apply({ type: 'finishAsked', expectedBytes });
+  }
+
+  /** After a restart: what ran is lost, what is owed is still delivered. */
+  resume(): void {
+    if (!isOver(this.stream) && this.stream.holds === 'mounting') {
+      this.apply({ type: 'mountFailed', failure: RESTARTED });
+    } else if (this.stream.holds === 'process' || this.stream.holds === 'nothing') {
+      this.apply({ type: 'abortAsked', failure: RESTARTED });
+      this.apply({ type: 'driveExited', how: 'bptm was restarted' });
+    }
+    // A fragment's answer may have been kept just before the end.
+    this.apply({ type: 'recorded', fragmentNumber: 0 });
+    if (this.#mountOpen && this.stream.holds === 'returned') void this.#unmount();
+    void this.#deliver();
+  }
+
+  #stored(stream: Stream): StoredStream {
+    return {
+      request: this.#request,
+      lease: this.lease,
+      stream,
+      mountOpen: this.#mountOpen,
+    };
+  }
+
+  #perform(effect: StreamEffect): void {
+    switch (effect.do) {
+      case 'mount':
+        void this.#mount();
+        break;
+      case 'startDrive':
+        void this.#startDrive(effect.drivePath);
+        break;
+      case 'finishDrive': {
+        const { expectedBytes } = effect;
+        this.#process?.send({ type: 'finish', expectedBytes, env: this.#finishEnv });
+        break;
+      }
+      case 'sendRange': {
+        const { sequence, offset, length } = effect;
+        this.#process?.send({ type: 'range', sequence, offset, length });
+        break;
+      }
+      case 'endDrive':
+        // Without a process yet, `#startDrive` sees that the stream is over.
+        this.#process?.end(effect.reason);
+        break;
+      case 'unmount':
+        void this.#unmount();
+        break;
+      case 'tell': {
+        const { key, text, severity = 'info' } = effect;
+        this.#tell(key, text, severity);
+        break;
+      }
+      case 'record':
+      case 'mediaEvent':
+        // Letters: delivered from the store.
+        break;
+    }
+  }
+
+  async #mount(): Promise<void> {
+    const { config, stopping, clock } = this.#parts;
+    const mediaId = this.#request.grant?.volume?.mediaId;
+    this.#tell('mounting', `mounting ${mediaId}`, 'info');
+    const startMs = clock.nowMs();
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
+    try {
+      const { drivePath } = await untilAnswered(
+        (call) => this.#ltid.Mount({ grant: this.#request.grant }, { signal: call }),
+        { signal, isAnswer: ({ status }) => !MOUNT_AGAIN.has(status) },
+      );
+      this.#renewer.start();
+      this.apply({ type: 'mounted', drivePath, mountMs: clock.nowMs() - startMs });
+    } catch (error) {
+      if (stopping.aborted) return;
+      const failure = signal.aborted
+        ? new StatusError('mountTimedOut', `${mediaId} was not mounted in time`)
+        : asStatusError(error);
+      this.apply({ type: 'mountFailed', failure });
+    }
+  }
+
+  async #startDrive(drivePath: string): Promise<void> {
+    const { pool, config, host } = this.#parts;
+    try {
+      const peers = await this.#peers();
+      const taken = await pool.take();
+      this.#process = taken;
+      taken.attach({
+        onReport: (report) => this.apply({ type: 'drive', report, hosts: config.dataHost }),
+        onExit: (how) => {
+          this.#renewer.stop();
+          this.apply({ type: 'driveExited', how });
+        },
+      });
+      if (isOver(this.stream)) {
+        taken.end('the stream is over');
+        return;
+      }
+      const { bindHost, firstPort, lastPort, acceptTimeoutMs, ringBytes, driveModules } = config;
+      const order = orderOf(this.#request, {
+        ...{ drivePath, mediaServer: host, ringBytes, driveModules, software: VERSION },
+        leaseMs: this.#renewer.leftMs,
+        listen: {
+          bindHost: bindTo(bindHost, config.dataHost),
+          firstPort,
+          lastPort,
+          acceptTimeoutMs,
+          peers,
+        },
+      });
+      this.#renewer.writer(taken.pid);
+      taken.send({ type: 'start', order });
+    } catch (error) {
+      if (this.#parts.stopping.aborted) return;
+      this.apply({ type: 'abortAsked', failure: asStatusError(error, 'tapeMgrSystemError') });
+      // No process will tell of its end.
+      if (this.#process === undefined) this.apply({ type: 'driveExited', how: 'not started' });
+    }
+  }
+
+  async #peers(): Promise<string[]> {
+    const { config, stopping } = this.#parts;
+    const signal = AbortSignal.any([stopping, this.#ended.signal]);
+    const { peerAddresses, job } = this.#request;
+    const named =
+      peerAddresses.length > 0
+        ? (await Promise.all(peerAddresses.map(resolve))).flat()
+        : await untilAnswered((call) => peersOf(ndmpHostOf(job!), this.#nbemm, call), {
+            signal: AbortSignal.any([signal, AbortSignal.timeout(PEERS_MAX_MS)]),
+          });
+    return [...named, ...config.extraPeers];
+  }
+
+  /** Told to ltid until answered: until then nobody else gets the drive. */
+  async #unmount(): Promise<void> {
+    this.#renewer.stop();
+    try {
+      await untilAnswered(
+        (signal) => this.#ltid.Unmount({ grant: refOf(this.lease) }, { signal }),
+        { signal: this.#parts.stopping },
+      );
+    } catch (error) {
+      if (this.#parts.stopping.aborted) return;
+      // ltid knows another holder by now: there is nothing of ours left to give back.
+      this.#parts.log.warn({ err: error, stream: this.key }, 'the unmount was refused');
+    }
+    this.#mountOpen = false;
+    this.#parts.store.save(this.#stored(this.stream), [], this.#parts.clock.nowMs());
+  }
+
+  #letterOf(effect: StreamEffect): Omit<Letter, 'id'>[] {
+    const grant = refOf(this.lease);
+    const atMs = BigInt(this.#parts.clock.nowMs());
+    const mediaId = this.#request.grant?.volume?.mediaId ?? '';
+    if (effect.do === 'record') {
+      const { fragment, append } = effect.closed;
+      const { image, backupId } = this.#request;
+      const writtenBytes = fragment.streamEndBytes - fragment.streamBeginBytes;
+      const request = codec('RecordFragmentRequest').encode({
+        ...{ grant, mediaId, append, writtenBytes, atMs },
+        ...{ backupId: image?.backupId ?? backupId, expirationS: image?.expirationS ?? 0n },
+      });
+      return [{ attempt: this.key, kind: 'fragment', number: fragment.number, request }];
+    }
+    if (effect.do === 'mediaEvent') {
+      const { event, detail } = effect;
+      const drive = this.#request.grant?.drive?.name ?? '';
+      const request = codec('RecordMediaEventRequest').encode({
+        ...{ grant, mediaId, drive, event, atMs, detail },
+      });
+      this.#mediaEvents += 1;
+      const number = Number(atMs) * 1000 + (this.#mediaEvents % 1000);
+      return [{ attempt: this.key, kind: 'media', number, request }];
+    }
+    return [];
+  }
+
+  /** Letters go out in order, each until it is answered. */
+  async #deliver(): Promise<void> {
+    if (this.#delivering) return;
+    this.#delivering = true;
+    const { store, stopping } = this.#parts;
+    try {
+      for (;;) {
+        const letter = store.letters(this.key)[0];
+        if (letter === undefined || stopping.aborted) return;
+        await this.#deliverOne(letter);
+      }
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  async #deliverOne(letter: Letter): Promise<void> {
+    const { store, stopping, log } = this.#parts;
+    let refusal: StatusError | undefined;
+    try {
+      await untilAnswered((signal) => this.#send(letter, signal), { signal: stopping });
+    } catch (error) {
+      if (stopping.aborted) return;
+      refusal = asStatusError(error);
+      log.warn({ err: error, stream: this.key, kind: letter.kind }, 'nbemm refused');
+    }
+    store.dropLetter(letter.id);
+    if (letter.kind !== 'fragment') return;
+    if (refusal === undefined) this.apply({ type: 'recorded', fragmentNumber: letter.number });
+    else this.apply({ type: 'recordRefused', failure: refusal });
+  }
+
+  #send({ kind, request }: Letter, signal: AbortSignal): Promise<unknown> {
+    return kind === 'fragment'
+      ? this.#nbemm.RecordFragment(codec('RecordFragmentRequest').decode(request), { signal })
+      : this.#nbemm.RecordMediaEvent(codec('RecordMediaEventRequest').decode(request), { signal });
+  }
+
+  #tell(key: string, text: string, severity: 'info' | 'warning' | 'error'): void {
+    const { bus } = this.#parts;
+    tellDetail(bus, { attempt: this.lease.attempt, producer: 'bptm', text, key, severity });
+  }
+}
+
+const PEERS_MAX_MS = 60_000;
+const RESTARTED = {
+  status: 'tapeMgrKilled',
+  detail: 'bptm was restarted while the stream ran',
+} as const;
+/** What is worth asking ltid again: it is away, or the robot is busy. */
+const MOUNT_AGAIN = new Set<string>([
+  ...['cannotConnect', 'connectTimedOut', 'networkBroken', 'interrupted', 'resourcesBusy'],
+  ...['ltidNotActive'],
+]);
+
+/** Progress is not worth a write to the disk. */
+function onlyBytesChanged(before: Stream, after: Stream): boolean {
+  return (Object.keys(after) as (keyof Stream)[]).every(
+    (key) => key === 'bytes' || before[key] === after[key],
+  );
+}
+
+/** Loopback alone is listened on alone; else all addresses, since a filer may know the host by any of them. */
+function bindTo(bindHost: string, dataHosts: readonly string[]): string {
+  if (bindHost !== '') return bindHost;
+  const [only] = dataHosts;
+  return dataHosts.length === 1 && only === '127.0.0.1' ? only : '';
+}
