@@ -63,11 +63,11 @@ async function spoolDirsAndNodes(spool: HistorySpool): Promise<number> {
     const folder = BigInt(10 + first / FILES_A_DIR);
     const holder = folder < 110n ? ROOT : 10n + (folder - 10n) / 10n;
     const dirs = [{ parent: holder, node: folder, name: Buffer.from(`folder-${folder}`) }];
-    const nodes = [{ ...root, node: folder }];
+    const nodes: HistoryNode[] = [{ ...root, node: folder }];
     for (let index = first; index < Math.min(entries, first + FILES_A_DIR); index++) {
       const node = nodeOf(index);
       dirs.push({ parent: folder, node: node.node, name: Buffer.from(nameOf(index)) });
-      nodes.push({ ...node, type: 'dir' });
+      nodes.push(node);
     }
     await put(dirs, nodes);
   }

@@ -64,6 +64,7 @@ async function stage(
     (found) => found.size,
     () => 0, // the scan reports a missing spool better
   );
+  onProgress({ phase: 'read', done: 0, total });
   const staged = await stageSpool(request.spoolPath, workFolder, {
     prefix: request.prefix,
     onRead: throttled((done: number) => onProgress({ phase: 'read', done, total })),
@@ -101,6 +102,7 @@ async function joinAndWrite(
     const connection = await engine.connect();
     onProgress({ phase: 'join', done: 0, total: 1 });
     const findings = await joinHistory(connection, staged, request.prefix);
+    onProgress({ phase: 'write', done: 0, total: 100 });
     const watch = setInterval(() => {
       const percent = Math.max(0, connection.progress.percentage);
       onProgress({ phase: 'write', done: percent, total: 100 });
