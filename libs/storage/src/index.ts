@@ -35,7 +35,12 @@ export {
 } from './format/block.ts';
 export { aesGcmBlockCipher } from './format/block-cipher.ts';
 export { type AcceptedBlock, FragmentReader, openTrailerBlock } from './format/fragment-reader.ts';
-export { FragmentWriter, type SealedBlock, type SealOptions } from './format/fragment-writer.ts';
+export {
+  FragmentWriter,
+  type SealedBlock,
+  type SealOptions,
+  type TrailerOptions,
+} from './format/fragment-writer.ts';
 export {
   decodeFragmentHeader,
   decodeFragmentTrailer,
@@ -53,7 +58,11 @@ export {
   type StreamEnd,
   type StreamRecord,
 } from './format/media-messages.ts';
-export { type MoverFragment, moverFragment } from './format/mover-fragment.ts';
+export {
+  type MoverFragment,
+  type MoverTrailerOptions,
+  moverFragment,
+} from './format/mover-fragment.ts';
 export {
   blocksForBytes,
   type FragmentExtent,
