@@ -20,8 +20,12 @@ import {
   readHistory,
   U64_MAX,
 } from '@tapestry/ndmp';
+import { vi } from 'vitest';
 import { parseConfig } from '../src/config.ts';
 import { NdmpServer } from '../src/server.ts';
+
+// A data operation starts a thread of its own; on a busy machine that alone can take a second.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 export const USER = 'backup';
 export const PASSWORD = 'open-sesame';
@@ -108,10 +112,10 @@ export class Dma {
     });
   }
 
-  static async login(address: string): Promise<Dma> {
+  static async login(address: string, user = USER, password = PASSWORD): Promise<Dma> {
     const dma = new Dma(address);
     await dma.client.connectOpen();
-    await dma.client.authMd5(USER, PASSWORD);
+    await dma.client.authMd5(user, password);
     return dma;
   }
 
