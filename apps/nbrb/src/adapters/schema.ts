@@ -1,0 +1,86 @@
+// nbrb's tables: the queue, the grants, and who holds which drive and volume. A drive or a volume is one row of
+// `holdings`, so that the database itself refuses a second owner.
+
+import type { Migrations } from '@tapestry/store';
+import { sql } from 'kysely';
+import type { GrantState } from '../core/drive-report.ts';
+
+export interface RequestsTable {
+  job_id: bigint;
+  try: number;
+  step: number;
+  /** An encoded ResourceRequest. */
+  request: Buffer;
+  told_reason: string | null;
+  told_ms: number;
+}
+
+export interface GrantsTable {
+  grant_id: string;
+  job_id: bigint;
+  try: number;
+  step: number;
+  epoch: bigint;
+  state: GrantState;
+  drive: string;
+  media_id: string;
+  media_server: string;
+  storage_unit: string;
+  writes: boolean;
+  counters: string[];
+  /** An encoded Grant, as it is published. */
+  grant: Buffer;
+  /** The encoded request, which goes back into the queue when the volume cannot be assigned. */
+  request: Buffer;
+  needs_assign: boolean;
+  renewed_ms: number;
+  /** When it was given back; 0 while it lives. */
+  release_ms: number;
+  reason: string;
+}
+
+export interface HoldingsTable {
+  kind: 'drive' | 'volume';
+  name: string;
+  /** Empty when a media server reported a holder whom we do not know. */
+  grant_id: string;
+  /** The drive by which it is held: what frees the drive frees its volume. */
+  drive: string;
+  host: string;
+  job_id: bigint;
+  /** Set while its state is unknown. */
+  reason: string;
+  since_ms: number;
+}
+
+export interface RbDb {
+  requests: RequestsTable;
+  grants: GrantsTable;
+  holdings: HoldingsTable;
+}
+
+export const migrations: Migrations = {
+  '0001-broker': async (tx) => {
+    // A sequence never goes back, so no two grants ever share an epoch.
+    await sql`create sequence grant_epoch`.execute(tx);
+    await sql`create table requests (
+      job_id bigint not null, try integer not null, step integer not null,
+      request bytea not null, told_reason text, told_ms double precision not null default 0,
+      primary key (job_id, try, step))`.execute(tx);
+    await sql`create table grants (
+      grant_id text primary key, job_id bigint not null, try integer not null,
+      step integer not null, epoch bigint not null unique, state text not null
+        check (state in ('assigning', 'active', 'releasing', 'lost')),
+      drive text not null, media_id text not null, media_server text not null,
+      storage_unit text not null, writes boolean not null, counters text[] not null,
+      "grant" bytea not null, request bytea not null, needs_assign boolean not null,
+      renewed_ms double precision not null, release_ms double precision not null default 0,
+      reason text not null default '', unique (job_id, try, step))`.execute(tx);
+    await sql`create table holdings (
+      kind text not null check (kind in ('drive', 'volume')), name text not null,
+      grant_id text not null, drive text not null, host text not null,
+      job_id bigint not null, reason text not null default '',
+      since_ms double precision not null, primary key (kind, name))`.execute(tx);
+    await sql`create index holdings_grant on holdings (grant_id)`.execute(tx);
+  },
+};

@@ -1,0 +1,67 @@
+// What a media server's word about its drives means for the books: what may be freed, and what must not be given out.
+// Nothing is released on a guess: a grant that lives keeps its drive, whatever the drive looks like before the mount.
+
+export type GrantState = 'assigning' | 'active' | 'releasing' | 'lost';
+
+/** One drive as its host sees it now. */
+export interface DriveSight {
+  readonly drive: string;
+  /** The grant that holds it; empty when nobody does. */
+  readonly holder: string;
+  readonly holderJobId: bigint;
+  readonly mediaId: string;
+  /** The host itself does not know: no conclusion. */
+  readonly unsure: boolean;
+}
+
+/** A drive in the books. */
+export interface DriveEntry {
+  readonly drive: string;
+  /** Empty when it was only ever reported, and belongs to no grant of ours. */
+  readonly grantId: string;
+  readonly state: GrantState | 'unknown';
+}
+
+export interface ReportVerdict {
+  /** Grants whose drive and volume are free again. */
+  readonly freeGrants: readonly string[];
+  /** Drives that were unknown without a grant, and are free again. */
+  readonly freeDrives: readonly string[];
+  /** Held by somebody whom we do not know: not to be given out. */
+  readonly strangers: readonly DriveSight[];
+  /** Held by another than the one whom we gave it to: for the log. */
+  readonly mismatches: readonly { readonly sight: DriveSight; readonly entry: DriveEntry }[];
+}
+
+export function judgeReport(
+  entries: readonly DriveEntry[],
+  sights: readonly DriveSight[],
+): ReportVerdict {
+  const byDrive = new Map(entries.map((entry) => [entry.drive, entry]));
+  const freeGrants: string[] = [];
+  const freeDrives: string[] = [];
+  const strangers: DriveSight[] = [];
+  const mismatches: { sight: DriveSight; entry: DriveEntry }[] = [];
+  for (const sight of sights) {
+    if (sight.unsure) continue;
+    const entry = byDrive.get(sight.drive);
+    if (sight.holder === '') {
+      if (entry === undefined) continue;
+      if (entry.grantId === '') freeDrives.push(sight.drive);
+      else if (entry.state === 'releasing' || entry.state === 'lost')
+        freeGrants.push(entry.grantId);
+    } else if (entry === undefined) strangers.push(sight);
+    else if (entry.grantId !== '' && entry.grantId !== sight.holder) {
+      mismatches.push({ sight, entry });
+    }
+  }
+  return { freeGrants, freeDrives, strangers, mismatches };
+}
+
+/** Whether a host's list of mounts says that this grant's drive is idle: nobody, or somebody else, holds it. */
+export function isIdle(sights: readonly DriveSight[], drive: string, grantId: string): boolean {
+  const sight = sights.find((each) => each.drive === drive);
+  // A host that answers and does not list the drive has never mounted anything in it.
+  if (sight === undefined) return true;
+  return !sight.unsure && sight.holder !== grantId;
+}

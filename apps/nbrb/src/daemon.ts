@@ -1,0 +1,80 @@
+// nbrb as a daemon: wires store, lease, neighbours, loops and handlers together.
+
+import type { DaemonContext, DaemonDefinition } from '@tapestry/runtime';
+import { Effects, startHousekeeping, startPrimary } from '@tapestry/store';
+import { z } from 'zod';
+import { migrations, type RbDb } from './adapters/schema.ts';
+import { driveHandlers } from './drives.ts';
+import { dump } from './dump.ts';
+import { makeEffectRunner } from './effects.ts';
+import { type Evaluation, makeEvaluation } from './evaluation.ts';
+import { grantHandlers } from './grants.ts';
+import { type Loops, startLoops } from './loops.ts';
+import type { Parts, RbEffects } from './parts.ts';
+import { forgiveSilence } from './reconcile.ts';
+import { requestHandlers } from './requests.ts';
+
+const config = z
+  .object({
+    /** T2: a writer not heard of for so long has lost its grant. Longer than the T1 of bptm, in any case. */
+    leaseT2Ms: z.coerce.number().int().min(1_000).default(600_000),
+    /** How long a drive may take to be confirmed idle; turned where media servers restart slowly. */
+    releaseWaitMs: z.coerce.number().int().min(0).default(120_000),
+    /** How often to look at everything although nothing was heard. */
+    pollMs: z.coerce.number().int().min(100).default(15_000),
+  })
+  .strict();
+
+type Config = z.infer<typeof config>;
+type Led = Pick<Parts, 'store' | 'gate'>;
+
+export const nbrb: DaemonDefinition<'nbrb', typeof config> = {
+  service: 'nbrb',
+  config,
+  start: async (context) => {
+    const primary = await startPrimary<RbDb>({
+      context,
+      schema: 'nbrb',
+      migrations,
+      lead: ({ store, leadership }) => lead(context, { store, gate: leadership }),
+    });
+    return { stop: () => primary.stop() };
+  },
+};
+
+async function lead({ bus, log, clock, config }: DaemonContext<Config>, led: Led) {
+  let loops: Loops | undefined;
+  const parts: Parts = {
+    ...{ ...led, log, limits: config },
+    effects: new Effects<RbEffects>(),
+    neighbours: {
+      nbjm: bus.client('nbjm'),
+      nbemm: bus.client('nbemm'),
+      ltid: (host) => bus.client('ltid', host),
+    },
+    nowMs: () => clock.nowMs(),
+    wake: () => loops?.wake(),
+  };
+  const evaluation: Evaluation = makeEvaluation(parts);
+  await forgiveSilence(parts);
+  const effects = makeEffectRunner(parts);
+  effects.start();
+  loops = startLoops(parts, evaluation);
+  const hearing = await bus.hear('ResourcesChanged', () => parts.wake());
+  const server = await bus.serve('nbrb', {
+    ...requestHandlers(parts),
+    ...grantHandlers(parts),
+    ...driveHandlers(parts),
+    Dump: () => dump(parts, evaluation.reasons()),
+  });
+  const housekeeping = startHousekeeping(led.store);
+  return {
+    stop: async () => {
+      await server.stop();
+      await hearing.stop();
+      await loops?.stop();
+      await effects.stop();
+      await housekeeping.stop();
+    },
+  };
+}

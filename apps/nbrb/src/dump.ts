@@ -1,0 +1,37 @@
+// Everything that waits and everything that is held: nbrbutil -dump.
+
+import type { DumpReply, Init } from '@tapestry/contracts';
+import { grantOf } from './adapters/ledger.ts';
+import { loadQueue } from './adapters/queue.ts';
+import { byTurn } from './core/grant.ts';
+import type { Reasons } from './evaluation.ts';
+import type { Parts } from './parts.ts';
+
+export async function dump({ store }: Parts, reasons: Reasons): Promise<Init<DumpReply>> {
+  const [queue, grants, unknown] = await Promise.all([
+    loadQueue(store.db),
+    store.db.selectFrom('grants').selectAll().orderBy('epoch').execute(),
+    store.db
+      .selectFrom('holdings')
+      .selectAll()
+      .where('reason', '<>', '')
+      .orderBy('kind')
+      .orderBy('name')
+      .execute(),
+  ]);
+  return {
+    waiting: queue
+      .sort(byTurn)
+      .map(({ key, request }) => ({ request, reasons: [...(reasons.get(key) ?? [])] })),
+    grants: grants.map((row) => ({
+      grant: grantOf(row),
+      renewedMs: BigInt(row.renewed_ms),
+      // A grant whose volume is still being assigned is, for people, simply active.
+      state: row.state === 'assigning' ? 'active' : row.state,
+    })),
+    unknown: unknown.map(({ kind, name, reason, since_ms }) => ({
+      ...{ kind, name, reason },
+      sinceMs: BigInt(since_ms),
+    })),
+  };
+}
