@@ -1,6 +1,12 @@
 export { defaultCacheDir } from './folders.ts';
 export { isAlive } from './leftover.ts';
-export { findNatsServer, type NatsOptions, type NatsServer, startNats } from './nats.ts';
+export {
+  endLeftoverNats,
+  findNatsServer,
+  type NatsOptions,
+  type NatsServer,
+  startNats,
+} from './nats.ts';
 export {
   type Address,
   endLeftoverPostgres,

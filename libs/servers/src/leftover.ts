@@ -1,7 +1,7 @@
 // Servers that a crash left running. A pid alone proves nothing (it may have been given out again), so
 // a process is ours only when it also works in the folder that the pid file lies in.
 
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '@tapestry/status';
 
@@ -28,7 +28,7 @@ export function pidFromFile(path: string): number | undefined {
 /** True when that process has `folder` as its working directory. */
 export function worksIn(pid: number, folder: string): boolean {
   try {
-    return readlinkSync(`/proc/${pid}/cwd`) === folder;
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(folder);
   } catch {
     return false;
   }

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { claimFolder } from './folder-owner.ts';
 import { defaultCacheDir } from './folders.ts';
@@ -82,16 +82,12 @@ export function findNatsServer(cacheDir = defaultCacheDir()): string {
  * is ended first; one that another live process owns is refused.
  * @throws StatusError systemError when it does not start, with its last words; daemonAlreadyRunning
  */
-export async function startNats(options: NatsOptions): Promise<NatsServer> {
-  const { folder } = options;
+export async function startNats(given: NatsOptions): Promise<NatsServer> {
+  const folder = resolve(given.folder);
+  const options = { ...given, folder };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   claimFolder(folder);
-  await endLeftover({
-    pidFile: join(folder, 'nats.pid'),
-    folder,
-    politeSignal: 'SIGTERM',
-    politeMs: 10_000,
-  });
+  await endLeftoverNats(folder);
   const program = options.program ?? findNatsServer(options.cacheDir);
   let config = options.config ?? '';
   let port = options.port;
@@ -140,6 +136,12 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
       );
     },
   };
+}
+
+/** Ends the server that a crash left running on the folder; the pid that was ended, or undefined. */
+export function endLeftoverNats(folder: string): Promise<number | undefined> {
+  const pidFile = join(folder, 'nats.pid');
+  return endLeftover({ pidFile, folder, politeSignal: 'SIGTERM', politeMs: 10_000 });
 }
 
 function writeConfig(options: NatsOptions, config: string, port: number | undefined): void {

@@ -2,7 +2,7 @@
 // The same code runs the product's server (durable) and the tests' servers (nothing is synced).
 
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '@tapestry/status';
 import { claimFolder } from './folder-owner.ts';
@@ -81,16 +81,17 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const user = serverUser();
   const cacheDir = options.cacheDir ?? defaultCacheDir();
   const binaries = await postgresBinaries(user, cacheDir);
-  const dataDir = join(options.folder, 'data');
-  const socketDir = options.socketDir ?? join(options.folder, 'socket');
+  const folder = resolve(options.folder);
+  const dataDir = join(folder, 'data');
+  const socketDir = resolve(options.socketDir ?? join(folder, 'socket'));
   if (Buffer.byteLength(socketDir) > SOCKET_DIR_BYTES_MAX) {
     throw new StatusError('invalidPath', `the socket folder's path is too long: ${socketDir}`);
   }
-  makePrivateFolder(options.folder, user);
+  makePrivateFolder(folder, user);
   makePrivateFolder(socketDir, user);
-  claimFolder(options.folder);
+  claimFolder(folder);
   await prepareData(dataDir, { ...options, cacheDir }, binaries, user);
-  await endLeftoverPostgres(options.folder);
+  await endLeftoverPostgres(folder);
 
   const launch = () => launchServer({ options, dataDir, socketDir, binaries, user });
   let server = await launch();

@@ -1,4 +1,4 @@
-import { mkdtempSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, statSync, symlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,8 +61,13 @@ test('the socket folder is closed to others, and root hands the server to nobody
 
 test('ends a server that a crash left on the folder before it starts one', async () => {
   const folder = newFolder();
-  const left = await start(folder);
-  const next = await start(folder);
+  chmodSync(folder, 0o755);
+  const left = await start(join(folder, 'pg'));
+  // The same folder by another name: what runs in it is found all the same.
+  const link = `${folder}.link`;
+  symlinkSync(folder, link);
+  folders.push(link);
+  const next = await start(join(link, 'pg'));
   expect(isAlive(left.pid())).toBe(false);
   expect(await query(next.url(), 'select 1 as one')).toEqual([{ one: 1 }]);
 });

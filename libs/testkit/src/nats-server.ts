@@ -3,7 +3,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive, type NatsServer, startNats } from '@tapestry/servers';
+import { endLeftoverNats, isAlive, type NatsServer, startNats } from '@tapestry/servers';
 
 /**
  * Starts an empty server (about 30 ms). stop() also removes its files; at the latest it ends with the test
@@ -11,7 +11,7 @@ import { isAlive, type NatsServer, startNats } from '@tapestry/servers';
  * @param options.config users and permissions, in nats-server's own language
  */
 export async function startTestNats(options: { config?: string } = {}): Promise<NatsServer> {
-  sweep();
+  await sweep();
   const folder = mkdtempSync(join(tmpdir(), `tapestry-nats-${process.pid}-`));
   const server = await startNats({ folder, config: options.config, endWithUs: true });
   return {
@@ -23,11 +23,16 @@ export async function startTestNats(options: { config?: string } = {}): Promise<
   };
 }
 
-/** Removes what a test process that was killed left behind; starting on a folder ends its server. */
-function sweep(): void {
+/** Ends and removes what a test process that was killed left behind. */
+async function sweep(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     const owner = Number(/^tapestry-nats-(\d+)-/.exec(name)?.[1]);
     if (!(owner > 0) || isAlive(owner)) continue;
-    rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    try {
+      await endLeftoverNats(join(tmpdir(), name));
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Another user's, or another test removes it right now.
+    }
   }
 }
