@@ -146,6 +146,9 @@ export interface Drive {
   /** Flushes, rewinds and ejects: the cartridge stays in the drive for the robot, `loaded` becomes false. */
   unload(): Promise<void>;
 
-  /** Flushes and gives the drive back without ejecting. Safe to call twice. The object is not used after it. */
+  /**
+   * Flushes and gives the drive back without ejecting. Also when it fails the drive is given back: with 84 when the
+   * flush failed, with 902 when another owner has it already. Safe to call twice. The object is not used after it.
+   */
   close(): Promise<void>;
 }

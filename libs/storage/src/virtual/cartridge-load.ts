@@ -65,10 +65,17 @@ function adoptIndex(
   let offset = SEGMENT_START_BYTES;
   let knownBytes = 0;
   let knownSegment = -1;
+  const places = new Map(segments.map(({ segment }, i) => [segment, i]));
   for (const run of index.runs) {
-    const i = segments.findIndex((s, n) => n >= at && s.segment === run.segment);
+    const i = places.get(run.segment) ?? -1;
     const segment = segments[i];
-    if (!segment || run.firstObject !== map.objectCount || run.firstFile !== map.fileCount) break;
+    if (
+      !segment ||
+      i < at ||
+      run.firstObject !== map.objectCount ||
+      run.firstFile !== map.fileCount
+    )
+      break;
     if (knownSegment !== run.segment) {
       knownSegment = run.segment;
       knownBytes = segment.sealedBytes ?? fileBytes(segmentPath(dir, run.segment));

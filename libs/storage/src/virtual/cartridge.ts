@@ -55,6 +55,7 @@ export class Cartridge {
   readonly #options: CartridgeOptions;
   readonly #loaded: LoadedCartridge;
   readonly #memory: CartridgeMemory;
+  readonly #uuid: Buffer;
   #writer: SegmentWriter | null = null;
   readonly #segmentsOnDisk: Set<number>;
   #lastSegment: number;
@@ -73,6 +74,7 @@ export class Cartridge {
     this.#fence = fence;
     this.#options = options;
     this.#loaded = loadCartridge(dir);
+    this.#uuid = uuidBytes(this.#loaded.info.uuid);
     const { segments, numbers } = this.#loaded.chain;
     this.#segmentsOnDisk = new Set(numbers);
     this.#lastSegment = numbers.at(-1) ?? -1;
@@ -111,7 +113,7 @@ export class Cartridge {
       got === HEADER_BYTES + wanted &&
       header?.object === object &&
       header.payloadBytes === place.payloadBytes &&
-      Buffer.compare(header.cartridgeTag, uuidBytes(this.info.uuid).subarray(0, 8)) === 0;
+      Buffer.compare(header.cartridgeTag, this.#uuid.subarray(0, 8)) === 0;
     if (!intact) throw this.#readError(object, 'its header is damaged');
     this.#memory.readBytes += wanted;
     if (place.mark) return { kind: 'filemark' };
@@ -245,8 +247,15 @@ export class Cartridge {
       this.#writer = null;
       this.#lastSegment = start.segment;
       const path = segmentPath(this.#dir, start.segment);
-      this.#writer = new SegmentWriter(path, start, this.#options.write);
-      syncFile(this.#dir);
+      const writer = new SegmentWriter(path, start, this.#options.write);
+      try {
+        syncFile(this.#dir);
+      } catch (error) {
+        writer.close();
+        throw error;
+      }
+      // From here on the cut is made; were it not, the next segment would void this one.
+      this.#writer = writer;
       this.map.cut(object);
       this.#generation = start.generation;
       this.#synced = false;
@@ -265,7 +274,7 @@ export class Cartridge {
       throw new StatusError('mediaWriteError', `${this.info.barcode} object ${object - 1} is lost`);
     }
     return {
-      uuid: uuidBytes(this.info.uuid),
+      uuid: this.#uuid,
       segment: this.#lastSegment + 1,
       generation: this.#generation + 1,
       firstObject: object,
@@ -281,7 +290,7 @@ export class Cartridge {
     if (this.#indexFd !== null) closeSync(this.#indexFd);
     this.#indexFd = null;
     const path = join(this.#dir, 'index.log');
-    const header = encodeIndexHeader(uuidBytes(this.info.uuid));
+    const header = encodeIndexHeader(this.#uuid);
     try {
       replaceFile(path, Buffer.concat([header, this.#encodeIndex(0)]));
       this.#indexFd = openSync(path, 'a');

@@ -7,6 +7,7 @@ import {
   fdatasyncSync,
   ftruncateSync,
   openSync,
+  rmSync,
   writeSync,
   writevSync,
 } from 'node:fs';
@@ -79,6 +80,7 @@ export class SegmentWriter {
       this.#flushFd = openSync(path, 'r');
     } catch (error) {
       closeSync(this.#fd);
+      rmSync(path, { force: true });
       throw error;
     }
   }

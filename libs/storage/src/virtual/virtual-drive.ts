@@ -31,6 +31,7 @@ import { checkClaim } from './drive-claim.ts';
 import { LibraryDatabase } from './library-database.ts';
 import { cartridgePath, databasePath } from './library-paths.ts';
 import { resolveTarget, spaceOverBlocks, spaceOverFilemarks } from './map-moves.ts';
+import { orMediaFailure } from './media-failure.ts';
 import { ownIdentity } from './process-identity.ts';
 import type { NewRecord } from './segment-writer.ts';
 
@@ -100,13 +101,8 @@ class FileDrive implements VirtualDrive {
     if (this.#closed) throw new StatusError('mediaOpenError', 'the drive was closed by its owner');
     const { driveIndex, owner } = this.#options;
     if (this.#database.driveToken(driveIndex) === this.#token) return;
-    throw new StatusError(
-      'staleGrant',
-      `drive ${driveIndex} was taken from grant ${owner.grantId}`,
-      {
-        epoch: String(owner.epoch),
-      },
-    );
+    const detail = `drive ${driveIndex} was taken from grant ${owner.grantId}`;
+    throw new StatusError('staleGrant', detail, { epoch: String(owner.epoch) });
   }
 
   async loadState(): Promise<LoadState> {
@@ -138,7 +134,7 @@ class FileDrive implements VirtualDrive {
     }
     // Also when reading fails: the damaged block is behind us.
     this.#object += 1;
-    return cartridge.read(this.#object - 1, into);
+    return orMediaFailure('mediaReadError', () => cartridge.read(this.#object - 1, into));
   }
 
   async writeBlocks(blocks: readonly WriteBlock[]): Promise<WriteResult> {
@@ -157,7 +153,8 @@ class FileDrive implements VirtualDrive {
   writeFilemarksSync(count: number, mode: FilemarkMode): WriteResult {
     checkFilemarkCount(count);
     const result = this.#write(Array.from({ length: count }, (): NewRecord => 'filemark'));
-    if (mode === 'sync') this.#loadedCartridge().sync();
+    const cartridge = this.#loadedCartridge();
+    if (mode === 'sync') orMediaFailure('mediaWriteError', () => cartridge.sync());
     return result;
   }
 
@@ -165,7 +162,7 @@ class FileDrive implements VirtualDrive {
     const cartridge = this.#writableCartridge(records.length);
     const before = Math.min(this.#object, cartridge.map.objectCount);
     try {
-      const result = cartridge.write(before, records);
+      const result = orMediaFailure('mediaWriteError', () => cartridge.write(before, records));
       this.#object = before + result.written;
       return result;
     } catch (error) {
@@ -208,7 +205,8 @@ class FileDrive implements VirtualDrive {
   }
 
   async erase(): Promise<void> {
-    this.#writableCartridge(1).erase(this.#object);
+    const cartridge = this.#writableCartridge(1);
+    orMediaFailure('mediaWriteError', () => cartridge.erase(this.#object));
   }
 
   async capacity(): Promise<Capacity | null> {
@@ -220,25 +218,33 @@ class FileDrive implements VirtualDrive {
   async unload(): Promise<void> {
     const { driveIndex } = this.#options;
     this.#movableCartridge();
-    this.#letGo();
-    this.#fence.exclusively(() => this.#database.setEjected(driveIndex, 1));
+    orMediaFailure('mediaCloseError', () => {
+      this.#letGo();
+      this.#fence.exclusively(() => this.#database.setEjected(driveIndex, 1));
+    });
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    orMediaFailure('mediaCloseError', () => {
+      try {
+        this.#letGo();
+      } finally {
+        this.#giveBack();
+      }
+    });
+  }
+
+  #giveBack(): void {
     const { driveIndex, owner } = this.#options;
     try {
-      this.#letGo();
+      this.#database.transaction(() => {
+        const ours = this.#database.driveToken(driveIndex) === this.#token;
+        if (ours) this.#database.clearDriveHolder(driveIndex, owner.epoch);
+      });
     } finally {
-      try {
-        this.#database.transaction(() => {
-          const ours = this.#database.driveToken(driveIndex) === this.#token;
-          if (ours) this.#database.clearDriveHolder(driveIndex, owner.epoch);
-        });
-      } finally {
-        this.#closed = true;
-        this.#database.close();
-      }
+      this.#closed = true;
+      this.#database.close();
     }
   }
 
@@ -258,14 +264,16 @@ class FileDrive implements VirtualDrive {
     if (barcode === null || this.#database.drive(driveIndex)?.ejected) {
       throw new StatusError('driveNotReady', `no tape is loaded in drive ${driveIndex}`);
     }
-    this.#cartridge = new Cartridge(cartridgePath(libraryDir, barcode), this.#fence, this.#options);
+    const dir = cartridgePath(libraryDir, barcode);
+    const load = () => new Cartridge(dir, this.#fence, this.#options);
+    this.#cartridge = orMediaFailure('mediaOpenError', load);
     return this.#cartridge;
   }
 
   #movableCartridge(): Cartridge {
     const cartridge = this.#loadedCartridge();
     this.#fence.check();
-    cartridge.sync();
+    orMediaFailure('mediaPositionError', () => cartridge.sync());
     return cartridge;
   }
 
