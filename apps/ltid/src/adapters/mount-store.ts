@@ -1,0 +1,67 @@
+// The drive and mount table of this host, durable at every change.
+
+import { codec } from '@tapestry/contracts';
+import { leaseOf, refOf } from '@tapestry/runtime/fence';
+import { type DatabaseSync, openHostStore } from '@tapestry/runtime/host-store';
+import type { DriveRow } from '../core/drive-row.ts';
+
+const MIGRATIONS = [
+  `CREATE TABLE drives (
+     drive TEXT PRIMARY KEY,
+     robot_number INTEGER NOT NULL,
+     drive_index INTEGER NOT NULL,
+     media_id TEXT NOT NULL,
+     holder BLOB,
+     state TEXT NOT NULL,
+     writer_pid INTEGER NOT NULL,
+     reason TEXT NOT NULL,
+     renewed_ms INTEGER NOT NULL,
+     heard_ms INTEGER NOT NULL
+   ) STRICT`,
+];
+
+interface Stored {
+  drive: string;
+  robot_number: number;
+  drive_index: number;
+  media_id: string;
+  holder: Uint8Array | null;
+  state: DriveRow['state'];
+  writer_pid: number;
+  reason: string;
+  renewed_ms: number;
+  heard_ms: number;
+}
+
+export class MountStore {
+  readonly #db: DatabaseSync;
+
+  constructor(file: string) {
+    this.#db = openHostStore(file, MIGRATIONS);
+  }
+
+  all(): DriveRow[] {
+    const rows = this.#db.prepare('SELECT * FROM drives ORDER BY drive').all();
+    return (rows as unknown as Stored[]).map((row) => ({
+      ...{ drive: row.drive, robotNumber: row.robot_number, driveIndex: row.drive_index },
+      mediaId: row.media_id,
+      holder: row.holder === null ? null : leaseOf(codec('GrantRef').decode(row.holder)),
+      ...{ state: row.state, writerPid: row.writer_pid, reason: row.reason },
+      ...{ renewedMs: row.renewed_ms, heardMs: row.heard_ms },
+    }));
+  }
+
+  save(row: DriveRow): void {
+    const holder = row.holder === null ? null : codec('GrantRef').encode(refOf(row.holder));
+    this.#db
+      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .run(
+        ...([row.drive, row.robotNumber, row.driveIndex, row.mediaId, holder, row.state] as const),
+        ...([row.writerPid, row.reason, row.renewedMs, row.heardMs] as const),
+      );
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}

@@ -1,0 +1,163 @@
+// The robots that this host controls: which there are (nbemm knows), their open libraries, and one move at a time in each.
+
+import type { Client } from '@tapestry/bus';
+import type { DriveSpec, RobotSpec } from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
+import { type Library, openVirtualLibrary, parseVirtualDrivePath } from '@tapestry/storage';
+
+/** What a library module exports. */
+export interface LibraryModule {
+  openLibrary(path: string): Promise<Library>;
+}
+
+export interface RobotParts {
+  readonly nbemm: Client<'nbemm'>;
+  readonly host: string;
+  readonly modules: Readonly<Record<string, string>>;
+  readonly moveTimeoutMs: number;
+}
+
+/** Work that may wait for one robot; more is refused. */
+const QUEUE_MAX = 64;
+
+interface OpenRobot {
+  readonly path: string;
+  readonly library: Library;
+  last: Promise<unknown>;
+  waiting: number;
+}
+
+export class Robots {
+  readonly #parts: RobotParts;
+  readonly #open = new Map<number, OpenRobot>();
+  #specs: readonly RobotSpec[] = [];
+  #drives: readonly DriveSpec[] = [];
+  #finding: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: RobotParts) {
+    this.#parts = parts;
+  }
+
+  /** Drives of this host, as nbemm last told. */
+  get drives(): readonly DriveSpec[] {
+    return this.#drives;
+  }
+
+  /** Asks nbemm again. Errors: 25, 41, and what nbemm answers. */
+  async reload(signal: AbortSignal): Promise<void> {
+    const { nbemm, host } = this.#parts;
+    const { robots, drives } = await nbemm.GetDevices({ mediaServer: host }, { signal });
+    this.#specs = robots;
+    this.#drives = drives.flatMap(({ drive }) => (drive === null ? [] : [drive]));
+  }
+
+  /** The next request asks nbemm again which robots there are. */
+  forget(): void {
+    this.#specs = [];
+  }
+
+  /** A drive of this host by its name, asking nbemm once when it is new. */
+  async drive(name: string, signal: AbortSignal): Promise<DriveSpec | undefined> {
+    const known = this.#drives.find((drive) => drive.name === name);
+    if (known !== undefined) return known;
+    await this.reload(signal);
+    return this.#drives.find((drive) => drive.name === name);
+  }
+
+  /**
+   * Runs `work` with the robot to itself, within the move timeout.
+   * Errors: 2059 no such robot; 37 another host controls it; 134 too much waits for it; 52 it took too long.
+   */
+  async use<T>(
+    robotNumber: number,
+    signal: AbortSignal,
+    work: (library: Library) => Promise<T>,
+  ): Promise<T> {
+    const robot = await this.#robot(robotNumber, signal);
+    if (robot.waiting >= QUEUE_MAX) {
+      throw new StatusError('resourcesBusy', `too many requests wait for robot ${robotNumber}`);
+    }
+    robot.waiting += 1;
+    const run = robot.last.then(() => this.#inTime(work(robot.library), robotNumber));
+    robot.last = run.catch(() => undefined);
+    try {
+      return await run;
+    } finally {
+      robot.waiting -= 1;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#open.values()].map(({ library }) => library.close()));
+    this.#open.clear();
+  }
+
+  async #inTime<T>(work: Promise<T>, robotNumber: number): Promise<T> {
+    const { moveTimeoutMs } = this.#parts;
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => late.reject(new StatusError('mountTimedOut', `robot ${robotNumber} does not answer`)),
+      moveTimeoutMs,
+    );
+    try {
+      return await Promise.race([work, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** One at a time, so that a robot is opened once. */
+  #robot(number: number, signal: AbortSignal): Promise<OpenRobot> {
+    const found = this.#finding.then(() => this.#find(number, signal));
+    this.#finding = found.catch(() => undefined);
+    return found;
+  }
+
+  async #find(number: number, signal: AbortSignal): Promise<OpenRobot> {
+    const spec = await this.#spec(number, signal);
+    const open = this.#open.get(number);
+    if (open?.path === spec.path) return open;
+    await open?.library.close();
+    const library = await openLibraryPath(spec.path, this.#parts.modules);
+    const robot: OpenRobot = { path: spec.path, library, last: Promise.resolve(), waiting: 0 };
+    this.#open.set(number, robot);
+    return robot;
+  }
+
+  async #spec(number: number, signal: AbortSignal): Promise<RobotSpec> {
+    const isIt = (robot: RobotSpec): boolean => robot.number === number;
+    if (!this.#specs.some(isIt)) await this.reload(signal);
+    const spec = this.#specs.find(isIt);
+    const { host } = this.#parts;
+    if (spec === undefined) {
+      throw new StatusError('robotMissing', `nbemm knows no robot ${number} for host ${host}`);
+    }
+    if (spec.controlHost !== host) {
+      throw new StatusError(
+        'invalidServer',
+        `robot ${number} is controlled by ${spec.controlHost}; this release moves only own robots`,
+      );
+    }
+    return spec;
+  }
+}
+
+/** `vtl:<folder>` is built in, other schemes come from modules. Errors: 2059. */
+async function openLibraryPath(
+  path: string,
+  modules: Readonly<Record<string, string>>,
+): Promise<Library> {
+  const scheme = path.slice(0, path.indexOf(':'));
+  const moduleName = modules[scheme];
+  if (moduleName !== undefined) {
+    return ((await import(moduleName)) as LibraryModule).openLibrary(path);
+  }
+  if (scheme !== 'vtl')
+    throw new StatusError('robotMissing', `no driver for the robot path ${path}`);
+  return openVirtualLibrary(path.slice('vtl:'.length));
+}
+
+/** Number of a drive in its library, from 0. */
+export function driveIndexOf({ path, robotDrive }: DriveSpec): number {
+  return parseVirtualDrivePath(path)?.driveIndex ?? Math.max(0, robotDrive - 1);
+}

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+
+const modules = z
+  .string()
+  .default('{}')
+  .transform((text) => z.record(z.string(), z.string()).parse(JSON.parse(text)));
+
+export const config = z
+  .object({
+    /** T1: how long a writer may go on after nbrb last called its grant valid. Below nbrb's T2. */
+    leaseT1Ms: z.coerce.number().int().positive().default(300_000),
+    /** Grants renewed longer ago than this are renewed when a writer asks. */
+    renewAfterMs: z.coerce.number().int().positive().default(10_000),
+    /** A holder that was not heard of for so long is looked after in the library. */
+    silentMs: z.coerce.number().int().positive().default(90_000),
+    lookEveryMs: z.coerce.number().int().positive().default(10_000),
+    /** The longest that one robot move may take. */
+    moveTimeoutMs: z.coerce.number().int().positive().default(300_000),
+    /** JSON object: scheme of a robot's path → module that exports `openLibrary(path)`. */
+    libraryModules: modules,
+  })
+  .strict();
+
+export type Config = z.infer<typeof config>;

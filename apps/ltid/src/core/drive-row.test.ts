@@ -1,0 +1,100 @@
+import type { Lease } from '@tapestry/runtime/fence';
+import { expect, test } from 'vitest';
+import { type DriveEvent, type DriveRow, idleRow, step, validForMs } from './drive-row.ts';
+
+const limits = { silentMs: 100 };
+const lease = (epoch: bigint): Lease => ({
+  attempt: { jobId: epoch, try: 1, step: 0 },
+  grantId: `g${epoch}`,
+  epoch,
+});
+
+function run(events: readonly [number, DriveEvent][]): DriveRow {
+  return events.reduce(
+    (row, [nowMs, event]) => step(row, event, nowMs, limits),
+    idleRow('drive0', 0, 0),
+  );
+}
+
+const ask = (epoch: bigint): DriveEvent => ({
+  type: 'mountAsked',
+  lease: lease(epoch),
+  mediaId: 'A00001',
+});
+const mounted = (epoch: bigint): DriveEvent => ({ type: 'mounted', lease: lease(epoch) });
+const giveBack = (epoch: bigint, stillHeld = false): DriveEvent => ({
+  type: 'unmountAsked',
+  lease: lease(epoch),
+  stillHeld,
+});
+
+test('a mount is held until it is given back; the volume stays', () => {
+  const held = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+  ]);
+  expect(held).toMatchObject({ state: 'mounted', holder: { grantId: 'g5' } });
+  const idle = step(held, giveBack(5n), 3, limits);
+  expect(idle).toMatchObject({ state: 'idle', holder: null, mediaId: 'A00001' });
+});
+
+test('a later grant takes the drive, an earlier one does not', () => {
+  const later = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [3, ask(6n)],
+  ]);
+  expect(later).toMatchObject({ state: 'mounting', holder: { epoch: 6n } });
+  expect(step(later, ask(5n), 4, limits)).toBe(later);
+});
+
+test('late words of an earlier holder change nothing', () => {
+  const now = run([
+    [1, ask(5n)],
+    [2, ask(6n)],
+    [3, mounted(6n)],
+  ]);
+  for (const late of [giveBack(5n), mounted(5n)]) expect(step(now, late, 9, limits)).toBe(now);
+});
+
+test('after a restart a drive is unknown until its writer is heard of, or seen to be gone', () => {
+  const restarted = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [10, { type: 'restarted' }],
+  ]);
+  expect(restarted.state).toBe('unknown');
+  const heard: DriveEvent = { type: 'heard', lease: lease(5n), writerPid: 9 };
+  expect(step(restarted, heard, 20, limits)).toMatchObject({ state: 'mounted', writerPid: 9 });
+  const gone: DriveEvent = { type: 'looked', stillHeld: false };
+  expect(step(restarted, gone, 50, limits).state).toBe('unknown');
+  expect(step(restarted, gone, 110, limits)).toMatchObject({ state: 'idle', holder: null });
+});
+
+test('a silent writer that has the drive open keeps it', () => {
+  const silent = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [500, { type: 'looked', stillHeld: true }],
+  ]);
+  expect(silent).toMatchObject({ state: 'unknown', holder: { epoch: 5n } });
+  expect(step(silent, { type: 'looked', stillHeld: false }, 501, limits).holder).toBe(null);
+});
+
+test('given back while a process has it open is not idle', () => {
+  const doubt = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [3, giveBack(5n, true)],
+  ]);
+  expect(doubt.state).toBe('unknown');
+});
+
+test('a lease is good for T1 from its last renewal', () => {
+  const row = run([
+    [1000, ask(5n)],
+    [2000, { type: 'renewed', lease: lease(5n) }],
+  ]);
+  expect(validForMs(row, 2500, 1000)).toBe(500);
+  expect(validForMs(row, 9000, 1000)).toBe(0);
+});

@@ -1,0 +1,127 @@
+// One drive in the table of mounts: who holds it, and what each event makes of that. A holder is only forgotten when it said
+// that it is done, was replaced by a later grant, or its writer was seen to be gone.
+
+import { compareLeases, type Lease } from '@tapestry/runtime/fence';
+
+export interface DriveRow {
+  readonly drive: string;
+  readonly robotNumber: number;
+  /** Number in its robot, from 0. */
+  readonly driveIndex: number;
+  readonly mediaId: string;
+  readonly holder: Lease | null;
+  readonly state: 'idle' | 'mounting' | 'mounted' | 'unknown';
+  readonly writerPid: number;
+  readonly reason: string;
+  /** When nbrb last said that the holder's grant is valid. */
+  readonly renewedMs: number;
+  /** When the holder was last heard of. */
+  readonly heardMs: number;
+}
+
+export type DriveEvent =
+  | { readonly type: 'mountAsked'; readonly lease: Lease; readonly mediaId: string }
+  | { readonly type: 'mounted'; readonly lease: Lease }
+  | { readonly type: 'mountFailed'; readonly lease: Lease; readonly reason: string }
+  /** `stillHeld`: the library says that a live process has the drive open. */
+  | { readonly type: 'unmountAsked'; readonly lease: Lease; readonly stillHeld: boolean }
+  | { readonly type: 'heard'; readonly lease: Lease; readonly writerPid: number }
+  | { readonly type: 'renewed'; readonly lease: Lease }
+  | { readonly type: 'restarted' }
+  | { readonly type: 'looked'; readonly stillHeld: boolean };
+
+export interface Limits {
+  /** A holder that was not heard of for so long is looked after. */
+  readonly silentMs: number;
+}
+
+export function idleRow(drive: string, robotNumber: number, driveIndex: number): DriveRow {
+  return {
+    ...{ drive, robotNumber, driveIndex, mediaId: '', holder: null, state: 'idle' },
+    ...{ writerPid: 0, reason: '', renewedMs: 0, heardMs: 0 },
+  };
+}
+
+/** May this lease take the drive? An older one than the holder's may not. */
+export function mayTake(row: DriveRow, lease: Lease): boolean {
+  if (row.holder === null) return true;
+  if (sameLease(row.holder, lease)) return true;
+  return lease.epoch > row.holder.epoch;
+}
+
+export function sameLease(a: Lease | null, b: Lease): boolean {
+  return (
+    a !== null &&
+    a.attempt.jobId === b.attempt.jobId &&
+    a.attempt.step === b.attempt.step &&
+    compareLeases(a, b) === 'same'
+  );
+}
+
+export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Limits): DriveRow {
+  switch (event.type) {
+    case 'mountAsked': {
+      if (!mayTake(row, event.lease)) return row;
+      if (sameLease(row.holder, event.lease) && row.state === 'mounted') return row;
+      const { lease, mediaId } = event;
+      return {
+        ...row,
+        ...{ holder: lease, mediaId, state: 'mounting', writerPid: 0, reason: '' },
+        ...{ renewedMs: nowMs, heardMs: nowMs },
+      };
+    }
+    case 'restarted':
+      if (row.holder === null) return { ...row, state: 'idle', reason: '' };
+      return {
+        ...row,
+        state: 'unknown',
+        heardMs: nowMs,
+        reason: 'ltid was restarted, the writer was not heard of since',
+      };
+    case 'looked':
+      return looked(row, event.stillHeld, nowMs, limits);
+    default:
+      // A late word of somebody who holds the drive no more changes nothing.
+      return sameLease(row.holder, event.lease) ? ofHolder(row, event, nowMs) : row;
+  }
+}
+
+type HolderEvent = Extract<
+  DriveEvent,
+  { type: 'mounted' | 'mountFailed' | 'unmountAsked' | 'heard' | 'renewed' }
+>;
+
+function ofHolder(row: DriveRow, event: HolderEvent, nowMs: number): DriveRow {
+  switch (event.type) {
+    case 'mounted':
+      return { ...row, state: 'mounted', reason: '', heardMs: nowMs };
+    case 'mountFailed':
+      return free(row, event.reason);
+    case 'unmountAsked':
+      if (!event.stillHeld) return free(row, '');
+      return { ...row, state: 'unknown', reason: 'given back, but a process still has it open' };
+    case 'heard': {
+      const state = row.state === 'unknown' ? 'mounted' : row.state;
+      const reason = row.state === 'unknown' ? '' : row.reason;
+      return { ...row, state, reason, writerPid: event.writerPid || row.writerPid, heardMs: nowMs };
+    }
+    case 'renewed':
+      return { ...row, renewedMs: nowMs };
+  }
+}
+
+function looked(row: DriveRow, stillHeld: boolean, nowMs: number, limits: Limits): DriveRow {
+  if (row.holder === null || nowMs - row.heardMs < limits.silentMs) return row;
+  if (!stillHeld) return free(row, '');
+  if (row.state === 'unknown') return row;
+  return { ...row, state: 'unknown', reason: 'its writer is silent, but has the drive open' };
+}
+
+function free(row: DriveRow, reason: string): DriveRow {
+  return { ...row, holder: null, state: 'idle', writerPid: 0, reason };
+}
+
+/** How long the holder's lease is good from now on: T1 from the last time that nbrb called it valid. */
+export function validForMs(row: DriveRow, nowMs: number, leaseT1Ms: number): number {
+  return Math.max(0, row.renewedMs + leaseT1Ms - nowMs);
+}

@@ -1,0 +1,41 @@
+// The definition of ltid: what main.ts runs, and what tests run in their own process.
+
+import { join } from 'node:path';
+import type { DaemonContext, RunningParts } from '@tapestry/runtime';
+import { MountStore } from './adapters/mount-store.ts';
+import { Robots } from './adapters/robots.ts';
+import { type Config, config } from './config.ts';
+import { Mounts } from './mounts.ts';
+import { Renewals } from './renewals.ts';
+import { makeHandlers, startClocks } from './service.ts';
+
+async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid'>> {
+  const { bus, clock, log, base, stopping, dir } = context;
+  const { host } = base;
+  const nbemm = bus.client('nbemm');
+  const store = new MountStore(join(dir, 'ltid.sqlite'));
+  const { libraryModules: modules, moveTimeoutMs } = context.config;
+  const robots = new Robots({ nbemm, host, modules, moveTimeoutMs });
+  let report = (): void => undefined;
+  const mounts = new Mounts({
+    ...{ bus, clock, log, store, robots, nbemm, config: context.config },
+    onChanged: () => report(),
+  });
+  const renewals = new Renewals({
+    ...{ mounts, clock, log, host, stopping, config: context.config },
+    nbrb: bus.client('nbrb'),
+  });
+  report = () => renewals.report();
+  const parts = { mounts, renewals, robots, stopping, log, config: context.config };
+  const clocks = startClocks(parts);
+  return {
+    handlers: makeHandlers(parts),
+    stop: async () => {
+      clocks.stop();
+      await robots.close();
+      store.close();
+    },
+  };
+}
+
+export const ltid = { service: 'ltid', config, start } as const;

@@ -1,0 +1,246 @@
+// Mounts at work: the table of drives, the robot moves that a mount needs, and what is told to nbrb about it. Every change
+// is on the disk before anybody hears of it.
+
+import type { Bus, Client } from '@tapestry/bus';
+import type { DriveReport, DriveSpec, Grant, MountReply, MountRow } from '@tapestry/contracts';
+import type { Clock, Logger } from '@tapestry/runtime';
+import { tellDetail } from '@tapestry/runtime';
+import { type Lease, leaseOf, refOf } from '@tapestry/runtime/fence';
+import { asStatusError, StatusError } from '@tapestry/status';
+import type { Library, LibraryElement } from '@tapestry/storage';
+import type { MountStore } from './adapters/mount-store.ts';
+import { driveIndexOf, type Robots } from './adapters/robots.ts';
+import type { Config } from './config.ts';
+import {
+  type DriveEvent,
+  type DriveRow,
+  idleRow,
+  mayTake,
+  sameLease,
+  step,
+} from './core/drive-row.ts';
+import { plan } from './core/plan.ts';
+
+export interface MountParts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly config: Readonly<Config>;
+  readonly store: MountStore;
+  readonly robots: Robots;
+  readonly nbemm: Client<'nbemm'>;
+  /** Told after each change of a holder or state. */
+  onChanged(): void;
+}
+
+export class Mounts {
+  readonly #parts: MountParts;
+  readonly #rows = new Map<string, DriveRow>();
+  /** Mounts under way, by drive: a repeat joins the one that runs. */
+  readonly #running = new Map<string, { lease: Lease; answer: Promise<MountReply> }>();
+
+  constructor(parts: MountParts) {
+    this.#parts = parts;
+    for (const row of parts.store.all()) {
+      this.#rows.set(row.drive, row);
+      this.apply(row.drive, { type: 'restarted' });
+    }
+  }
+
+  get rows(): readonly DriveRow[] {
+    return [...this.#rows.values()];
+  }
+
+  byLease(lease: Lease): DriveRow | undefined {
+    return this.rows.find(({ holder }) => sameLease(holder, lease));
+  }
+
+  apply(drive: string, event: DriveEvent): DriveRow {
+    const before = this.#rows.get(drive)!;
+    const after = step(before, event, this.#parts.clock.nowMs(), this.#parts.config);
+    if (after === before) return before;
+    this.#parts.store.save(after);
+    this.#rows.set(drive, after);
+    if (before.state !== after.state || before.holder !== after.holder) this.#parts.onChanged();
+    return after;
+  }
+
+  /** Brings the granted volume into the granted drive. The same grant gets the same mount. */
+  async mount(grant: Grant, signal: AbortSignal): Promise<MountReply> {
+    const lease = leaseOf(grant);
+    if (!grant.drive || !grant.volume) {
+      throw new StatusError('invalidRequest', 'the mount names no drive or volume');
+    }
+    const running = this.#running.get(grant.drive.name);
+    if (running !== undefined && sameLease(running.lease, lease)) return running.answer;
+    const spec = await this.#specOf(grant.drive, signal);
+    const row = this.#rowOf(spec);
+    if (!mayTake(row, lease)) {
+      const held = row.holder!;
+      throw new StatusError(
+        'staleGrant',
+        `drive ${spec.name} is held under grant ${held.grantId} (epoch ${held.epoch}), a later one`,
+      );
+    }
+    const answer = this.#mount(grant, lease, spec, signal);
+    this.#running.set(spec.name, { lease, answer });
+    try {
+      return await answer;
+    } finally {
+      if (this.#running.get(spec.name)?.answer === answer) this.#running.delete(spec.name);
+    }
+  }
+
+  /** The writer closed the drive. Whoever does not hold it any more has nothing to give back. */
+  async unmount(lease: Lease): Promise<void> {
+    const row = this.byLease(lease);
+    if (row === undefined) return;
+    const stillHeld = await this.#isHeld(row);
+    this.apply(row.drive, { type: 'unmountAsked', lease, stillHeld });
+  }
+
+  /** Looks after holders that are silent: whose writer is gone, and which drive can be called idle? */
+  async look(): Promise<void> {
+    const { clock, config } = this.#parts;
+    for (const row of this.rows) {
+      if (row.holder === null || clock.nowMs() - row.heardMs < config.silentMs) continue;
+      if (this.#running.has(row.drive)) continue;
+      this.apply(row.drive, { type: 'looked', stillHeld: await this.#isHeld(row) });
+    }
+  }
+
+  mountRows(): MountRow[] {
+    return this.rows.map(({ drive, mediaId, holder, state, writerPid, reason }) => ({
+      ...{ drive, mediaId, state, writerPid, reason },
+      holder: holder === null ? null : refOf(holder),
+    }));
+  }
+
+  /** All drives of this host: those that never had a mount are idle. */
+  reports(): DriveReport[] {
+    const known = this.rows.map(({ drive, mediaId, holder, state, reason }) => ({
+      ...{ drive, mediaId, reason, ready: state === 'mounted' || state === 'idle' },
+      holder: holder === null ? null : refOf(holder),
+    }));
+    const others = this.#parts.robots.drives.filter(({ name }) => !this.#rows.has(name));
+    const idle = others.map(({ name }) => ({
+      ...{ drive: name, mediaId: '', reason: '', ready: true, holder: null },
+    }));
+    return [...known, ...idle];
+  }
+
+  async #mount(
+    grant: Grant,
+    lease: Lease,
+    spec: DriveSpec,
+    signal: AbortSignal,
+  ): Promise<MountReply> {
+    const { clock, robots } = this.#parts;
+    const startMs = clock.nowMs();
+    const mediaId = grant.volume!.mediaId;
+    this.apply(spec.name, { type: 'mountAsked', lease, mediaId });
+    try {
+      await robots.use(spec.robotNumber, signal, (library) => this.#bring(library, grant, spec));
+    } catch (thrown) {
+      const error = asStatusError(thrown, 'notMountable');
+      // Devices may have been changed since they were learnt.
+      robots.forget();
+      this.apply(spec.name, { type: 'mountFailed', lease, reason: error.detail });
+      throw error;
+    }
+    const row = this.apply(spec.name, { type: 'mounted', lease });
+    // Another grant came while the robot moved: its mount follows, this one is over.
+    if (!sameLease(row.holder, lease)) {
+      throw new StatusError('staleGrant', `drive ${spec.name} was given to a later grant`);
+    }
+    void this.#tellMounted(grant, spec);
+    return { drivePath: spec.path, mountMs: BigInt(clock.nowMs() - startMs) };
+  }
+
+  async #bring(library: Library, grant: Grant, spec: DriveSpec): Promise<void> {
+    const volume = grant.volume!;
+    const barcode = volume.barcode || volume.mediaId;
+    const driveIndex = driveIndexOf(spec);
+    const heldDrives = this.rows
+      .filter((row) => row.holder !== null && row.robotNumber === spec.robotNumber)
+      .filter((row) => row.drive !== spec.name)
+      .map((row) => row.driveIndex);
+    const elements = await inventoryWith(library, barcode);
+    const found = plan(elements, { barcode, driveIndex, heldDrives });
+    if ('failure' in found) throw new StatusError(found.failure.status, found.failure.detail);
+    const granted = elements.find(({ type, index }) => type === 'drive' && index === driveIndex)!;
+    for (const { from, to, why } of found.moves) {
+      this.#parts.log.info({ robot: spec.robotNumber, from, to }, why);
+      // The granted drive is ours by a later epoch than any that may still have it open.
+      const fence = { grantId: grant.grantId, epoch: grant.epoch };
+      await library.move(from, to, from === granted.address ? { fence } : {});
+      if (from === granted.address) this.#tellUnloaded(grant, why);
+    }
+  }
+
+  /** The grant says where its drive is; a grant that does not is asked about at nbemm. */
+  async #specOf(granted: DriveSpec, signal: AbortSignal): Promise<DriveSpec> {
+    if (granted.path !== '') return granted;
+    const known = await this.#parts.robots.drive(granted.name, signal);
+    if (known !== undefined) return known;
+    throw new StatusError('mediaOpenError', `nbemm knows no drive ${granted.name} on this host`);
+  }
+
+  #tellUnloaded({ attempt, drive }: Grant, why: string): void {
+    const text = `${why} from drive ${drive?.name}`;
+    tellDetail(this.#parts.bus, { attempt: attempt!, producer: 'ltid', text, key: 'unload' });
+  }
+
+  async #tellMounted(grant: Grant, spec: DriveSpec): Promise<void> {
+    const { nbemm, clock, log } = this.#parts;
+    try {
+      await nbemm.RecordMediaEvent({
+        ...{ grant: refOf(leaseOf(grant)), mediaId: grant.volume!.mediaId, drive: spec.name },
+        ...{ event: 'MEDIA_EVENT_MOUNTED', atMs: BigInt(clock.nowMs()), detail: '' },
+      });
+    } catch (error) {
+      // Only a count of mounts: not worth holding up anything.
+      log.warn({ err: error, drive: spec.name }, 'nbemm was not told of a mount');
+    }
+  }
+
+  #rowOf(spec: DriveSpec): DriveRow {
+    const known = this.#rows.get(spec.name);
+    const driveIndex = driveIndexOf(spec);
+    if (known?.robotNumber === spec.robotNumber && known.driveIndex === driveIndex) return known;
+    const row = {
+      ...(known ?? idleRow(spec.name, 0, 0)),
+      robotNumber: spec.robotNumber,
+      driveIndex,
+    };
+    this.#rows.set(spec.name, row);
+    this.#parts.store.save(row);
+    return row;
+  }
+
+  /** Does a live process have the drive open? What cannot be asked counts as held. */
+  async #isHeld(row: DriveRow): Promise<boolean> {
+    const signal = AbortSignal.timeout(this.#parts.config.moveTimeoutMs);
+    try {
+      const elements = await this.#parts.robots.use(row.robotNumber, signal, (library) =>
+        library.inventory(),
+      );
+      const drive = elements.find(
+        ({ type, index }) => type === 'drive' && index === row.driveIndex,
+      );
+      return drive !== undefined && !drive.accessible;
+    } catch (error) {
+      this.#parts.log.warn({ err: error, drive: row.drive }, 'the robot cannot be asked');
+      return true;
+    }
+  }
+}
+
+/** A volume that the library does not show may have been put in since it last looked. */
+async function inventoryWith(
+  library: Library,
+  barcode: string,
+): Promise<readonly LibraryElement[]> {
+  const elements = await library.inventory();
+  return elements.some((element) => element.barcode === barcode) ? elements : library.rescan();
+}
