@@ -1,0 +1,202 @@
+// A whole system on this machine: PostgreSQL, the bus and every daemon, started in order and stopped in order.
+// The supervisor process, the tests and the benchmarks run it in the same way.
+
+import { createServer } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { provisionStreams } from '@tapestry/bus';
+import { hostToken } from '@tapestry/contracts';
+import {
+  type NatsServer,
+  type StatePostgres,
+  startNats,
+  startStatePostgres,
+} from '@tapestry/servers';
+import { StatusError } from '@tapestry/status';
+import { SupervisedChild } from './child.ts';
+import { prepareKeyStore } from './key-store.ts';
+import {
+  type Layout,
+  layoutOf,
+  readJson,
+  type SystemRecord,
+  stillRuns,
+  writeJson,
+} from './layout.ts';
+import { DAEMONS, DATABASE_ROLES, type DaemonName, identityOf, planDaemon } from './plans.ts';
+import { ensureSecrets } from './secrets.ts';
+
+export interface SystemOptions {
+  readonly stateDir: string;
+  /** Host id of this machine's media server daemons. */
+  readonly host?: string;
+  /** 0 or absent: any free port, kept in the state folder. */
+  readonly consolePort?: number;
+  readonly logLevel?: string;
+  /** More environment for single daemons. */
+  readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Daemons that the caller runs himself. */
+  readonly without?: readonly DaemonName[];
+  /** Told about each stage, for people. */
+  readonly onStage?: (text: string) => void;
+}
+
+export interface RunningSystem {
+  readonly layout: Layout;
+  readonly host: string;
+  readonly natsUrl: string;
+  readonly consoleUrl: string;
+  readonly nats: NatsServer;
+  readonly postgres: StatePostgres;
+  child(name: DaemonName): SupervisedChild;
+  /** Resolves when every daemon answers ready. Errors: 41 naming those that do not, and why. */
+  waitReady(timeoutMs?: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const HTTP_HOST = '127.0.0.1';
+const READY_MS = 60_000;
+
+export async function startSystem(options: SystemOptions): Promise<RunningSystem> {
+  const layout = layoutOf(options.stateDir);
+  const host = options.host ?? hostToken(hostname());
+  const stage = options.onStage ?? (() => undefined);
+  await endSurvivors(layout);
+  const identities = [...DAEMONS.map((name) => identityOf(name, host)), { service: 'cli' }];
+  const secrets = ensureSecrets(layout.secretsDir, identities);
+  const ports = await choosePorts(layout, options.consolePort ?? 0);
+  const [postgres, nats] = await Promise.all([
+    startStatePostgres({ stateDir: layout.stateDir, database: 'tapestry', roles: DATABASE_ROLES }),
+    startNats({
+      folder: join(layout.stateDir, 'nats'),
+      port: ports.nats!,
+      config: secrets.busConfig,
+    }),
+    prepareKeyStore(layout),
+  ]);
+  stage(`PostgreSQL and the bus (${nats.url}) run`);
+  await provisionStreams({ url: nats.url, password: secrets.provisionPassword });
+  const children = new Map<DaemonName, SupervisedChild>();
+  const remember = (): void =>
+    writeJson(layout.systemFile, {
+      natsUrl: nats.url,
+      host,
+      consoleUrl: `http://${HTTP_HOST}:${ports.console}`,
+      processes: [...children.values()].flatMap((child) => child.record() ?? []),
+    } satisfies SystemRecord);
+  for (const name of DAEMONS) {
+    const plan = planDaemon(name, {
+      ...{ layout, secrets, host, natsUrl: nats.url, httpHost: HTTP_HOST },
+      portOf: (daemon) => ports[daemon]!,
+      databaseUrl: (role) => databaseUrl(postgres, role),
+      logLevel: options.logLevel ?? 'info',
+      env: options.env ?? {},
+    });
+    children.set(name, new SupervisedChild(plan, remember));
+  }
+  const wanted = DAEMONS.filter((name) => !(options.without ?? []).includes(name));
+  for (const name of wanted) children.get(name)!.start();
+  stage(`${wanted.length} daemons started`);
+  return {
+    ...{ layout, host, nats, postgres },
+    natsUrl: nats.url,
+    consoleUrl: `http://${HTTP_HOST}:${ports.console}`,
+    child: (name) => children.get(name)!,
+    waitReady: (timeoutMs = READY_MS) =>
+      waitReady(
+        wanted.map((name) => children.get(name)!),
+        timeoutMs,
+      ),
+    stop: async () => {
+      await Promise.all([...children.values()].map((child) => child.stop()));
+      await nats.stop();
+      await postgres.stop();
+      writeJson(layout.systemFile, { natsUrl: '', host, consoleUrl: '', processes: [] });
+    },
+  };
+}
+
+function databaseUrl(postgres: StatePostgres, role: string): { url: string; passwordFile: string } {
+  const { host, port, user, database, passwordFile } = postgres.roleAddress(role);
+  const query = new URLSearchParams({ host, port: String(port) });
+  return { url: `postgres://${user}@localhost/${database}?${query}`, passwordFile };
+}
+
+/** Daemons of a supervisor that was killed: they would hold ports and leases that the new ones need. */
+async function endSurvivors(layout: Layout): Promise<void> {
+  const survivors = (readJson<SystemRecord>(layout.systemFile)?.processes ?? []).filter(stillRuns);
+  for (const { pid } of survivors) process.kill(pid, 'SIGTERM');
+  const endMs = Date.now() + 10_000;
+  while (survivors.some(stillRuns) && Date.now() < endMs) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  for (const survivor of survivors.filter(stillRuns)) process.kill(survivor.pid, 'SIGKILL');
+}
+
+/** Ports of the last start are kept where they are still free. */
+async function choosePorts(layout: Layout, consolePort: number): Promise<Record<string, number>> {
+  const known = readJson<Record<string, number>>(layout.portsFile) ?? {};
+  const ports: Record<string, number> = {};
+  for (const name of ['nats', ...DAEMONS]) {
+    const asked = name === 'console' && consolePort !== 0 ? consolePort : known[name];
+    ports[name] = asked !== undefined && (await isFree(asked)) ? asked : await freePort();
+    if (name === 'console' && consolePort !== 0 && ports[name] !== consolePort) {
+      throw new StatusError('systemError', `port ${consolePort} for the console is in use`);
+    }
+  }
+  writeJson(layout.portsFile, ports);
+  return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return listenOnce(port).then(
+    () => true,
+    () => false,
+  );
+}
+
+const freePort = (): Promise<number> => listenOnce(0);
+
+function listenOnce(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(port, HTTP_HOST, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
+    });
+  });
+}
+
+async function waitReady(children: readonly SupervisedChild[], timeoutMs: number): Promise<void> {
+  const endMs = Date.now() + timeoutMs;
+  let waiting = [...children];
+  let reasons: string[] = [];
+  while (waiting.length > 0) {
+    const states = await Promise.all(waiting.map(askReady));
+    reasons = states.flatMap((state, i) =>
+      state === 'ready' ? [] : `${waiting[i]!.plan.name}: ${state}`,
+    );
+    waiting = waiting.filter((_child, i) => states[i] !== 'ready');
+    if (waiting.length === 0) return;
+    if (Date.now() > endMs) {
+      throw new StatusError(
+        'connectTimedOut',
+        `not ready after ${Math.round(timeoutMs / 1000)} s: ${reasons.join('; ')} (the logs say more)`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function askReady(child: SupervisedChild): Promise<string> {
+  try {
+    const answer = await fetch(`${child.plan.httpUrl}/readyz`, {
+      signal: AbortSignal.timeout(2_000),
+    });
+    const state = (await answer.json()) as { ready: boolean; reason: string };
+    return state.ready ? 'ready' : state.reason;
+  } catch {
+    return child.pid === undefined ? 'has ended' : 'does not answer yet';
+  }
+}
