@@ -1,7 +1,9 @@
 // A local PostgreSQL server as our child, reached through a Unix socket in a private folder only.
 // The same code runs the product's server (durable) and the tests' servers (nothing is synced).
 
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '@tapestry/status';
@@ -83,10 +85,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const binaries = await postgresBinaries(user, cacheDir);
   const folder = resolve(options.folder);
   const dataDir = join(folder, 'data');
-  const socketDir = resolve(options.socketDir ?? join(folder, 'socket'));
-  if (Buffer.byteLength(socketDir) > SOCKET_DIR_BYTES_MAX) {
-    throw new StatusError('invalidPath', `the socket folder's path is too long: ${socketDir}`);
-  }
+  const socketDir = shortSocketFolder(resolve(options.socketDir ?? join(folder, 'socket')));
   makePrivateFolder(folder, user);
   makePrivateFolder(socketDir, user);
   claimFolder(folder);
@@ -131,6 +130,13 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       watch(server);
     },
   };
+}
+
+/** The folder itself, or where its path is too long for a socket, a fixed place in the temporary folder. */
+function shortSocketFolder(folder: string): string {
+  if (Buffer.byteLength(folder) <= SOCKET_DIR_BYTES_MAX) return folder;
+  const tag = createHash('sha256').update(folder).digest('hex').slice(0, 12);
+  return join(tmpdir(), `tapestry-socket-${process.getuid?.() ?? 0}-${tag}`);
 }
 
 /** Ends the server that a crash left running on the folder; the pid that was ended, or undefined. */

@@ -59,6 +59,16 @@ test('the socket folder is closed to others, and root hands the server to nobody
   else expect(uid).toBe(process.getuid?.());
 });
 
+test('a folder with a long path has its socket elsewhere, in a private folder as well', async () => {
+  const folder = newFolder();
+  chmodSync(folder, 0o755);
+  const server = await start(join(folder, 'a'.repeat(100)));
+  folders.push(server.socketDir);
+  expect(server.socketDir.length).toBeLessThan(85);
+  expect(statSync(server.socketDir).mode & 0o777).toBe(0o700);
+  expect(await query(server.url(), 'select 1 as one')).toEqual([{ one: 1 }]);
+});
+
 test('ends a server that a crash left on the folder before it starts one', async () => {
   const folder = newFolder();
   chmodSync(folder, 0o755);
