@@ -1,10 +1,15 @@
 // There is never a second writer: neither of two live owners, nor a late write of one that lost the drive.
 
 import { spawn } from 'node:child_process';
-import { appendFileSync, closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, writeSync, writevSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { FIRST_ADDRESS, openVirtualDrive, openVirtualLibrary } from '../src/index.ts';
+import {
+  FIRST_ADDRESS,
+  openVirtualDrive,
+  openVirtualLibrary,
+  type VirtualDrive,
+} from '../src/index.ts';
 import { blockOf, makeVirtualBench, tapeText, type VirtualBench } from './virtual-bench.ts';
 
 const benches: VirtualBench[] = [];
@@ -84,6 +89,21 @@ test('what a fenced owner still had under way never becomes part of the tape', a
   expect(await tapeText(young)).toBe('1:1000 * 7:70 *');
   await young.close();
   expect(await tapeText(await bench.open())).toBe('1:1000 * 7:70 *');
+});
+
+test('a filemark that reaches the disk after the fence is not acknowledged', async () => {
+  const bench = await make();
+  const taken: Promise<VirtualDrive>[] = [];
+  const old = await bench.open({
+    write: (fd, buffers, position) => {
+      // The other owner takes the drive between the check and the write.
+      taken.push(bench.open());
+      return writevSync(fd, buffers as Uint8Array[], position);
+    },
+  });
+  await expect(old.writeFilemarks(1, 'sync')).rejects.toMatchObject({ status: 'staleGrant' });
+  expect(taken.length).toBe(1);
+  expect(await (await taken[0])?.loadState()).toMatchObject({ loaded: true });
 });
 
 test('a cut by a fenced owner changes nothing', async () => {
