@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { CONNECTION_STATUS, encodePost, VERSION_MAX } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
 import { DumpDates } from './adapters/dump-dates.ts';
+import { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
 import { Session, type SessionContext } from './session.ts';
 
@@ -21,7 +22,8 @@ export class NdmpServer {
   constructor(config: Config) {
     this.#config = config;
     const dumpDates = new DumpDates(config.dumpDates);
-    this.#context = { config, password: readPassword(config.passwordFile), dumpDates };
+    const password = readPassword(config.passwordFile);
+    this.#context = { config, password, dumpDates, pool: new WorkerPool() };
     this.#listener = createServer({ noDelay: true, keepAlive: true }, (s) => this.#accept(s));
   }
 
@@ -46,6 +48,7 @@ export class NdmpServer {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     for (const session of this.#sessions) session.shutDown();
     await closed;
+    this.#context.pool.close();
     this.#context.dumpDates.close();
   }
 

@@ -35,6 +35,7 @@ import type { WorkerReport } from './adapters/data-protocol.ts';
 import { DataService } from './adapters/data-service.ts';
 import type { DumpDates } from './adapters/dump-dates.ts';
 import { answer } from './adapters/host-answers.ts';
+import type { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
 import { type DumpDate, planOperation } from './core/operation-plan.ts';
 
@@ -49,6 +50,7 @@ export interface SessionContext {
   readonly config: Config;
   readonly password: string;
   readonly dumpDates: DumpDates;
+  readonly pool: WorkerPool;
 }
 
 export class Session {
@@ -66,7 +68,7 @@ export class Session {
   constructor(socket: Socket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#data = new DataService((report) => this.#onReport(report));
+    this.#data = new DataService(context.pool, (report) => this.#onReport(report));
   }
 
   /** Greets and serves until either side closes; resolves then, with everything released. */

@@ -31,6 +31,8 @@ import type { StreamSink } from './stream-sink.ts';
 const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Files with more names than this many are kept in mind at a time; later links become copies. */
 const LINKED_FILES_MAX = 1_000_000;
+/** Up to here a file is read in one call right after its size was asked: no time to change. */
+const SMALL_FILE_BYTES = 64n * 1024n;
 const DOT = Buffer.from('.');
 const DOT_DOT = Buffer.from('..');
 const SLASH = Buffer.from('/');
@@ -42,6 +44,8 @@ export class RootError extends Error {
 
 interface Child {
   readonly name: Buffer;
+  /** For system calls, while its directory is open. */
+  readonly location: Buffer;
   readonly type: EntryType;
   readonly stats: BigIntStats;
 }
@@ -136,16 +140,17 @@ export class BackupRun {
     }
     const children: Child[] = [];
     for (const name of names.sort(Buffer.compare)) {
-      const stats = this.#statChild(directory, path, name);
+      const location = pathIn(directory, name);
+      const stats = this.#statChild(location, path, name);
       const type = stats === undefined ? undefined : typeOf(stats);
-      if (stats !== undefined && type !== undefined) children.push({ name, type, stats });
+      if (stats !== undefined && type !== undefined) children.push({ name, location, type, stats });
     }
     return children;
   }
 
-  #statChild(directory: Directory, path: Buffer, name: Buffer): BigIntStats | undefined {
+  #statChild(location: Buffer, path: Buffer, name: Buffer): BigIntStats | undefined {
     try {
-      return lstatSync(pathIn(directory, name), { bigint: true });
+      return lstatSync(location, { bigint: true });
     } catch (error) {
       const shown = path.length === 0 ? name : Buffer.concat([path, SLASH, name]);
       if (errorCode(error) === 'ENOENT') this.#warn(shown, 'vanished during the backup');
@@ -168,13 +173,13 @@ export class BackupRun {
     if (!changedSince(child.stats, this.#order.sinceNs)) return;
     const linked = this.#linked.get(linkKey(child.stats));
     if (linked !== undefined) return this.#sendHardLink(child, path, linked);
-    if (child.type === 'file') return this.#backUpFile(directory, child, path);
+    if (child.type === 'file') return this.#backUpFile(child, path);
     const member = memberOf(child.type, path, child.stats);
     if (child.type !== 'symlink') {
       await this.#sendMember(member, child.type, child.stats);
       return;
     }
-    const linkTarget = this.#readLink(directory, child, path);
+    const linkTarget = this.#readLink(child, path);
     if (linkTarget === undefined) return;
     await this.#sendMember({ ...member, linkTarget }, child.type, child.stats);
   }
@@ -205,19 +210,19 @@ export class BackupRun {
     }
   }
 
-  #readLink(directory: Directory, child: Child, path: Buffer): Buffer | undefined {
+  #readLink(child: Child, path: Buffer): Buffer | undefined {
     try {
-      return readlinkSync(pathIn(directory, child.name), { encoding: 'buffer' });
+      return readlinkSync(child.location, { encoding: 'buffer' });
     } catch (error) {
       this.#warn(path, `vanished during the backup: ${errorCode(error)}`);
       return undefined;
     }
   }
 
-  async #backUpFile(directory: Directory, child: Child, path: Buffer): Promise<void> {
+  async #backUpFile(child: Child, path: Buffer): Promise<void> {
     let fd: number;
     try {
-      fd = openSync(pathIn(directory, child.name), OPEN_FILE);
+      fd = openSync(child.location, OPEN_FILE);
     } catch (error) {
       if (errorCode(error) === 'ENOENT') this.#warn(path, 'vanished during the backup');
       else this.#fail(path, `cannot be opened: ${errorCode(error)}`);
@@ -245,7 +250,7 @@ export class BackupRun {
       this.#fail(path, `could not be read to its end: ${outcome.error}; the rest is zeros`);
     } else if (outcome.missingBytes > 0) {
       this.#warn(path, `shrank by ${outcome.missingBytes} bytes; the rest is zeros`);
-    } else {
+    } else if (stats.size > SMALL_FILE_BYTES) {
       const after = fstatSync(fd, { bigint: true });
       if (after.mtimeNs !== stats.mtimeNs || after.size !== stats.size) {
         this.#warn(path, 'changed while it was read');

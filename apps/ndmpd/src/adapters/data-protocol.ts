@@ -4,12 +4,6 @@
 import type { HistoryKind, NameEntry, Pval, TcpEndpoint } from '@tapestry/ndmp';
 import type { HistoryForm } from '../core/operation-env.ts';
 
-/** Set-up of a worker: one worker serves one data connection. */
-export interface WorkerSetup {
-  /** One BigInt64: stream bytes moved by the current operation. */
-  readonly progress: SharedArrayBuffer;
-}
-
 export interface BackupOrder {
   readonly type: 'backup';
   readonly exportDirectory: string;
@@ -37,6 +31,8 @@ export interface RecoverOrder {
 }
 
 export type WorkerCommand =
+  /** One BigInt64 that counts stream bytes moved; comes first. One worker, one data connection. */
+  | { readonly type: 'setUp'; readonly progress: SharedArrayBuffer }
   | { readonly type: 'listen'; readonly host: string }
   | { readonly type: 'dial'; readonly endpoints: readonly TcpEndpoint[] }
   | BackupOrder

@@ -1,18 +1,19 @@
 // The session's handle on its data worker: one at a time, started by LISTEN or CONNECT, ended by ABORT
 // and STOP. Reports of a worker that was ended are dropped, so none can reach a later operation.
 
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { DATA_HALT } from '@tapestry/ndmp';
-import type { WorkerCommand, WorkerReport, WorkerSetup } from './data-protocol.ts';
-
-const HEAP_MAX_MB = 1024;
+import type { WorkerCommand, WorkerReport } from './data-protocol.ts';
+import type { WorkerPool } from './worker-pool.ts';
 
 export class DataService {
+  readonly #pool: WorkerPool;
   readonly #onReport: (report: WorkerReport) => void;
   #worker: Worker | undefined;
   #progress = new SharedArrayBuffer(8);
 
-  constructor(onReport: (report: WorkerReport) => void) {
+  constructor(pool: WorkerPool, onReport: (report: WorkerReport) => void) {
+    this.#pool = pool;
     this.#onReport = onReport;
   }
 
@@ -25,17 +26,14 @@ export class DataService {
   open(command: WorkerCommand): void {
     this.abort();
     this.#progress = new SharedArrayBuffer(8);
-    const setup: WorkerSetup = { progress: this.#progress };
-    const worker = new Worker(new URL('./data-worker.ts', import.meta.url), {
-      workerData: setup,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
-    });
+    const worker = this.#pool.take();
     this.#worker = worker;
     worker.on('message', (report: WorkerReport) => {
       if (this.#worker === worker) this.#onReport(report);
     });
     worker.once('error', (error) => this.#crashed(worker, error));
-    worker.postMessage(command);
+    this.send({ type: 'setUp', progress: this.#progress });
+    this.send(command);
   }
 
   send(command: WorkerCommand): void {

@@ -3,7 +3,7 @@
 // thread closes everything it holds, which is how an operation is aborted.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DATA_HALT, type Pval, type TcpEndpoint } from '@tapestry/ndmp';
 import {
   FILES_FAILED_VARIABLE,
@@ -12,7 +12,7 @@ import {
   IMAGE_BYTES_VARIABLE,
 } from '../core/operation-env.ts';
 import { BackupRun, RootError } from './backup-run.ts';
-import type { BackupOrder, RecoverOrder, WorkerCommand, WorkerSetup } from './data-protocol.ts';
+import type { BackupOrder, RecoverOrder, WorkerCommand } from './data-protocol.ts';
 import { postImageHistory } from './history-run.ts';
 import { RecoverRun } from './recover-run.ts';
 import { Reporter } from './reporter.ts';
@@ -24,19 +24,21 @@ const KEEP_ALIVE_MS = 60_000;
 
 class DataWorker {
   readonly #report: Reporter;
-  readonly #progress: BigInt64Array;
+  #progress: BigInt64Array = new BigInt64Array(1);
   #listener: Server | undefined;
   #socket: Socket | undefined;
   #running = false;
 
-  constructor(port: MessagePort, setup: WorkerSetup) {
+  constructor(port: MessagePort) {
     this.#report = new Reporter(port);
-    this.#progress = new BigInt64Array(setup.progress);
     port.on('message', (command: WorkerCommand) => this.#obey(command));
   }
 
   #obey(command: WorkerCommand): void {
     switch (command.type) {
+      case 'setUp':
+        this.#progress = new BigInt64Array(command.progress);
+        break;
       case 'listen':
         this.#listen(command.host);
         break;
@@ -170,4 +172,4 @@ function dialOne(host: string, port: number): Promise<Socket> {
   });
 }
 
-if (parentPort !== null) new DataWorker(parentPort, workerData as WorkerSetup);
+if (parentPort !== null) new DataWorker(parentPort);

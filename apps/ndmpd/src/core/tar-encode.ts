@@ -35,14 +35,15 @@ export const END_OF_ARCHIVE: Buffer = Buffer.alloc(2 * BLOCK_BYTES);
 /** Private note in the standard `comment` record, which other readers skip in silence. */
 export const LINK_OFFSET_NOTE = 'tapestry.linkoffset=';
 
-const TYPE_FLAG: Readonly<Record<MemberType, string>> = {
-  file: '0',
-  hardlink: '1',
-  symlink: '2',
-  char: '3',
-  block: '4',
-  directory: '5',
-  fifo: '6',
+/** ASCII digits. */
+const TYPE_FLAG: Readonly<Record<MemberType, number>> = {
+  file: 0x30,
+  hardlink: 0x31,
+  symlink: 0x32,
+  char: 0x33,
+  block: 0x34,
+  directory: 0x35,
+  fifo: 0x36,
 };
 const NAME_BYTES = 100;
 const PREFIX_BYTES = 155;
@@ -62,17 +63,19 @@ export function dataBytesOf(member: Member): number {
   return member.extents.reduce((sum, extent) => sum + extent.length, 0);
 }
 
-/** All header blocks of a member, up to where its data begins. */
+/** All header blocks of a member, up to where its data begins; one allocation a member. */
 export function encodeMember(member: Member): Buffer {
   const name = storedName(member);
   const map = member.extents === undefined ? undefined : sparseMap(member.extents);
   const size = dataBytesOf(member) + (map?.length ?? 0);
   const records = paxRecords(member, name, size);
-  const blocks: Buffer[] = [];
-  if (records.length > 0) blocks.push(...paxBlocks(name, records));
-  blocks.push(ustarBlock(member, name, size));
-  if (map !== undefined) blocks.push(map);
-  return blocks.length === 1 ? (blocks[0] as Buffer) : Buffer.concat(blocks);
+  const paxBytes = records.reduce((sum, record) => sum + record.length, 0);
+  const paxArea = paxBytes === 0 ? 0 : BLOCK_BYTES + paxBytes + paddingOf(paxBytes);
+  const blocks = Buffer.alloc(paxArea + BLOCK_BYTES + (map?.length ?? 0));
+  if (paxBytes > 0) writePax(blocks, name, records, paxBytes);
+  writeUstar(blocks.subarray(paxArea, paxArea + BLOCK_BYTES), member, name, size);
+  map?.copy(blocks, paxArea + BLOCK_BYTES);
+  return blocks;
 }
 
 function storedName(member: Member): Buffer {
@@ -89,15 +92,10 @@ function sparseName(path: Buffer): Buffer {
   return Buffer.concat([directory, Buffer.from('GNUSparseFile.0/'), path.subarray(slash + 1)]);
 }
 
-interface PaxRecord {
-  readonly key: string | Buffer;
-  readonly value: string | Buffer;
-}
-
-function paxRecords(member: Member, name: Buffer, size: number): PaxRecord[] {
-  const records: PaxRecord[] = [];
+function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
+  const records: Buffer[] = [];
   const add = (key: string | Buffer, value: string | Buffer): number =>
-    records.push({ key, value });
+    records.push(paxRecord(key, value));
   if (needsPaxName(name)) add('path', name);
   const target = member.linkTarget;
   if (target !== undefined && target.length > NAME_BYTES) add('linkpath', target);
@@ -140,40 +138,40 @@ function paxTime(ns: bigint): string {
   return `${sign}${absolute / NS_PER_S}.${fraction}`;
 }
 
-function paxBlocks(name: Buffer, records: readonly PaxRecord[]): Buffer[] {
-  const body = Buffer.concat(records.map(paxRecord));
+/** An extended header member: its own header block, then the records. */
+function writePax(blocks: Buffer, name: Buffer, records: readonly Buffer[], bytes: number): void {
   const base = name.subarray(name.lastIndexOf(0x2f, name.length - 2) + 1);
-  const label = Buffer.concat([Buffer.from('PaxHeaders/'), base]).subarray(0, NAME_BYTES - 1);
-  const header = Buffer.alloc(BLOCK_BYTES);
-  label.copy(header, 0);
-  writeOctal(header, 100, 8, 0o644);
-  writeOctal(header, 108, 8, 0);
-  writeOctal(header, 116, 8, 0);
-  writeOctal(header, 124, 12, body.length);
-  writeOctal(header, 136, 12, 0);
-  header.write('x', 156, 'latin1');
-  sealBlock(header);
-  return [header, body, Buffer.alloc(paddingOf(body.length))];
+  const labelBytes = blocks.write('PaxHeaders/', 0, 'latin1');
+  base.copy(blocks, labelBytes, 0, NAME_BYTES - 1 - labelBytes);
+  writeOctal(blocks, 100, 8, 0o644);
+  writeOctal(blocks, 108, 8, 0);
+  writeOctal(blocks, 116, 8, 0);
+  writeOctal(blocks, 124, 12, bytes);
+  writeOctal(blocks, 136, 12, 0);
+  blocks[156] = 0x78;
+  sealBlock(blocks);
+  let at = BLOCK_BYTES;
+  for (const record of records) at += record.copy(blocks, at);
 }
 
 /** "LENGTH KEY=VALUE\n", where LENGTH counts itself. */
-function paxRecord({ key, value }: PaxRecord): Buffer {
-  const keyBytes = typeof key === 'string' ? Buffer.from(key) : key;
-  const valueBytes = typeof value === 'string' ? Buffer.from(value) : value;
-  const rest = keyBytes.length + valueBytes.length + 3;
+function paxRecord(key: string | Buffer, value: string | Buffer): Buffer {
+  const rest = Buffer.byteLength(key) + Buffer.byteLength(value) + 3;
   let length = rest + String(rest).length;
   if (String(length).length > String(rest).length) length = rest + String(length).length;
+  if (typeof key === 'string' && typeof value === 'string') {
+    return Buffer.from(`${length} ${key}=${value}\n`);
+  }
   return Buffer.concat([
     Buffer.from(`${length} `),
-    keyBytes,
+    Buffer.from(key),
     Buffer.from('='),
-    valueBytes,
+    Buffer.from(value),
     Buffer.from('\n'),
   ]);
 }
 
-function ustarBlock(member: Member, name: Buffer, size: number): Buffer {
-  const block = Buffer.alloc(BLOCK_BYTES);
+function writeUstar(block: Buffer, member: Member, name: Buffer, size: number): void {
   const slash = name.length > NAME_BYTES ? splitUstarName(name) : undefined;
   if (slash === undefined) name.copy(block, 0, 0, NAME_BYTES);
   else {
@@ -186,25 +184,29 @@ function ustarBlock(member: Member, name: Buffer, size: number): Buffer {
   writeOctal(block, 124, 12, size > OCTAL_11_MAX ? 0 : size);
   const seconds = Number(member.mtimeNs / NS_PER_S);
   writeOctal(block, 136, 12, Math.min(Math.max(seconds, 0), OCTAL_11_MAX));
-  block.write(TYPE_FLAG[member.type], 156, 'latin1');
+  block[156] = TYPE_FLAG[member.type];
   member.linkTarget?.copy(block, 157, 0, NAME_BYTES);
   writeOctal(block, 329, 8, member.deviceMajor ?? 0);
   writeOctal(block, 337, 8, member.deviceMinor ?? 0);
   sealBlock(block);
-  return block;
 }
 
+/** Octal digits with leading zeros; the field's last byte stays zero. */
 function writeOctal(block: Buffer, at: number, length: number, value: number): void {
-  block.write(value.toString(8).padStart(length - 1, '0'), at, length - 1, 'latin1');
+  let rest = value;
+  for (let i = at + length - 2; i >= at; i -= 1) {
+    block[i] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
 }
 
-/** Magic and checksum, which counts its own field as blanks. */
+/** Magic and checksum of the first block, which counts its own field as blanks. */
 function sealBlock(block: Buffer): void {
   block.write('ustar\x0000', 257, 'latin1');
-  block.fill(0x20, 148, 156);
-  let sum = 0;
+  let sum = 8 * 0x20;
   for (let i = 0; i < BLOCK_BYTES; i += 1) sum += block[i] as number;
-  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  writeOctal(block, 148, 7, sum);
+  block[155] = 0x20;
 }
 
 /** GNU.sparse 1.0: count, then offset and length of each extent, one number a line, padded. */
