@@ -1,0 +1,29 @@
+// One root run, one project an app, lib and tool, so that `npm test -- nbrb` finds it by name.
+
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const root = import.meta.dirname;
+const folders = ['apps', 'libs'].flatMap((parent) =>
+  readdirSync(join(root, parent))
+    .filter((name) => existsSync(join(root, parent, name, 'package.json')))
+    .map((name) => ({ name, folder: join(parent, name) })),
+);
+
+export default defineConfig({
+  test: {
+    projects: [...folders, { name: 'tools', folder: 'tools' }].map(({ name, folder }) => ({
+      test: {
+        name,
+        root: join(root, folder),
+        include: ['**/*.test.ts', '**/*.test.tsx'],
+        exclude: ['**/node_modules/**', '**/dist/**', '**/gen/**'],
+        pool: 'forks' as const,
+        testTimeout: 30_000,
+        hookTimeout: 60_000,
+      },
+    })),
+    maxWorkers: 2,
+  },
+});
