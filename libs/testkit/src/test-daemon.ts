@@ -36,7 +36,7 @@ export async function startTestDaemon<S extends string, Z extends z.ZodType>(
       TAPESTRY_NATS_PASSWORD_FILE: passwordFile,
       TAPESTRY_HOST: host,
       TAPESTRY_STATE_DIR: stateDir,
-      TAPESTRY_LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+      TAPESTRY_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
       ...options.env,
     },
   });

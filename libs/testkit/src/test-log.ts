@@ -2,4 +2,4 @@
 
 import { makeLog } from '@tapestry/runtime';
 
-export const testLog = makeLog('test', undefined, process.env['TEST_LOG_LEVEL'] ?? 'silent');
+export const testLog = makeLog('test', undefined, process.env.TEST_LOG_LEVEL ?? 'silent');
