@@ -94,8 +94,8 @@ export const countsSchema = z.object({
   total: z.int(),
 });
 
-/** [epoch ms, bytes so far] */
-const sampleSchema = z.tuple([z.int(), z.int()]);
+/** Bytes moved until then. */
+const sampleSchema = z.object({ atMs: z.int(), bytes: z.int() });
 
 export const jobPageSchema = z.object({
   jobs: z.array(jobSchema),

@@ -50,7 +50,6 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
   const bpjobd = await bus.as({ service: 'bpjobd' });
   const nbjmBus = await bus.as({ service: 'nbjm' });
   const nbjm = await fakeService(nbjmBus, 'nbjm', {
-    // biome-ignore lint/correctness/noComponentHookFactories: a handler, not a component
     CancelJob: async () => ({}),
   });
   const archive = await playBpjobd(bpjobd);
@@ -92,12 +91,10 @@ async function playBpjobd(bus: Bus): Promise<Archive> {
     rows.set(row.jobId, { ...rows.get(row.jobId), ...row });
   };
   await fakeService(bus, 'bpjobd', {
-    // biome-ignore lint/correctness/noComponentHookFactories: a handler, not a component
     ListJobs: async (request) => ({
       ...pageOf(rows, sorted(), request),
       ...{ sequence, summary: summaryOf(rows) },
     }),
-    // biome-ignore lint/correctness/noComponentHookFactories: a handler, not a component
     GetJob: async ({ jobId }) => {
       const job = rows.get(jobId);
       if (job === undefined) throw new StatusError('jobMissing', `there is no job ${jobId}`);

@@ -202,7 +202,7 @@ function moving(throughput: Throughput, nowMs: number): Record<string, ApiSample
   const found: Record<string, ApiSample[]> = {};
   for (const [jobId, samples] of throughput) {
     const last = samples.at(-1);
-    if (last !== undefined && last[0] > nowMs - MOVING_WITHIN_MS) {
+    if (last !== undefined && last.atMs > nowMs - MOVING_WITHIN_MS) {
       found[String(jobId)] = samples.slice(-ROW_POINTS);
     }
   }

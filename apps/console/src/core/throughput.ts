@@ -24,13 +24,13 @@ export function addSample(
     throughput.set(jobId, series);
   }
   const last = series.at(-1);
-  if (last !== undefined && bytes < last[1]) series.length = 0;
+  if (last !== undefined && bytes < last.bytes) series.length = 0;
   const previous = series.at(-2);
-  if (last !== undefined && previous !== undefined && atMs - previous[0] < limits.spacingMs) {
-    series[series.length - 1] = [atMs, bytes];
+  if (last !== undefined && previous !== undefined && atMs - previous.atMs < limits.spacingMs) {
+    series[series.length - 1] = { atMs, bytes };
     return;
   }
-  series.push([atMs, bytes]);
+  series.push({ atMs, bytes });
   if (series.length > limits.pointsMax) {
     const thinned = series.filter((_point, index) => index % 2 === 0);
     throughput.set(jobId, thinned);
@@ -46,10 +46,11 @@ export interface Rate {
 export function ratesOf(samples: readonly ApiSample[]): Rate[] {
   const rates: Rate[] = [];
   for (let i = 1; i < samples.length; i += 1) {
-    const [fromMs, fromBytes] = samples[i - 1]!;
-    const [atMs, bytes] = samples[i]!;
-    if (atMs <= fromMs) continue;
-    rates.push({ atMs, bytesPerS: Math.max(0, ((bytes - fromBytes) * 1000) / (atMs - fromMs)) });
+    const from = samples[i - 1]!;
+    const { atMs, bytes } = samples[i]!;
+    const spanMs = atMs - from.atMs;
+    if (spanMs <= 0) continue;
+    rates.push({ atMs, bytesPerS: Math.max(0, ((bytes - from.bytes) * 1000) / spanMs) });
   }
   return rates;
 }
@@ -58,8 +59,8 @@ export function ratesOf(samples: readonly ApiSample[]): Rate[] {
 export function currentRate(samples: readonly ApiSample[], overMs = 10_000): number | null {
   const last = samples.at(-1);
   if (last === undefined || samples.length < 2) return null;
-  const from = samples.find(([atMs]) => atMs >= last[0] - overMs) ?? samples[0]!;
+  const from = samples.find(({ atMs }) => atMs >= last.atMs - overMs) ?? samples[0]!;
   const base = from === last ? samples.at(-2)! : from;
-  if (last[0] <= base[0]) return null;
-  return Math.max(0, ((last[1] - base[1]) * 1000) / (last[0] - base[0]));
+  const spanMs = last.atMs - base.atMs;
+  return spanMs <= 0 ? null : Math.max(0, ((last.bytes - base.bytes) * 1000) / spanMs);
 }
