@@ -45,6 +45,7 @@ const REQUESTS_QUEUED_MAX = 64;
 const AUTH_FAILURES_MAX = 5;
 const PENALTY_MS = 200;
 const AUTH_TIMEOUT_MS = 60_000;
+const SHUTDOWN_MS = 2000;
 
 export interface SessionContext {
   readonly config: Config;
@@ -101,6 +102,7 @@ export class Session {
     });
     this.#data.abort();
     this.#socket.destroySoon();
+    setTimeout(() => this.#socket.destroy(), SHUTDOWN_MS).unref(); // a DMA that no longer reads
   }
 
   #receive(chunk: Buffer): void {
@@ -122,7 +124,8 @@ export class Session {
       if (record !== undefined) await this.#handleRecord(record);
     }
     this.#isDraining = false;
-    if (this.#socket.isPaused()) this.#socket.resume();
+    const hasRoom = this.#queue.length < REQUESTS_QUEUED_MAX;
+    if (hasRoom && this.#socket.isPaused()) this.#socket.resume();
   }
 
   async #handleRecord(record: Buffer): Promise<void> {

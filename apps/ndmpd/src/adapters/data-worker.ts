@@ -20,6 +20,7 @@ import { StreamSink } from './stream-sink.ts';
 import { StreamEndError, StreamSource } from './stream-source.ts';
 
 const DIAL_TIMEOUT_MS = 15_000;
+const LISTEN_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
 
 class DataWorker {
@@ -58,7 +59,9 @@ class DataWorker {
 
   /** Takes exactly one connection, then stops listening. */
   #listen(host: string): void {
+    const unused = setTimeout(() => this.#lost(), LISTEN_TIMEOUT_MS);
     const listener = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+      clearTimeout(unused);
       listener.close();
       if (this.#socket !== undefined) socket.destroy();
       else this.#adopt(socket);

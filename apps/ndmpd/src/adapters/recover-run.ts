@@ -23,7 +23,7 @@ import { MemberReader } from './member-reader.ts';
 import { nodeMode } from './node-mode.ts';
 import type { Reporter } from './reporter.ts';
 import { StreamEndError, type StreamSource } from './stream-source.ts';
-import { type Place, TargetTree } from './target-tree.ts';
+import { type Place, removeOld, replacing, TargetTree } from './target-tree.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -183,12 +183,11 @@ export class RecoverRun {
 
   async #recoverObject(member: DecodedMember, target: ExportPath, wanted: Wanted): Promise<void> {
     const place = await this.#tree.place(target);
-    this.#tree.clear(place);
     switch (member.type) {
       case 'file':
         return this.#recoverFile(member, place, wanted);
       case 'symlink':
-        symlinkSync(member.linkTarget ?? '', place.path);
+        replacing(place, () => symlinkSync(member.linkTarget ?? '', place.path));
         if (this.#tree.mayChangeOwner) lchownSync(place.path, member.uid, member.gid);
         return this.#tree.setTime(place, member);
       case 'hardlink':
@@ -199,7 +198,7 @@ export class RecoverRun {
   }
 
   async #recoverFile(member: DecodedMember, place: Place, wanted: Wanted): Promise<void> {
-    const fd = openSync(place.path, CREATE, 0o600);
+    const fd = replacing(place, () => openSync(place.path, CREATE, 0o600));
     try {
       let failure: unknown;
       await this.#reader.data(member, (piece, position) => {
@@ -223,6 +222,7 @@ export class RecoverRun {
   /** The helper makes it, so what goes wrong is known only after a wait. */
   async #recoverNode(member: DecodedMember, place: Place): Promise<void> {
     const { mode, dev } = nodeMode(member);
+    removeOld(place);
     if (!this.#helper.makeNode(place.path, mode, dev, place.label)) {
       throw Object.assign(new Error('no Perl here to make it'), { code: 'ENOTSUP' });
     }
@@ -260,7 +260,6 @@ export class RecoverRun {
       const made = first.get(key);
       try {
         const place = await this.#tree.place(orphan.target);
-        this.#tree.clear(place);
         if (made !== undefined) this.#tree.link(made, place);
         else await this.#fetchOrphan(orphan, place);
         first.set(key, made ?? orphan.target);

@@ -80,26 +80,15 @@ export class TargetTree {
     if (level !== undefined) level.attributes = member;
   }
 
-  /** Clears the way for a new object: what is there goes, unless it is a directory. */
-  clear(place: Place): void {
-    try {
-      unlinkSync(place.path);
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'ENOENT') return;
-      if (code === 'EISDIR' || code === 'EPERM') throw inTheWay(place, error);
-      throw error;
-    }
-  }
-
   /** Gives a new name to what an earlier member became; neither end is followed. */
   link(existing: ExportPath, place: Place): void {
+    const make = (from: Buffer): void => replacing(place, () => linkSync(from, place.path));
     const name = existing.components.at(-1) ?? HERE;
     const root = openRoot(existing.export.directory);
     try {
       const directory = openAt(root, existing.components.slice(0, -1));
       try {
-        linkSync(pathIn(directory, name), place.path);
+        make(pathIn(directory, name));
       } finally {
         closeDirectory(directory);
       }
@@ -184,6 +173,31 @@ export class TargetTree {
     const place = { directory, name: HERE, path, label };
     this.setXattrs(place, member);
     this.setTime(place, member);
+  }
+}
+
+/**
+ * Makes a new object by a call that never overwrites. What is in the way goes, unless it is a directory;
+ * the common case, nothing there, costs no extra call.
+ */
+export function replacing<T>(place: Place, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+  removeOld(place);
+  return make();
+}
+
+/** Removes what has the place's name; a directory is in the way, nothing is fine. */
+export function removeOld(place: Place): void {
+  try {
+    unlinkSync(place.path);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT') return;
+    throw code === 'EISDIR' || code === 'EPERM' ? inTheWay(place, error) : error;
   }
 }
 
