@@ -1,0 +1,4 @@
+import { runDaemon } from '@tapestry/runtime';
+import { bprd } from './daemon.ts';
+
+await runDaemon(bprd);
