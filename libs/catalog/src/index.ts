@@ -11,6 +11,7 @@ export {
   pathFromBytes,
   pathToBytes,
 } from './path-text.ts';
+export { cursorAfter } from './query/cursor.ts';
 export { FileListReader, type FileListReaderOptions } from './query/reader.ts';
 export type {
   FileListEntry,

@@ -14,6 +14,11 @@ export function encodeCursor(cursor: Cursor): string {
   return Buffer.from(JSON.stringify([cursor.path, list]), 'utf8').toString('base64url');
 }
 
+/** The `after` of a page that begins behind this path, whatever list had it. */
+export function cursorAfter(path: PathText): string {
+  return encodeCursor({ path, list: Number.POSITIVE_INFINITY });
+}
+
 /** Errors: invalidParameter for text that `encodeCursor` did not make. */
 export function decodeCursor(text: string): Cursor {
   try {
