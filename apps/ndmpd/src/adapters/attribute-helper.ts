@@ -1,40 +1,51 @@
-// Calls that Node has no function for: times in nanoseconds, device nodes, extended attributes. A small
-// Perl process makes them by number; without Perl, times are exact to about a quarter of a microsecond
-// and the rest is refused. Calls are queued and made in order; `settled` says when.
+// Calls that Node has no function for: times in nanoseconds, device nodes, extended attributes (ACLs
+// among them). A small Perl process makes them by number; without Perl, times are exact to about a
+// quarter of a microsecond and the rest is left out. Calls are made in their order.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lutimesSync } from 'node:fs';
 import { arch } from 'node:os';
 
-/** System call numbers: utimensat, mknodat, lsetxattr. */
-const CALLS: Readonly<Record<string, readonly [number, number, number]>> = {
-  x64: [280, 259, 189],
-  arm64: [88, 33, 6],
+/** System call numbers: utimensat, mknodat, lsetxattr, lgetxattr, llistxattr. */
+const CALLS: Readonly<Record<string, readonly number[]>> = {
+  x64: [280, 259, 189, 192, 195],
+  arm64: [88, 33, 6, 9, 12],
 };
 
-// Frames in: one letter, then counted byte strings (N/a*). After "S" the helper answers with one line:
-// the frames that failed, as INDEX:ERRNO.
+// Frames in: one letter, then counted byte strings (N/a*). Answers are counted strings: to "L" the
+// attributes of a path, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
 const SCRIPT = `
-use strict; binmode STDIN; binmode STDOUT; $| = 1;
-my ($utimensat, $mknodat, $lsetxattr) = @ARGV;
-my $at = -100; my $index = 0; my @failed;
+use strict; use IO::Handle; binmode STDIN; binmode STDOUT;
+my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr) = map { $_ + 0 } @ARGV;
+my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
+my $cwd = -100; my $index = 0; my @failed;
 sub bytes { my ($n) = @_; my $got = ''; while (length($got) < $n) {
   my $r = read(STDIN, $got, $n - length($got), length($got)); exit 0 unless $r; } return $got; }
 sub counted { return bytes(unpack('N', bytes(4))); }
+sub attributes { my ($path) = @_; my $all = '';
+  my $n = syscall($llistxattr, $path, $list, $room); return '' if $n <= 0;
+  for my $name (split /\\0/, substr($list, 0, $n)) {
+    next if $name eq 'security.selinux';
+    my $key = $name . "\\0"; my $v = syscall($lgetxattr, $path, $key, $value, $room);
+    $all .= pack('N/a* N/a*', $name, substr($value, 0, $v)) if $v >= 0;
+  } return $all; }
 for (;;) {
   my $op = bytes(1);
-  if ($op eq 'S') { print join(',', @failed), "\\n"; @failed = (); $index = 0; next; }
+  if ($op eq 'S') {
+    print pack('N/a*', join(',', @failed)); STDOUT->flush(); @failed = (); $index = 0; next;
+  }
   my $path = counted() . "\\0"; my $r = -1;
+  if ($op eq 'L') { print pack('N/a*', attributes($path)); next; }
   if ($op eq 'T') {
     my ($s, $ns) = unpack('q>q>', bytes(16));
     my $times = pack('qqqq', 0, 0x3ffffffe, $s, $ns);
-    $r = syscall($utimensat, $at, $path, $times, 0x100);
+    $r = syscall($utimensat, $cwd, $path, $times, 0x100);
   } elsif ($op eq 'N') {
     my ($mode, $dev) = unpack('NQ>', bytes(12));
-    $r = syscall($mknodat, $at, $path, $mode, $dev);
+    $r = syscall($mknodat, $cwd, $path, $mode, $dev);
   } elsif ($op eq 'X') {
-    my $name = counted() . "\\0"; my $value = counted();
-    $r = syscall($lsetxattr, $path, $name, $value, length($value), 0);
+    my $name = counted() . "\\0"; my $bytes = counted();
+    $r = syscall($lsetxattr, $path, $name, $bytes, length($bytes), 0);
   }
   push @failed, $index . ':' . ($! + 0) if $r != 0;
   $index++;
@@ -42,6 +53,7 @@ for (;;) {
 
 const NS_PER_S = 1_000_000_000n;
 const QUEUED_BYTES_MAX = 64 * 1024;
+const EMPTY: Buffer = Buffer.alloc(0);
 
 export interface FailedCall {
   /** What the caller gave with the call. */
@@ -49,13 +61,18 @@ export interface FailedCall {
   readonly errno: number;
 }
 
+export interface Xattr {
+  readonly name: Buffer;
+  readonly value: Buffer;
+}
+
 export class AttributeHelper {
   readonly #child: ChildProcess | undefined;
   readonly #labels: string[] = [];
+  readonly #answers: ((answer: Buffer | undefined) => void)[] = [];
   #queued: Buffer[] = [];
   #queuedBytes = 0;
-  #answer = '';
-  #onAnswer: ((line: string | undefined) => void) | undefined;
+  #received: Buffer = EMPTY;
   #isDead: boolean;
 
   /** `perl` names the interpreter; tests pass one that does not exist. */
@@ -87,7 +104,7 @@ export class AttributeHelper {
     const fraction = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
     times.writeBigInt64BE((mtimeNs - fraction) / NS_PER_S, 0);
     times.writeBigInt64BE(fraction, 8);
-    this.#queue(label, Buffer.of(0x54), counted(absolute(path)), times);
+    this.#call(label, 'T', counted(absolute(path)), times);
   }
 
   /** Makes a node of `mode` (type and permissions) for device `dev`. False when it cannot be done. */
@@ -96,14 +113,21 @@ export class AttributeHelper {
     const numbers = Buffer.alloc(12);
     numbers.writeUInt32BE(mode, 0);
     numbers.writeBigUInt64BE(dev, 4);
-    this.#queue(label, Buffer.of(0x4e), counted(absolute(path)), numbers);
+    this.#call(label, 'N', counted(absolute(path)), numbers);
     return true;
   }
 
-  setXattr(path: Buffer, name: Buffer, value: Buffer, label: string): boolean {
-    if (this.#isDead) return false;
-    this.#queue(label, Buffer.of(0x58), counted(absolute(path)), counted(name), counted(value));
-    return true;
+  setXattr(path: Buffer, { name, value }: Xattr, label: string): void {
+    if (this.#isDead) return;
+    this.#call(label, 'X', counted(absolute(path)), counted(name), counted(value));
+  }
+
+  /** The attributes of each path, in order; empty where there are none or no helper. */
+  async readXattrs(paths: readonly Buffer[]): Promise<Xattr[][]> {
+    if (this.#isDead) return paths.map(() => []);
+    const answers = paths.map((path) => this.#ask('L', counted(absolute(path))));
+    await this.#barrier();
+    return (await Promise.all(answers)).map(parseXattrs);
   }
 
   /** Calls queued and not yet known to be made. */
@@ -115,9 +139,10 @@ export class AttributeHelper {
   async settled(): Promise<FailedCall[]> {
     if (this.#labels.length === 0) return [];
     const labels = this.#labels.splice(0);
-    const line = await this.#barrier();
-    if (line === undefined) return labels.map((label) => ({ label, errno: 0 }));
-    return line
+    const answer = await this.#barrier();
+    if (answer === undefined) return labels.map((label) => ({ label, errno: 0 }));
+    return answer
+      .toString('latin1')
       .split(',')
       .filter((part) => part !== '')
       .map((part) => {
@@ -130,22 +155,29 @@ export class AttributeHelper {
     this.#child?.stdin?.end();
   }
 
-  /** The helper's answer line once it has done everything queued; undefined when it is gone. */
-  async #barrier(): Promise<string | undefined> {
+  /** The helper's word once it has done everything queued; undefined when it is gone. */
+  async #barrier(): Promise<Buffer | undefined> {
     if (this.#isDead) return undefined;
-    const line = await new Promise<string | undefined>((resolve) => {
-      this.#onAnswer = resolve;
-      this.#queue(undefined, Buffer.of(0x53));
-      this.#flush();
-    });
-    this.#onAnswer = undefined;
-    return line;
+    const answer = this.#ask('S');
+    this.#flush();
+    return answer;
   }
 
-  #queue(label: string | undefined, ...parts: Buffer[]): void {
-    if (label !== undefined) this.#labels.push(label);
+  #ask(letter: string, ...parts: Buffer[]): Promise<Buffer | undefined> {
+    return new Promise((resolve) => {
+      this.#answers.push(resolve);
+      this.#queue(letter, parts);
+    });
+  }
+
+  #call(label: string, letter: string, ...parts: Buffer[]): void {
+    this.#labels.push(label);
+    this.#queue(letter, parts);
+  }
+
+  #queue(letter: string, parts: Buffer[]): void {
+    this.#queued.push(Buffer.from(letter), ...parts);
     for (const part of parts) this.#queuedBytes += part.length;
-    this.#queued.push(...parts);
     if (this.#queuedBytes >= QUEUED_BYTES_MAX) this.#flush();
   }
 
@@ -157,18 +189,32 @@ export class AttributeHelper {
   }
 
   #read(chunk: Buffer): void {
-    this.#answer += chunk.toString('latin1');
-    const end = this.#answer.indexOf('\n');
-    if (end === -1) return;
-    const line = this.#answer.slice(0, end);
-    this.#answer = this.#answer.slice(end + 1);
-    this.#onAnswer?.(line);
+    let bytes = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32BE(0)) {
+      const end = 4 + bytes.readUInt32BE(0);
+      this.#answers.shift()?.(bytes.subarray(4, end));
+      bytes = bytes.subarray(end);
+    }
+    this.#received = bytes;
   }
 
   #die(): void {
     this.#isDead = true;
-    this.#onAnswer?.(undefined);
+    for (const resolve of this.#answers.splice(0)) resolve(undefined);
   }
+}
+
+function parseXattrs(answer: Buffer | undefined): Xattr[] {
+  const xattrs: Xattr[] = [];
+  let rest = answer ?? EMPTY;
+  const next = (): Buffer => {
+    const end = 4 + rest.readUInt32BE(0);
+    const bytes = rest.subarray(4, end);
+    rest = rest.subarray(end);
+    return bytes;
+  };
+  while (rest.length > 0) xattrs.push({ name: next(), value: next() });
+  return xattrs;
 }
 
 /** The helper is another process: this one's descriptors have another name there. */
@@ -179,9 +225,10 @@ function absolute(path: Buffer): Buffer {
 }
 
 function counted(bytes: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
+  const framed = Buffer.allocUnsafe(4 + bytes.length);
+  framed.writeUInt32BE(bytes.length, 0);
+  bytes.copy(framed, 4);
+  return framed;
 }
 
 function coarseTime(path: Buffer, mtimeNs: bigint): void {

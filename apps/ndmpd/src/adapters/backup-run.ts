@@ -14,6 +14,7 @@ import {
 import { textFromBytes } from '@tapestry/ndmp';
 import { changedSince, type EntryType, historyStat, memberOf, typeOf } from '../core/entry.ts';
 import { END_OF_ARCHIVE, encodeMember, type Member } from '../core/tar-encode.ts';
+import { AttributeHelper, type Xattr } from './attribute-helper.ts';
 import type { BackupOrder } from './data-protocol.ts';
 import {
   closeDirectory,
@@ -33,6 +34,9 @@ const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
 const LINKED_FILES_MAX = 1_000_000;
 /** Up to here a file is read in one call right after its size was asked: no time to change. */
 const SMALL_FILE_BYTES = 64n * 1024n;
+const NO_XATTRS: readonly Xattr[] = [];
+/** Attributes are asked for in batches: the helper is another process. */
+const XATTR_BATCH = 1000;
 const DOT = Buffer.from('.');
 const DOT_DOT = Buffer.from('..');
 const SLASH = Buffer.from('/');
@@ -48,6 +52,7 @@ interface Child {
   readonly location: Buffer;
   readonly type: EntryType;
   readonly stats: BigIntStats;
+  xattrs: readonly Xattr[];
 }
 
 interface LinkedFile {
@@ -66,6 +71,7 @@ export class BackupRun {
   readonly #order: BackupOrder;
   readonly #sink: StreamSink;
   readonly #report: Reporter;
+  readonly #helper = new AttributeHelper();
   readonly #linked = new Map<string, LinkedFile>();
   #device = 0n;
   #members = 0;
@@ -87,13 +93,22 @@ export class BackupRun {
         this.#dirEntry(DOT, stats.ino, stats.ino);
         this.#dirEntry(DOT_DOT, stats.ino, stats.ino);
       }
-      await this.#backUpDirectory(directory, Buffer.alloc(0), stats, undefined);
+      await this.#checkHelper();
+      const [xattrs] = await this.#helper.readXattrs([pathIn(directory, DOT)]);
+      const top = { stats, xattrs: xattrs ?? NO_XATTRS };
+      await this.#backUpDirectory(directory, Buffer.alloc(0), top, undefined);
     } finally {
+      this.#helper.close();
       closeDirectory(directory);
     }
     await this.#sink.put(END_OF_ARCHIVE);
     this.#report.flushHistory();
     return { members: this.#members, failed: this.#failed };
+  }
+
+  async #checkHelper(): Promise<void> {
+    if (await this.#helper.ready()) return;
+    this.#report.warning('no Perl here: extended attributes and ACLs are left out');
   }
 
   #openTop(): Directory {
@@ -116,11 +131,13 @@ export class BackupRun {
   async #backUpDirectory(
     directory: Directory,
     path: Buffer,
-    stats: BigIntStats,
+    { stats, xattrs }: { stats: BigIntStats; xattrs: readonly Xattr[] },
     parent: bigint | undefined,
   ): Promise<void> {
-    await this.#sendMember(memberOf('directory', path, stats), 'directory', stats);
+    const member = { ...memberOf('directory', path, stats), xattrs };
+    await this.#sendMember(member, 'directory', stats);
     const children = this.#readChildren(directory, path);
+    await this.#readXattrs(children);
     if (this.#order.history === 'dir') this.#dirHistory(children, stats.ino, parent);
     for (const child of children) {
       const childPath = path.length === 0 ? child.name : Buffer.concat([path, SLASH, child.name]);
@@ -128,6 +145,20 @@ export class BackupRun {
     }
     this.#report.flushOldHistory();
     await this.#report.room();
+  }
+
+  /** Of those that go into the stream: links to a member already there carry none. */
+  async #readXattrs(children: readonly Child[]): Promise<void> {
+    const { sinceNs } = this.#order;
+    const wanted = children.filter(
+      ({ type, stats }) =>
+        type === 'directory' || (type !== 'socket' && changedSince(stats, sinceNs)),
+    );
+    for (let at = 0; at < wanted.length; at += XATTR_BATCH) {
+      const batch = wanted.slice(at, at + XATTR_BATCH);
+      const all = await this.#helper.readXattrs(batch.map(({ location }) => location));
+      for (const [i, xattrs] of all.entries()) (batch[i] as Child).xattrs = xattrs;
+    }
   }
 
   #readChildren(directory: Directory, path: Buffer): Child[] {
@@ -143,7 +174,9 @@ export class BackupRun {
       const location = pathIn(directory, name);
       const stats = this.#statChild(location, path, name);
       const type = stats === undefined ? undefined : typeOf(stats);
-      if (stats !== undefined && type !== undefined) children.push({ name, location, type, stats });
+      if (stats !== undefined && type !== undefined) {
+        children.push({ name, location, type, stats, xattrs: NO_XATTRS });
+      }
     }
     return children;
   }
@@ -174,7 +207,7 @@ export class BackupRun {
     const linked = this.#linked.get(linkKey(child.stats));
     if (linked !== undefined) return this.#sendHardLink(child, path, linked);
     if (child.type === 'file') return this.#backUpFile(child, path);
-    const member = memberOf(child.type, path, child.stats);
+    const member = { ...memberOf(child.type, path, child.stats), xattrs: child.xattrs };
     if (child.type !== 'symlink') {
       await this.#sendMember(member, child.type, child.stats);
       return;
@@ -200,7 +233,9 @@ export class BackupRun {
     }
     try {
       const stats = fstatSync(opened.fd, { bigint: true });
-      if (stats.dev === this.#device) await this.#backUpDirectory(opened, path, stats, parent);
+      const { xattrs } = child;
+      const isHere = stats.dev === this.#device;
+      if (isHere) await this.#backUpDirectory(opened, path, { stats, xattrs }, parent);
       else {
         this.#report.normal(`${this.#show(path)} is another file system and was left out`);
         await this.#sendMember(memberOf('directory', path, stats), 'directory', stats);
@@ -231,14 +266,19 @@ export class BackupRun {
     try {
       const stats = fstatSync(fd, { bigint: true });
       if (!stats.isFile()) this.#warn(path, 'was replaced during the backup');
-      else await this.#sendFile(fd, path, stats);
+      else await this.#sendFile(fd, path, stats, child.xattrs);
     } finally {
       closeSync(fd);
     }
   }
 
-  async #sendFile(fd: number, path: Buffer, stats: BigIntStats): Promise<void> {
-    const whole = memberOf('file', path, stats);
+  async #sendFile(
+    fd: number,
+    path: Buffer,
+    stats: BigIntStats,
+    xattrs: readonly Xattr[],
+  ): Promise<void> {
+    const whole = { ...memberOf('file', path, stats), xattrs };
     const extents = sparseExtents(fd, stats);
     const member = extents === undefined ? whole : { ...whole, extents };
     const offset = await this.#sendMember(member, 'file', stats);

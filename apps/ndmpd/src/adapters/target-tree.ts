@@ -102,9 +102,9 @@ export class TargetTree {
   }
 
   setXattrs(place: Place, member: Member): void {
-    for (const { name, value } of member.xattrs ?? []) {
-      const label = `${place.label} (attribute ${name.toString('latin1')})`;
-      this.#helper.setXattr(place.path, name, value, label);
+    for (const xattr of member.xattrs ?? []) {
+      const label = `${place.label} (attribute ${xattr.name.toString('latin1')})`;
+      this.#helper.setXattr(place.path, xattr, label);
     }
   }
 

@@ -7,6 +7,7 @@ import {
   LINK_OFFSET_NOTE,
   type Member,
   type MemberType,
+  XATTR_KEY,
 } from './tar-encode.ts';
 
 /** The stream is not the image that it should be. */
@@ -75,13 +76,15 @@ function text(block: Buffer, at: number, length: number): Buffer {
 
 function number(block: Buffer, at: number, length: number): number {
   if ((block[at] as number) & 0x80) return base256(block, at, length);
-  const digits = block
-    .toString('latin1', at, at + length)
-    .replace(/[\0 ]+$/, '')
-    .trim();
-  if (digits === '') return 0;
-  const value = /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw new ImageError('a member header is damaged');
+  let i = at;
+  const end = at + length;
+  while (i < end && block[i] === 0x20) i += 1;
+  let value = 0;
+  for (; i < end && block[i] !== 0 && block[i] !== 0x20; i += 1) {
+    const digit = (block[i] as number) - 0x30;
+    if (digit < 0 || digit > 7) throw new ImageError('a member header is damaged');
+    value = value * 8 + digit;
+  }
   return value;
 }
 
@@ -188,10 +191,13 @@ function linkOffsetOf(pax: Map<string, Buffer>): number | undefined {
 }
 
 function xattrsOf(pax: Map<string, Buffer>): { name: Buffer; value: Buffer }[] {
-  const prefix = 'SCHILY.xattr.';
-  return [...pax]
-    .filter(([key]) => key.startsWith(prefix))
-    .map(([key, value]) => ({ name: Buffer.from(key.slice(prefix.length), 'latin1'), value }));
+  const xattrs: { name: Buffer; value: Buffer }[] = [];
+  for (const [key, value] of pax) {
+    if (!key.startsWith(XATTR_KEY)) continue;
+    const name = key.slice(XATTR_KEY.length).replaceAll('%3D', '=').replaceAll('%25', '%');
+    xattrs.push({ name: Buffer.from(name, 'latin1'), value });
+  }
+  return xattrs;
 }
 
 /** Reads the map in front of a sparse file's data, block by block. */

@@ -32,6 +32,7 @@ export interface Member {
 
 export const BLOCK_BYTES = 512;
 export const END_OF_ARCHIVE: Buffer = Buffer.alloc(2 * BLOCK_BYTES);
+export const XATTR_KEY = 'SCHILY.xattr.';
 /** Private note in the standard `comment` record, which other readers skip in silence. */
 export const LINK_OFFSET_NOTE = 'tapestry.linkoffset=';
 
@@ -111,7 +112,7 @@ function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
     add('GNU.sparse.realsize', String(member.size));
   }
   for (const { name: key, value } of member.xattrs ?? []) {
-    add(Buffer.concat([Buffer.from('SCHILY.xattr.'), key]), value);
+    add(Buffer.from(XATTR_KEY + escapeKey(key.toString('latin1')), 'latin1'), value);
   }
   if (member.linkOffset !== undefined) add('comment', `${LINK_OFFSET_NOTE}${member.linkOffset}`);
   return records;
@@ -128,6 +129,11 @@ function splitUstarName(name: Buffer): number | undefined {
   const slash = name.indexOf(0x2f, from);
   const usable = slash > 0 && slash <= PREFIX_BYTES && slash < name.length - 1;
   return usable ? slash : undefined;
+}
+
+/** A key ends at the first "=": GNU tar writes one inside a name as %3D. */
+function escapeKey(name: string): string {
+  return name.replace(/[%=]/g, (c) => (c === '%' ? '%25' : '%3D'));
 }
 
 /** Decimal seconds with nine places; before 1970 the fraction still counts upwards from zero. */

@@ -1,0 +1,81 @@
+// What the attribute helper is for: extended attributes and ACLs through backup and recovery, and what
+// happens on a host without Perl.
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AttributeHelper, type Xattr } from '../src/adapters/attribute-helper.ts';
+import { backUp, makeWorkspace, nameEntry, recover, startServer } from './harness.ts';
+
+const workspace = makeWorkspace();
+const source = workspace.file('source');
+const target = workspace.file('target');
+let server: { address: string; close(): Promise<void> };
+let helper: AttributeHelper;
+
+const note: Xattr = { name: Buffer.from('user.note'), value: Buffer.from([0, 1, 61, 10, 255]) };
+/** A POSIX ACL as the kernel keeps it: version 2, then tag, permissions, id. */
+const acl: Xattr = {
+  name: Buffer.from('system.posix_acl_access'),
+  value: Buffer.from(
+    '02000000' +
+      ['0100 0600 ffffffff', '0200 0400 d2040000', '0400 0400 ffffffff']
+        .concat(['1000 0400 ffffffff', '2000 0000 ffffffff'])
+        .join('')
+        .replaceAll(' ', ''),
+    'hex',
+  ),
+};
+
+beforeAll(async () => {
+  mkdirSync(`${source}/dir`, { recursive: true });
+  mkdirSync(target);
+  writeFileSync(`${source}/dir/file`, 'x');
+  symlinkSync('file', `${source}/dir/link`);
+  helper = new AttributeHelper();
+  server = await startServer(workspace, { home: source, spare: target });
+});
+
+afterAll(async () => {
+  helper.close();
+  await server.close();
+  workspace.remove();
+});
+
+const byName = (xattrs: Xattr[]): [string, string][] =>
+  xattrs.map(({ name, value }): [string, string] => [`${name}`, value.toString('hex')]).sort();
+
+test('attributes and ACLs come back, by ndmpd and by GNU tar', async ({ skip }) => {
+  const path = (root: string, name: string): Buffer => Buffer.from(`${root}/${name}`);
+  helper.setXattr(path(source, 'dir/file'), note, 'file note');
+  helper.setXattr(path(source, 'dir/file'), acl, 'file acl');
+  helper.setXattr(path(source, 'dir'), note, 'dir note');
+  const failed = await helper.settled();
+  if (failed.length > 0) skip(`no attributes here: ${JSON.stringify(failed)}`);
+  const { image, env, dma } = await backUp(server.address, { FILESYSTEM: '/home' });
+  expect(dma.logText).toBe('');
+  const result = await recover(server.address, image, env, [nameEntry('', '/spare/copy')]);
+  expect(result.dma.logText).toBe('');
+  const copies = [`${target}/copy`, `${target}/by-tar`];
+  mkdirSync(copies[1] as string);
+  const untar = ['--xattrs', '--xattrs-include=*', '-xpf', '-', '-C', copies[1] as string];
+  execFileSync('tar', untar, { input: image, stdio: ['pipe', 'ignore', 'pipe'] });
+  for (const copy of copies) {
+    const names = ['dir', 'dir/file', 'dir/link'].map((name) => path(copy, name));
+    const [dir, file, link] = await helper.readXattrs(names);
+    expect(byName(dir ?? [])).toEqual(byName([note]));
+    expect(byName(file ?? [])).toEqual(byName([acl, note]));
+    expect(link).toEqual([]);
+  }
+});
+
+test('without Perl times are near, nothing waits for ever, and devices are refused', async () => {
+  const none = new AttributeHelper('/nowhere/perl');
+  expect(await none.ready()).toBe(false);
+  const file = `${source}/dir/file`;
+  none.setTime(Buffer.from(file), 1_234_567_890_123_456_789n, 'file');
+  expect(Math.abs(statSync(file).mtimeMs - 1_234_567_890_123.456)).toBeLessThan(1);
+  expect(none.makeNode(Buffer.from(`${source}/fifo`), 0o010644, 0n, 'fifo')).toBe(false);
+  expect(await none.readXattrs([Buffer.from(file)])).toEqual([[]]);
+  expect(await none.settled()).toEqual([]);
+});
