@@ -24,8 +24,8 @@ export function App(): ReactNode {
     staleTime: 60_000,
   });
   const onLoggedOut = useCallback(() => {
-    queries.clear();
-    void queries.invalidateQueries({ queryKey: ['session'] });
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'session' });
+    void queries.resetQueries({ queryKey: ['session'] });
   }, [queries]);
   if (session.isPending) return <div className="startup" role="status" aria-label="Loading" />;
   if (session.error !== null) {

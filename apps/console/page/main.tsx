@@ -8,6 +8,7 @@ import { isLoggedOut } from './api.ts';
 import { App } from './app.tsx';
 import './mantine-styles.ts';
 import './styles/app.css';
+import './styles/states.css';
 import './styles/table.css';
 import './styles/panel.css';
 import './styles/flow.css';

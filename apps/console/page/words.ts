@@ -42,6 +42,14 @@ export function relativeWords(atMs: number, nowMs: number): string {
   return atMs <= nowMs ? `${amount} ago` : `in ${amount}`;
 }
 
+/** 03:07:21 on the day itself, else 2026-03-14 03:07. */
+export function shortTime(atMs: number, nowMs: number): string {
+  const exact = exactTime(atMs);
+  return exact.slice(0, 10) === exactTime(nowMs).slice(0, 10)
+    ? clockTime(atMs)
+    : exact.slice(0, 16);
+}
+
 /** 2026-03-14 03:07:21 in the reader's own time zone. */
 export function exactTime(atMs: number): string {
   const d = new Date(atMs);

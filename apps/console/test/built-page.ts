@@ -26,7 +26,7 @@ export async function buildPage(): Promise<string> {
   return outDir;
 }
 
-const program = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const program = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** Why there is no browser to test with; empty when there is one. */
 export const noBrowser = existsSync(program)
@@ -46,7 +46,7 @@ export function openBrowser(): Promise<Browser> {
 
 /** docs/pictures when asked to renew them, else a folder to be looked at and thrown away. */
 export function picturesDir(): string {
-  return process.env['RENEW_PICTURES'] === '1'
+  return process.env.RENEW_PICTURES === '1'
     ? join(APP, '../../docs/pictures')
     : mkdtempSync(join(tmpdir(), 'tapestry-pictures-'));
 }

@@ -263,7 +263,7 @@ describe.skipIf(noBrowser !== '')(`in a browser${noBrowser && `: skipped, ${noBr
     for (const scheme of ['light', 'dark'] as const) {
       const { page, faults } = await visit('/activity', { colorScheme: scheme });
       await logIn(page);
-      await beatAll(stage);
+      await stage.beatAll();
       await runFor(stage, present, 14);
       await page.screenshot({ path: join(pictures, `activity-${scheme}.png`) });
       await page.goto(`${stage.url}/activity/1001`);
@@ -289,11 +289,5 @@ async function runFor(stage: Stage, present: readonly SceneJob[], seconds: numbe
       await stage.put(job);
     }
     await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
-
-async function beatAll(stage: Stage): Promise<void> {
-  for (const service of ['bpjobd', 'nbjm'] as const) {
-    await stage.beat(service, { pid: 4_711, startedMs: BigInt(Date.now() - 7_200_000) });
   }
 }

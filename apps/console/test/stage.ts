@@ -8,6 +8,7 @@ import type { Bus } from '@tapestry/bus';
 import type { DetailLine, Init, JobRow, ListJobsRequest, TryRow } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import {
+  allIdentities,
   type FakeService,
   fakeService,
   startTestBus,
@@ -36,6 +37,8 @@ export interface Stage {
     service: 'bpjobd' | 'nbjm',
     beat: { pid: number; startedMs: bigint; ready?: boolean },
   ): Promise<void>;
+  /** A heartbeat of every daemon, as of a healthy site. */
+  beatAll(): Promise<void>;
   logIn(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -64,6 +67,7 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
       (service === 'bpjobd' ? bpjobd : nbjmBus).publish('Heartbeat', {
         ...{ service, host: '', ready, version: '0.1.0', rssBytes: 90_000_000n, ...beat },
       }),
+    beatAll: () => beatAll(bus),
     logIn: () => logIn(url),
     stop: async () => {
       await daemon.stop();
@@ -71,6 +75,19 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
       rmSync(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+async function beatAll(bus: TestBus): Promise<void> {
+  for (const identity of allIdentities(['media1', 'media2'])) {
+    const { service, host = '' } = identity;
+    if (service === 'cli' || service === 'console') continue;
+    const own = await bus.as(identity);
+    await own.publish('Heartbeat', {
+      ...{ service, host, pid: 4_000 + service.length, ready: true, version: '0.1.0' },
+      ...{ leader: host === '', rssBytes: BigInt(70_000_000 + service.length * 3_000_000) },
+      startedMs: BigInt(Date.now() - 7_200_000),
+    });
+  }
 }
 
 type Archive = Pick<Stage, 'put' | 'fill' | 'say' | 'addTry' | 'remove' | 'loseChange'>;

@@ -27,6 +27,7 @@ export function CancelDialog({ job, command, opened, onClose }: CancelDialogProp
       title={`Cancel job ${job.jobId}?`}
       closeButtonProps={{ 'aria-label': 'Close' }}
       centered
+      lockScroll={false}
     >
       <div className="dialog">
         <p>{lossWords(job)} The job ends with status 150.</p>

@@ -40,15 +40,15 @@ const EXTRAS: Record<string, Extra> = {
   id: { width: '74px', number: true, from: 560 },
   state: { width: '136px', from: 0 },
   type: { width: '68px', from: 1240 },
-  policy: { width: 'minmax(84px, 1fr)', from: 560 },
-  schedule: { width: 'minmax(76px, .7fr)', from: 1400 },
-  client: { width: 'minmax(84px, 1fr)', from: 0 },
-  path: { width: 'minmax(100px, 1.6fr)', from: 760 },
-  server: { width: 'minmax(76px, .8fr)', from: 1500 },
-  why: { width: 'minmax(110px, 1.7fr)', from: 1040 },
-  started: { width: '88px', number: true, from: 900 },
+  policy: { width: 'minmax(96px, 1.1fr)', from: 560 },
+  schedule: { width: 'minmax(76px, .6fr)', from: 1500 },
+  client: { width: 'minmax(96px, 1.1fr)', from: 0 },
+  path: { width: 'minmax(100px, 1.4fr)', from: 760 },
+  server: { width: 'minmax(76px, .7fr)', from: 1640 },
+  why: { width: 'minmax(110px, 2.6fr)', from: 1040 },
+  started: { width: '98px', number: true, from: 900 },
   elapsed: { width: '96px', number: true, from: 1120 },
-  files: { width: '84px', number: true, from: 1600 },
+  files: { width: '84px', number: true, from: 1740 },
   size: { width: '80px', number: true, from: 680 },
   progress: { width: '104px', from: 0 },
   speed: { width: '164px', number: true, from: 860 },
@@ -163,7 +163,7 @@ function speedCell({ job, samples }: RowData): ReactNode {
 
 export function Progress({ job }: { readonly job: Job }): ReactNode {
   const part = progressOf(job);
-  if (job.state === 'done' && job.outcome !== 'successful') return null;
+  if (job.state === 'done') return null;
   if (part === null) {
     return job.state === 'active' && job.bytes > 0 ? (
       <span className="progress" title="The size is not known before the end">

@@ -22,7 +22,6 @@ export function FilterBar({ view, onChange, searchRef }: FilterBarProps): ReactN
   return (
     <search className="filters">
       <SearchBox view={view} onChange={onChange} searchRef={searchRef} />
-      <OutcomeChips view={view} onChange={onChange} />
       <label className="since">
         <span className="dim">Submitted</span>
         <select
@@ -35,6 +34,7 @@ export function FilterBar({ view, onChange, searchRef }: FilterBarProps): ReactN
           <option value="30d">in the last 30 days</option>
         </select>
       </label>
+      <OutcomeChips view={view} onChange={onChange} />
     </search>
   );
 }
@@ -54,7 +54,7 @@ function SearchBox({ view, onChange, searchRef }: FilterBarProps): ReactNode {
       ref={searchRef}
       type="search"
       aria-label="Search the jobs"
-      placeholder="Search: name, path, volume, id, policy:…"
+      placeholder="Search the jobs"
       leftSection={<SearchIcon />}
       rightSection={text === '' ? <Kbd size="xs">/</Kbd> : null}
       value={text}

@@ -11,7 +11,15 @@ import { useLive } from '../live/live.tsx';
 import { ProblemBox } from '../parts/notices.tsx';
 import { Mark, StateMark } from '../parts/state-mark.tsx';
 import { Ago } from '../parts/time.tsx';
-import { capital, countWords, durationWords, exactTime, rateWords, sizeWords } from '../words.ts';
+import {
+  capital,
+  countWords,
+  durationWords,
+  exactTime,
+  rateWords,
+  shortTime,
+  sizeWords,
+} from '../words.ts';
 import { CancelDialog } from './cancel-dialog.tsx';
 import { Progress } from './columns.tsx';
 import { DetailLines } from './detail-lines.tsx';
@@ -154,9 +162,9 @@ function Facts({ job }: { readonly job: Job }): ReactNode {
     ['Policy', policyWords(job)],
     ['Storage', [job.storageUnit, job.mediaId, job.drive].filter(Boolean).join(' · ')],
     ['Media server', job.mediaServer],
-    ['Submitted', when(job.submittedMs)],
-    ['Started', when(job.startedMs)],
-    ['Ended', when(job.endedMs)],
+    ['Submitted', when(job.submittedMs, nowMs)],
+    ['Started', when(job.startedMs, nowMs)],
+    ['Ended', when(job.endedMs, nowMs)],
     ['Elapsed', elapsed === null ? '' : durationWords(elapsed)],
     ['Size', job.bytes === 0 ? '' : sizeWords(job.bytes)],
     ['Files', job.files === 0 ? '' : countWords(job.files)],
@@ -187,13 +195,13 @@ function policyWords({ policy, schedule, scheduleType }: Job): string {
     .join(' · ');
 }
 
-function when(atMs: number | null): ReactNode {
+function when(atMs: number | null, nowMs: number): ReactNode {
   if (atMs === null) return null;
   return (
     <>
-      {exactTime(atMs)}{' '}
+      {shortTime(atMs, nowMs)},{' '}
       <span className="dim">
-        (<Ago atMs={atMs} />)
+        <Ago atMs={atMs} />
       </span>
     </>
   );

@@ -19,7 +19,7 @@ export interface StreamState {
   readonly kind: 'connecting' | 'live' | 'lost';
   /** Whether the console itself hears the daemons. */
   readonly bus: boolean;
-  /** When it was lost (browser clock), for the banner. */
+  /** Since when it is so (browser clock). */
   readonly sinceMs: number;
 }
 
@@ -54,94 +54,125 @@ export function isNewer(a: Position, b: Position): boolean {
 
 export function openStream(onLoggedOut: () => void): Stream {
   const listeners = new Set<Listener>();
-  const stateListeners = new Set<() => void>();
-  let state: StreamState = { kind: 'connecting', bus: true, sinceMs: Date.now() };
-  let source: EventSource | null = null;
+  const store = makeStateStore();
   let cursor: string | null = null;
-  let failures = 0;
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let watchdog: ReturnType<typeof setTimeout> | undefined;
-
-  const setState = (kind: StreamState['kind'], bus = state.bus): void => {
-    if (state.kind === kind && state.bus === bus) return;
-    const sinceMs = kind === state.kind ? state.sinceMs : Date.now();
-    state = { kind, bus, sinceMs };
-    for (const listener of stateListeners) listener();
-  };
-  const feedWatchdog = (): void => {
-    clearTimeout(watchdog);
-    watchdog = setTimeout(lose, SILENT_MAX_MS);
-  };
-  const lose = (): void => {
-    source?.close();
-    source = null;
-    clearTimeout(watchdog);
-    setState('lost');
-    const pauseMs = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]!;
-    failures += 1;
-    clearTimeout(retry);
-    retry = setTimeout(connect, pauseMs);
-  };
-  const on = <T>(event: string, handle: (data: T, id: string) => void): void => {
-    source?.addEventListener(event, (message) => {
-      feedWatchdog();
-      handle(JSON.parse(message.data as string) as T, message.lastEventId);
-    });
-  };
-  function connect(): void {
-    source = new EventSource(`/api/events${cursor === null ? '' : `?after=${cursor}`}`);
-    feedWatchdog();
-    source.addEventListener('error', () => {
-      lose();
+  const link = keepConnected({
+    address: () => `/api/events${cursor === null ? '' : `?after=${cursor}`}`,
+    onLost: () => {
+      store.set('lost');
       void fetch('/api/session').then(
         ({ status }) => status === 401 && onLoggedOut(),
         () => undefined,
       );
-    });
-    on<{ nowMs: number; bus: boolean; resumed: boolean }>('hello', ({ nowMs, bus, resumed }) => {
-      failures = 0;
-      setServerTime(nowMs);
-      setState('live', bus);
-      if (!resumed) for (const listener of listeners) listener.gap?.();
-    });
-    on<{ nowMs: number; bus: boolean }>('ping', ({ nowMs, bus }) => {
-      setServerTime(nowMs);
-      setState('live', bus);
-    });
-    on<object>('gap', () => {
-      for (const listener of listeners) listener.gap?.();
-    });
-    on<Change>('change', (change, id) => {
-      cursor = id;
-      const position = parsePosition(id);
-      for (const listener of listeners) listener.change?.(change, position);
-    });
-    on<Daemon>('daemon', (daemon) => {
-      for (const listener of listeners) listener.daemon?.(daemon);
-    });
-    on<object>('bye', onLoggedOut);
-  }
-  connect();
+    },
+    handlers: {
+      hello: ({ nowMs, bus, resumed }: { nowMs: number; bus: boolean; resumed: boolean }) => {
+        setServerTime(nowMs);
+        store.set('live', bus);
+        if (!resumed) for (const listener of listeners) listener.gap?.();
+      },
+      ping: ({ nowMs, bus }: { nowMs: number; bus: boolean }) => {
+        setServerTime(nowMs);
+        store.set('live', bus);
+      },
+      gap: () => {
+        for (const listener of listeners) listener.gap?.();
+      },
+      change: (change: Change, id: string) => {
+        cursor = id;
+        const position = parsePosition(id);
+        for (const listener of listeners) listener.change?.(change, position);
+      },
+      daemon: (daemon: Daemon) => {
+        for (const listener of listeners) listener.daemon?.(daemon);
+      },
+      bye: onLoggedOut,
+    },
+  });
   return {
     listen: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    state: store.state,
+    onState: store.onState,
+    opened: store.opened,
+    close: link.close,
+  };
+}
+
+interface StateStore extends Pick<Stream, 'state' | 'onState' | 'opened'> {
+  set(kind: StreamState['kind'], bus?: boolean): void;
+}
+
+function makeStateStore(): StateStore {
+  const listeners = new Set<() => void>();
+  let state: StreamState = { kind: 'connecting', bus: true, sinceMs: Date.now() };
+  return {
     state: () => state,
+    set: (kind, bus = state.bus) => {
+      if (state.kind === kind && state.bus === bus) return;
+      state = { kind, bus, sinceMs: kind === state.kind ? state.sinceMs : Date.now() };
+      for (const listener of listeners) listener();
+    },
     onState: (listener) => {
-      stateListeners.add(listener);
-      return () => stateListeners.delete(listener);
+      listeners.add(listener);
+      return () => listeners.delete(listener);
     },
     opened: (timeoutMs) =>
       new Promise((resolve) => {
         if (state.kind !== 'connecting') return resolve();
         const done = (): void => {
-          stateListeners.delete(done);
+          listeners.delete(done);
           resolve();
         };
-        stateListeners.add(done);
+        listeners.add(done);
         setTimeout(done, timeoutMs);
       }),
+  };
+}
+
+interface Link {
+  readonly address: () => string;
+  readonly onLost: () => void;
+  /** By event name: its data, and the position that it stands for. */
+  readonly handlers: Readonly<Record<string, (data: never, id: string) => void>>;
+}
+
+/** An EventSource that is opened anew when it breaks, and when it has been silent for too long. */
+function keepConnected({ address, onLost, handlers }: Link): { close(): void } {
+  let source: EventSource | null = null;
+  let failures = 0;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let watchdog: ReturnType<typeof setTimeout> | undefined;
+  const lose = (): void => {
+    source?.close();
+    source = null;
+    clearTimeout(watchdog);
+    clearTimeout(retry);
+    onLost();
+    retry = setTimeout(connect, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]!);
+    failures += 1;
+  };
+  const feedWatchdog = (): void => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(lose, SILENT_MAX_MS);
+  };
+  function connect(): void {
+    const opened = new EventSource(address());
+    source = opened;
+    feedWatchdog();
+    opened.addEventListener('error', lose);
+    for (const [name, handle] of Object.entries(handlers)) {
+      opened.addEventListener(name, (message) => {
+        failures = 0;
+        feedWatchdog();
+        handle(JSON.parse(message.data as string) as never, message.lastEventId);
+      });
+    }
+  }
+  connect();
+  return {
     close: () => {
       clearTimeout(retry);
       clearTimeout(watchdog);

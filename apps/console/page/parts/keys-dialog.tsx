@@ -35,6 +35,7 @@ export function KeysDialog({
       title="Keys and searches"
       closeButtonProps={{ 'aria-label': 'Close help' }}
       centered
+      lockScroll={false}
     >
       <dl className="keys">
         {KEYS.map(([keys, what]) => (

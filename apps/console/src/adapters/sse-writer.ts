@@ -2,7 +2,7 @@
 // comes back with its position when it can, so that a sleeping laptop costs a bounded number of bytes.
 
 import type { ServerResponse } from 'node:http';
-import type { Reader } from './event-feed.ts';
+import type { Reader } from './event-hub.ts';
 
 export const UNREAD_MAX_BYTES = 1024 * 1024;
 

@@ -7,9 +7,13 @@ export type Throughput = Map<number, ApiSample[]>;
 
 export const THROUGHPUT_LIMITS = { pointsMax: 240, jobsMax: 2_000, spacingMs: 1_000 } as const;
 
+const MOVING_WITHIN_MS = 60_000;
+const ROW_POINTS = 60;
+
 /**
- * Adds a point in place. A full series drops every second point and goes on: the whole run stays visible, coarser.
- * Points closer than the spacing replace the last one, bytes that went back (a new try) start over.
+ * Adds a point; the series itself is replaced, never changed, so that who holds it sees a new one. A full series
+ * drops every second point and goes on: the whole run stays visible, coarser. Points closer than the spacing replace
+ * the last one; bytes that went back (a new try) start over.
  */
 export function addSample(
   throughput: Throughput,
@@ -17,24 +21,31 @@ export function addSample(
   atMs: number,
   limits: { pointsMax: number; jobsMax: number; spacingMs: number } = THROUGHPUT_LIMITS,
 ): void {
-  let series = throughput.get(jobId);
-  if (series === undefined) {
-    if (throughput.size >= limits.jobsMax) throughput.delete(throughput.keys().next().value!);
-    series = [];
-    throughput.set(jobId, series);
+  const known = throughput.get(jobId);
+  if (known === undefined && throughput.size >= limits.jobsMax) {
+    throughput.delete(throughput.keys().next().value!);
   }
-  const last = series.at(-1);
-  if (last !== undefined && bytes < last.bytes) series.length = 0;
+  const last = known?.at(-1);
+  const series = known === undefined || (last !== undefined && bytes < last.bytes) ? [] : known;
   const previous = series.at(-2);
-  if (last !== undefined && previous !== undefined && atMs - previous.atMs < limits.spacingMs) {
-    series[series.length - 1] = { atMs, bytes };
-    return;
+  const close = previous !== undefined && atMs - previous.atMs < limits.spacingMs;
+  const next = [...(close ? series.slice(0, -1) : series), { atMs, bytes }];
+  throughput.set(
+    jobId,
+    next.length > limits.pointsMax ? next.filter((_point, index) => index % 2 === 0) : next,
+  );
+}
+
+/** The newest points of the jobs that moved in the last minute. */
+export function movingSamples(throughput: Throughput, nowMs: number): Record<string, ApiSample[]> {
+  const found: Record<string, ApiSample[]> = {};
+  for (const [jobId, samples] of throughput) {
+    const last = samples.at(-1);
+    if (last !== undefined && last.atMs > nowMs - MOVING_WITHIN_MS) {
+      found[String(jobId)] = samples.slice(-ROW_POINTS);
+    }
   }
-  series.push({ atMs, bytes });
-  if (series.length > limits.pointsMax) {
-    const thinned = series.filter((_point, index) => index % 2 === 0);
-    throughput.set(jobId, thinned);
-  }
+  return found;
 }
 
 export interface Rate {
