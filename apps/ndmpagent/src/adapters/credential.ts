@@ -1,0 +1,38 @@
+// One credential for one grant: asked of nbemm, sealed to a key made for this one question, opened here and kept nowhere.
+
+import type { Client } from '@tapestry/bus';
+import { makeCredentialKey, openCredential } from '@tapestry/contracts';
+import { type Lease, refOf } from '@tapestry/runtime/fence';
+import { untilAnswered } from '@tapestry/runtime/until-answered';
+
+export interface FilerAccess {
+  readonly address: string;
+  readonly port: number;
+  readonly auth: string;
+  readonly user: string;
+  /** Never logged. */
+  readonly password: string;
+}
+
+/** Errors: 2108 no such host; 902 the grant is over; 116 the answer was tampered with. */
+export async function fetchAccess(
+  nbemm: Client<'nbemm'>,
+  lease: Lease,
+  ndmpHost: string,
+  signal: AbortSignal,
+): Promise<FilerAccess> {
+  const key = makeCredentialKey();
+  const reply = await untilAnswered(
+    (call) =>
+      nbemm.GetNdmpCredential(
+        { grant: refOf(lease), ndmpHost, publicKey: key.publicKey },
+        { signal: call },
+      ),
+    { signal },
+  );
+  const { user, password } = openCredential(reply, key);
+  const { address, port, auth } = reply;
+  return { address: address || ndmpHost, port: port || DEFAULT_PORT, auth, user, password };
+}
+
+const DEFAULT_PORT = 10_000;

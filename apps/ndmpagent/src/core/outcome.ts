@@ -1,0 +1,113 @@
+// What an end means: how a filer's halt, a lost connection or a refusal become one status with words that help.
+
+import { DATA_HALT, isRefusal, NDMP_ERROR, NdmpError, nameOf } from '@tapestry/ndmp';
+import { asStatusError, StatusError } from '@tapestry/status';
+
+export interface HaltFacts {
+  /** DATA_HALT. */
+  readonly reason: number;
+  readonly text: string;
+  /** The filer's last lines, oldest first. */
+  readonly logTail: readonly string[];
+  readonly host: string;
+  readonly isRestore: boolean;
+}
+
+/** Null when the data server says that all went well. */
+export function haltFailure(facts: HaltFacts): StatusError | null {
+  const { reason, text, host, isRestore } = facts;
+  if (reason === DATA_HALT.successful) return null;
+  const what = isRestore ? 'restore' : 'backup';
+  const why = `${host} ended the ${what} (${nameOf(DATA_HALT, reason)}${text === '' ? '' : `: ${text}`})`;
+  return new StatusError(isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed', why + tail(facts.logTail));
+}
+
+/** The control connection ended while the data server worked: nothing it sent can count as whole. */
+export function lostFailure(
+  host: string,
+  logTail: readonly string[],
+  isRestore: boolean,
+): StatusError {
+  const detail = `the NDMP connection to ${host} was lost before it ended the operation`;
+  return new StatusError(isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed', detail + tail(logTail));
+}
+
+function tail(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `; its last words: ${lines.join(' | ')}`;
+}
+
+/** A failed call, in the words of what was tried. */
+export function callFailure(
+  error: unknown,
+  host: string,
+  doing: string,
+  logTail: readonly string[] = [],
+): StatusError {
+  if (!(error instanceof NdmpError)) return asStatusError(error, 'ndmpFailed');
+  const status = error.failure === 'cancelled' ? 'cancelled' : 'ndmpFailed';
+  const detail = `${host}: ${doing}: ${error.message}${tail(logTail)}`;
+  return new StatusError(status, detail, { ndmpError: error.error }, { cause: error });
+}
+
+export function loginFailure(error: unknown, host: string, user: string): StatusError {
+  const refused =
+    isRefusal(error, NDMP_ERROR.notAuthorized) || isRefusal(error, NDMP_ERROR.permission);
+  if (!refused) return callFailure(error, host, 'log in');
+  const cure = 'check its NDMP user and password and enter them again with tpconfig';
+  return new StatusError(
+    'ndmpFailed',
+    `${host} refused the NDMP log-in of ${user}: ${cure}`,
+    { host },
+    { cause: error },
+  );
+}
+
+/** Failures of the control connection itself: 47 no way there, 58 refused, 41 no answer. */
+export function connectFailure(error: unknown, host: string, address: string): StatusError {
+  const { code } = error as NodeJS.ErrnoException;
+  const where = `NDMP host ${host} (${address})`;
+  if (code === 'ECONNREFUSED') {
+    const cure = 'is its NDMP service running on that port?';
+    return new StatusError(
+      'cannotConnectToClient',
+      `${where} refused: ${cure}`,
+      {},
+      { cause: error },
+    );
+  }
+  if (code === 'ETIMEDOUT') {
+    const cure = 'is a firewall in between?';
+    return new StatusError(
+      'connectTimedOut',
+      `${where} does not answer: ${cure}`,
+      {},
+      { cause: error },
+    );
+  }
+  const why = error instanceof Error ? error.message : String(error);
+  return new StatusError(
+    'hostUnreachable',
+    `${where} cannot be reached: ${why}`,
+    {},
+    { cause: error },
+  );
+}
+
+export interface RestoreCounts {
+  readonly expectedFiles: bigint;
+  /** Results that the filer told, an entry each; many tell none. */
+  readonly succeeded: bigint;
+  readonly failed: bigint;
+}
+
+/** Files restored and failed. A filer that names failures is believed; one that tells nothing halted well. */
+export function restoreCounts({ expectedFiles, succeeded, failed }: RestoreCounts): {
+  files: bigint;
+  filesFailed: bigint;
+} {
+  if (failed === 0n) {
+    return { files: expectedFiles > succeeded ? expectedFiles : succeeded, filesFailed: 0n };
+  }
+  const rest = expectedFiles > failed ? expectedFiles - failed : 0n;
+  return { files: succeeded > 0n || expectedFiles === 0n ? succeeded : rest, filesFailed: failed };
+}

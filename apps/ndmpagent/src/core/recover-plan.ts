@@ -1,0 +1,88 @@
+// The name list and environment of DATA_START_RECOVER from a restore step. Paths are bytes: a filer's names are in any
+// encoding.
+
+import type { EnvVar, RestoreEntry, RestoreStep } from '@tapestry/contracts';
+import { type NameEntry, textFromBytes, U64_MAX } from '@tapestry/ndmp';
+import { lookUp } from './backup-env.ts';
+import type { FilerQuirks } from './quirks.ts';
+
+export interface RecoverPlan {
+  readonly names: readonly NameEntry[];
+  readonly env: readonly EnvVar[];
+  readonly direct: boolean;
+}
+
+const SLASH = 0x2f;
+
+export function planRecover(step: RestoreStep, version: number, quirks: FilerQuirks): RecoverPlan {
+  const entries = [...step.entries].sort((a, b) => compare(a.fhInfo, b.fhInfo));
+  const direct = entries.length > 0 && step.directAccess && entries.every(hasPlace(quirks));
+  const root = Buffer.from(step.path, 'utf8');
+  return {
+    names: entries.map((entry) => nameOf(entry, { root, version, quirks, direct })),
+    env: withValues(step.env, {
+      FILESYSTEM: lookUp(step.env, 'FILESYSTEM') ?? step.path,
+      PREFIX: lookUp(step.env, 'FILESYSTEM') ?? step.path,
+      TYPE: lookUp(step.env, 'TYPE') ?? step.butype,
+      DIRECT: direct ? 'y' : 'n',
+      RECURSIVE: 'y',
+    }),
+    direct,
+  };
+}
+
+/** Direct access needs each entry's offset, and a filer that finds a directory's members by itself. */
+function hasPlace({ directDirectories }: FilerQuirks): (entry: RestoreEntry) => boolean {
+  return ({ fhInfo, directory }) => fhInfo !== U64_MAX && (!directory || directDirectories);
+}
+
+interface NameFacts {
+  readonly root: Buffer;
+  readonly version: number;
+  readonly quirks: FilerQuirks;
+  readonly direct: boolean;
+}
+
+function nameOf(entry: RestoreEntry, { root, version, quirks, direct }: NameFacts): NameEntry {
+  const original = Buffer.from(entry.originalPath);
+  const target = Buffer.from(entry.destinationPath.length > 0 ? entry.destinationPath : original);
+  const below = pathBelow(root, original);
+  const originalPath = below.length === 0 ? quirks.wholeName : textFromBytes(below);
+  const place = { node: entry.node, fhInfo: direct ? entry.fhInfo : U64_MAX, otherName: '' };
+  if (version >= 4 || below.length === 0) {
+    return { originalPath, destinationPath: textFromBytes(target), name: '', ...place };
+  }
+  // Version 3 joins directory and name; a name that stays the same may be left out, but need not.
+  const cut = target.lastIndexOf(SLASH);
+  return {
+    originalPath,
+    destinationPath: textFromBytes(target.subarray(0, Math.max(cut, 1))),
+    name: textFromBytes(target.subarray(cut + 1)),
+    ...place,
+  };
+}
+
+/** `/vol1/a` below `/vol1` is `/a`; the root itself is empty. What is not below it stays as it is. */
+export function pathBelow(root: Buffer, path: Buffer): Buffer {
+  const base = trimmed(root);
+  const full = trimmed(path);
+  if (full.equals(base)) return Buffer.alloc(0);
+  const isBelow = full.length > base.length && full.subarray(0, base.length).equals(base);
+  return isBelow && full[base.length] === SLASH ? full.subarray(base.length) : full;
+}
+
+function trimmed(path: Buffer): Buffer {
+  let end = path.length;
+  while (end > 0 && path[end - 1] === SLASH) end -= 1;
+  return path.subarray(0, end);
+}
+
+function withValues(env: readonly EnvVar[], values: Readonly<Record<string, string>>): EnvVar[] {
+  const kept = env.filter(({ name }) => !Object.hasOwn(values, name));
+  return [...kept, ...Object.entries(values).map(([name, value]) => ({ name, value }))];
+}
+
+function compare(a: bigint, b: bigint): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
