@@ -9,6 +9,8 @@ import {
   startHousekeeping,
   startPrimary,
 } from '@tapestry/store';
+import { boundedGate } from './adapters/bounded-gate.ts';
+import { ChangeTeller } from './adapters/change-teller.ts';
 import { commandHandlers, onPermanentFailure } from './adapters/commands.ts';
 import { type Database, migrations } from './adapters/job-store.ts';
 import { type Kinds, Outbox } from './adapters/outbox.ts';
@@ -35,15 +37,23 @@ export const nbjm: DaemonDefinition<'nbjm', typeof config> = {
   },
 };
 
+/** Of the pool's ten connections two stay free for reads and for the lease. */
+const TRANSACTIONS_MAX = 8;
+
 async function lead(
   { bus, log, clock, config: settings }: DaemonContext<Config>,
   signer: TicketSigner,
   store: Store<Database>,
-  gate: LeaderGate<Database>,
+  leadership: LeaderGate<Database>,
 ): Promise<Stoppable> {
   const nowMs = clock.nowMs;
   const { db } = store;
-  const outbox = new Outbox((line) => tellDetail(bus, { ...line, producer: 'nbjm' }));
+  const gate = boundedGate(leadership, TRANSACTIONS_MAX);
+  const teller = new ChangeTeller({ bus, db, gate: leadership, log });
+  const outbox = new Outbox({
+    line: (line) => tellDetail(bus, { ...line, producer: 'nbjm' }),
+    change: (jobId) => teller.changed(jobId),
+  });
   const jobs = new Jobs({ gate, outbox, nowMs, stopDeadlineMs: settings.stopDeadlineMs });
   const runner = new EffectRunner<Database, Kinds>({
     ...{ store, gate, effects: outbox.effects, concurrencyMax: settings.commandsMax },
@@ -54,6 +64,7 @@ async function lead(
   });
   const server = await bus.serve('nbjm', nbjmHandlers({ jobs, db, log }));
   runner.start();
+  teller.start();
   const reconciling = startReconciling({
     ...{ bus, db, gate, jobs, log, nowMs },
     ...{ everyMs: settings.reconcileMs, doneKeepMs: settings.doneKeepMs },
@@ -64,6 +75,7 @@ async function lead(
       await server.stop();
       await reconciling.stop();
       await runner.stop();
+      await teller.stop();
       await housekeeping.stop();
     },
   };

@@ -69,7 +69,7 @@ export class Jobs {
 
   async #saveEffects(tx: Transaction<Database>, { job, effects }: Step): Promise<void> {
     await this.#parts.outbox.save(tx, effects);
-    await this.#parts.outbox.saveChanged(tx, job.id, job.version);
+    await this.#parts.outbox.saveChanged(tx, job);
   }
 
   #facts(): Facts {

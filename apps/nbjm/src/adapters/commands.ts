@@ -8,7 +8,6 @@ import type { EffectHandlers, EffectTry, PermanentFailure } from '@tapestry/stor
 import type { Kysely, Transaction } from 'kysely';
 import type { JobEvent } from '../core/events.ts';
 import { resourceRequest, runSpec } from '../core/need.ts';
-import { jobRow } from '../core/row.ts';
 import { runEvents } from '../core/runs.ts';
 import { type Job, sameAttempt } from '../core/state.ts';
 import type { Jobs } from '../jobs.ts';
@@ -57,11 +56,8 @@ export function commandHandlers(parts: CommandParts): EffectHandlers<Kinds> {
     wake: async ({ attempt, why }) => {
       await jobs.apply(attempt.jobId, { type: 'woken', attempt, why });
     },
-    jobChanged: async ({ jobId, version }) => {
-      const job = await readJob(parts.db, jobId);
-      // A newer snapshot has its own effect.
-      if (job === undefined || job.version > version) return;
-      await bus.publish('JobChanged', { job: jobRow(job) }, { id: `${jobId}/${version}` });
+    tellRow: async ({ row }) => {
+      await bus.publish('JobChanged', { job: row }, { id: `${row.jobId}/${row.version}` });
     },
   };
 }

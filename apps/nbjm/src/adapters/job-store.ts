@@ -14,6 +14,9 @@ export interface JobTable {
   phase: string;
   media_server: string;
   ended_ms: number;
+  version: bigint;
+  /** The version that the newest JobChanged told. */
+  told_version: bigint;
 }
 
 export interface Database {
@@ -30,7 +33,10 @@ export const migrations: Migrations = {
       state json not null,
       phase text not null,
       media_server text not null,
-      ended_ms double precision not null)`.execute(tx);
+      ended_ms double precision not null,
+      version bigint not null,
+      told_version bigint not null default 0)`.execute(tx);
+    await sql`create index jobs_untold on jobs (id) where told_version < version`.execute(tx);
     await sql`create index jobs_running on jobs (media_server)
       where phase in ('running', 'stopping')`.execute(tx);
     await sql`create index jobs_done on jobs (ended_ms) where phase = 'done'`.execute(tx);
@@ -49,10 +55,10 @@ export async function nextJobId(tx: Db): Promise<bigint> {
 export async function insertJob(tx: Db, key: string, job: Job): Promise<boolean> {
   const spec = codec('JobSpec').encode(job.spec);
   const columns = columnsOf(job);
-  const added =
-    await sql`insert into jobs (id, submit_key, spec, state, phase, media_server, ended_ms)
+  const added = await sql`insert into jobs
+    (id, submit_key, spec, state, phase, media_server, ended_ms, version)
     values (${job.id}, ${key}, ${spec}, ${columns.state}::json, ${columns.phase},
-      ${columns.mediaServer}, ${columns.endedMs})
+      ${columns.mediaServer}, ${columns.endedMs}, ${job.version})
     on conflict (submit_key) do nothing returning id`.execute(tx);
   return added.rows.length > 0;
 }
@@ -97,14 +103,31 @@ export async function readRunning(db: Db): Promise<Job[]> {
 export async function updateJob(tx: Db, job: Job): Promise<void> {
   const columns = columnsOf(job);
   await sql`update jobs set state = ${columns.state}::json, phase = ${columns.phase},
-    media_server = ${columns.mediaServer}, ended_ms = ${columns.endedMs}
+    media_server = ${columns.mediaServer}, ended_ms = ${columns.endedMs}, version = ${job.version}
     where id = ${job.id}`.execute(tx);
+}
+
+/** Jobs that changed since they were last told of. */
+export async function readUntold(db: Db): Promise<bigint[]> {
+  const query = db.selectFrom('jobs').select('id');
+  const rows = await query.whereRef('told_version', '<', 'version').orderBy('id').execute();
+  return rows.map((row) => row.id);
+}
+
+export async function setTold(tx: Db, jobs: readonly Job[]): Promise<void> {
+  const ids = jobs.map((job) => job.id);
+  const versions = jobs.map((job) => BigInt(job.version));
+  await sql`update jobs set told_version = told.version
+    from unnest(${ids}::bigint[], ${versions}::bigint[]) as told(id, version)
+    where jobs.id = told.id and jobs.told_version < told.version`.execute(tx);
 }
 
 /** Removes jobs that were done before this time; a bounded number at once. */
 export async function deleteDone(db: Db, beforeMs: number): Promise<number> {
   const { rows } = await sql`delete from jobs where id = any(array(select id from jobs
-    where phase = 'done' and ended_ms < ${beforeMs} limit 1000)) returning 1`.execute(db);
+    where phase = 'done' and ended_ms < ${beforeMs} and told_version = version limit 1000)) returning 1`.execute(
+    db,
+  );
   return rows.length;
 }
 

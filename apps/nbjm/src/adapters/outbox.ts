@@ -1,10 +1,12 @@
 // Effects of the core as rows of the store's outbox: each gets the key that makes a repeat harmless, and the lane
 // whose order it keeps. Commands of one job run one after the other; giving back and telling never wait for them.
 
-import type { Attempt, GrantRef, ImageResult, Status } from '@tapestry/contracts';
+import type { Attempt, GrantRef, ImageResult, Init, JobRow, Status } from '@tapestry/contracts';
 import { afterCommit, Effects } from '@tapestry/store';
 import type { Transaction } from 'kysely';
 import type { Effect, Wake } from '../core/effects.ts';
+import { jobRow } from '../core/row.ts';
+import type { Job } from '../core/state.ts';
 import type { Database } from './job-store.ts';
 
 export interface Kinds {
@@ -18,7 +20,7 @@ export interface Kinds {
   abandonImage: { attempt: Attempt; backupId: string };
   tellTryEnded: { attempt: Attempt; status: Status; endedMs: number; wanted: boolean };
   wake: { attempt: Attempt; why: Wake };
-  jobChanged: { jobId: bigint; version: number };
+  tellRow: { row: Init<JobRow> };
 }
 
 export type Line = Omit<Extract<Effect, { do: 'tellDetail' }>, 'do'>;
@@ -32,9 +34,11 @@ interface Place {
 export class Outbox {
   readonly effects = new Effects<Kinds>();
   readonly #tellLine: (line: Line) => void;
+  readonly #tellChange: (jobId: bigint) => void;
 
-  constructor(tellLine: (line: Line) => void) {
-    this.#tellLine = tellLine;
+  constructor(tell: { line(line: Line): void; change(jobId: bigint): void }) {
+    this.#tellLine = (line) => tell.line(line);
+    this.#tellChange = (jobId) => tell.change(jobId);
   }
 
   /** Saves the effects with the transaction, in order. Lines are told after the commit, best effort. */
@@ -42,12 +46,15 @@ export class Outbox {
     for (const effect of effects) await this.#saveOne(tx, effect);
   }
 
-  async saveChanged(tx: Transaction<Database>, jobId: bigint, version: number): Promise<void> {
+  /** Tells the job's newest row after the commit. */
+  async saveChanged(tx: Transaction<Database>, job: Job): Promise<void> {
+    afterCommit(tx, () => this.#tellChange(job.id));
+    if (job.phase.name !== 'resting') return;
+    // How a try ended is told as it was: the next try's row knows nothing of it.
     await this.effects.enqueue(tx, {
-      kind: 'jobChanged',
-      key: `job/${jobId}/changed/${version}`,
-      lane: `job/${jobId}/changed`,
-      payload: { jobId, version },
+      kind: 'tellRow',
+      key: `job/${job.id}/row/${job.version}`,
+      payload: { row: jobRow(job) },
     });
   }
 
