@@ -40,8 +40,8 @@ const listenSchema = z
 
 const schema = z.object({
   listen: listenSchema,
-  user: z.string().min(1),
-  passwordFile: z.string().min(1),
+  user: z.string({ error: '--user is needed' }).min(1, 'is empty'),
+  passwordFile: z.string({ error: '--password-file is needed' }).min(1, 'is empty'),
   exports: z
     .array(exportSchema)
     .min(1, 'at least one --export is needed')

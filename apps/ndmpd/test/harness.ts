@@ -91,6 +91,7 @@ export class Dma {
   readonly dirs: HistoryDir[] = [];
   readonly nodes: HistoryNode[] = [];
   readonly halts: number[] = [];
+  readonly notifications: Notification[] = [];
   onDataRead: (offset: bigint, length: bigint) => void = () => {};
   #wake: (() => void) | undefined;
 
@@ -133,6 +134,7 @@ export class Dma {
   }
 
   #onNotify(notification: Notification): void {
+    this.notifications.push(notification);
     if (notification.name === 'notifyDataRead') {
       this.onDataRead(notification.body.offset, notification.body.length);
     }

@@ -1,0 +1,84 @@
+// ndmpd as a process: its flags, its ready line, its end.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { Dma, makeWorkspace, PASSWORD, USER } from './harness.ts';
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const workspace = makeWorkspace();
+afterAll(() => workspace.remove());
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function start(args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const text = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    text.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    text.stderr += chunk;
+  });
+  const ended = once(child, 'close').then(([code]): Ended => ({ code, ...text }));
+  return { child, ended };
+}
+
+test('it says when it is ready, and tells its DMAs when it ends', async () => {
+  mkdirSync(workspace.file('data'));
+  writeFileSync(workspace.file('password'), PASSWORD);
+  const dates = workspace.file('dates.sqlite');
+  const { child, ended } = start([
+    ...['--listen', '127.0.0.1:0', '--user', USER, '--password-file', workspace.file('password')],
+    ...['--export', `home=${workspace.file('data')}`, '--dump-dates', dates],
+  ]);
+  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
+  const { ready, address } = JSON.parse(String(line));
+  expect(ready).toBe(true);
+  const dma = await Dma.login(address);
+  const greeted = dma.notifications.length;
+  child.kill('SIGTERM');
+  expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  expect(dma.notifications.slice(greeted)).toMatchObject([
+    { name: 'notifyConnectionStatus', body: { reason: 1 } },
+  ]);
+});
+
+test.each([
+  [['--help'], 0, /--export NAME=DIR/],
+  [[], 144, /--user is needed/],
+  [['--user', 'u', '--password-file', '/nowhere', '--export', 'a=/tmp'], 12, /\/nowhere/],
+  [['--user', 'u', '--password-file', '/dev/null', '--export', 'a=/tmp'], 152, /1 to 31 bytes/],
+  [['--user', 'u', '--password-file', 'x', '--export', 'no-directory'], 144, /NAME=DIR/],
+  [
+    ['--user', 'u', '--password-file', 'x', '--export', 'a=/x', '--export', 'a=/y'],
+    144,
+    /one name/,
+  ],
+  [['--frobnicate'], 144, /frobnicate/],
+])('with %j it ends with %i', async (args, code, says) => {
+  const ended = await start(args).ended;
+  expect(ended.code).toBe(code);
+  expect(`${ended.stdout}${ended.stderr}`).toMatch(says);
+});
+
+test('sessions beyond the limit are refused in words', async () => {
+  const { child, ended } = start([
+    ...['--listen', '127.0.0.1:0', '--user', USER, '--password-file', workspace.file('password')],
+    ...['--export', `home=${workspace.file('data')}`, '--sessions-max', '1'],
+  ]);
+  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
+  const { address } = JSON.parse(String(line));
+  const first = await Dma.login(address);
+  const second = new Dma(address);
+  await expect(second.client.connectOpen()).rejects.toThrow('too many sessions');
+  first.client.close();
+  child.kill('SIGTERM');
+  await ended;
+});
