@@ -24,6 +24,7 @@ import {
   resultOf,
   type Tx,
 } from './adapters/image-rows.ts';
+import type { ImageDb } from './adapters/schema.ts';
 import { chooseLevel, type LevelChoice } from './core/level.ts';
 import { pathKey } from './core/policy.ts';
 import { expirationOf, RETENTION_LEVEL_MAX } from './core/retention.ts';
@@ -65,17 +66,25 @@ async function openImage(parts: Parts, request: OpenImageRequest) {
       `there is no retention level ${job.backup.retentionLevel}`,
     );
   }
-  const opened = await parts.store.transaction((tx) =>
-    answerOnce(
-      tx,
-      `OpenImage/${attemptKey(attempt)}`,
-      async (): Promise<Opened> => ({ image: await insertImage(parts, tx, attempt, request, job) }),
-    ),
-  );
-  if ('over' in opened) {
+  const image = await parts.store.transaction(async (tx) => {
+    const key = `OpenImage/${attemptKey(attempt)}`;
+    const opened = await answerOnce<ImageDb, Opened>(tx, key, async () => ({
+      image: await insertImage(parts, tx, attempt, request, job),
+    }));
+    // It was opened, and abandoned since: this is a repeat that comes too late.
+    if ('image' in opened && (await isThere(tx, opened.image.backupId))) return opened.image;
     throw new StatusError('staleGrant', `try ${attempt.try} of job ${attempt.jobId} is over`);
-  }
-  return { image: opened.image };
+  });
+  return { image };
+}
+
+async function isThere(tx: Tx, backupId: string): Promise<boolean> {
+  const found = await tx
+    .selectFrom('images')
+    .select('backup_id')
+    .where('backup_id', '=', backupId)
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 async function insertImage(
