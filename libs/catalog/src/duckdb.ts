@@ -60,10 +60,14 @@ export function asCatalogError(error: unknown, what: string): unknown {
       : 'fileReadFailed';
     return new StatusError(name, because, {}, { cause: error });
   }
-  if (/^Out of Memory Error/.test(message)) {
+  if (isOutOfMemory(error)) {
     return new StatusError('systemCallFailed', because, {}, { cause: error });
   }
   return error;
+}
+
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Out of Memory Error');
 }
 
 function inMiB(sizeBytes: number): string {

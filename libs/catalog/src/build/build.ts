@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { StatusError } from '@tapestry/status';
-import { asCatalogError, openEngine } from '../duckdb.ts';
+import { asCatalogError, isOutOfMemory, openEngine } from '../duckdb.ts';
 import { normalizePath } from '../path-text.ts';
 import { type JoinFindings, joinHistory, LOST_NAME, writeFileList } from './join.ts';
 import type { BuildProgress, BuildRequest, BuildResult } from './request.ts';
@@ -16,8 +16,9 @@ import { type Staged, stageSpool } from './staging.ts';
 
 export const MEMORY_LIMIT_DEFAULT_BYTES = 512 * 1024 * 1024;
 /** What the process needs beside DuckDB's own accounting: the runtime, the library, buffers in flight. */
-const MEMORY_OUTSIDE_BYTES = 200 * 1024 * 1024;
+const MEMORY_OUTSIDE_BYTES = 320 * 1024 * 1024;
 const ENGINE_MEMORY_MIN_BYTES = 128 * 1024 * 1024;
+const MEMORY_FACTOR_MAX = 4;
 const THREADS_DEFAULT = 2;
 const PROGRESS_EVERY_MS = 500;
 
@@ -42,10 +43,10 @@ export async function buildFileList(
   try {
     const staged = await stage({ ...request, prefix }, workFolder, onProgress);
     const listPath = join(workFolder, 'list.parquet');
-    const findings = await joinAndWrite({ ...request, prefix }, staged, listPath, onProgress);
+    const findings = await joinInMemory({ ...request, prefix }, staged, listPath, onProgress);
     return await publish(request.outPath, listPath, {
       ...findings.totals,
-      warnings: warningsOf(staged, findings),
+      warnings: warningsOf(request, staged, findings),
       onProgress,
     });
   } catch (error) {
@@ -85,15 +86,54 @@ interface Totals {
   readonly bytes: bigint;
 }
 
-async function joinAndWrite(
+interface Joined extends JoinFindings {
+  readonly totals: Totals;
+  readonly engineMemoryBytes: number;
+}
+
+/**
+ * A join that DuckDB cannot do in the memory it was given is done again with more: a file list that needs twice
+ * the memory is better than a backup that nobody can restore from.
+ */
+async function joinInMemory(
   request: BuildRequest,
   staged: Staged,
   listPath: string,
   onProgress: (progress: BuildProgress) => void,
-): Promise<JoinFindings & { totals: Totals }> {
+): Promise<Joined> {
+  for (let factor = 1; ; factor *= 2) {
+    const engineMemoryBytes = engineMemoryOf(request) * factor;
+    try {
+      const joined = await joinAndWrite(request, staged, {
+        listPath,
+        engineMemoryBytes,
+        onProgress,
+      });
+      return { ...joined, engineMemoryBytes };
+    } catch (error) {
+      if (factor >= MEMORY_FACTOR_MAX || !isOutOfMemory(error)) throw error;
+      await rm(listPath, { force: true });
+    }
+  }
+}
+
+function engineMemoryOf(request: BuildRequest): number {
   const limitBytes = request.memoryLimitBytes ?? MEMORY_LIMIT_DEFAULT_BYTES;
+  return Math.max(ENGINE_MEMORY_MIN_BYTES, limitBytes - MEMORY_OUTSIDE_BYTES);
+}
+
+async function joinAndWrite(
+  request: BuildRequest,
+  staged: Staged,
+  options: {
+    listPath: string;
+    engineMemoryBytes: number;
+    onProgress: (progress: BuildProgress) => void;
+  },
+): Promise<JoinFindings & { totals: Totals }> {
+  const { listPath, onProgress } = options;
   const engine = await openEngine({
-    memoryLimitBytes: Math.max(ENGINE_MEMORY_MIN_BYTES, limitBytes - MEMORY_OUTSIDE_BYTES),
+    memoryLimitBytes: options.engineMemoryBytes,
     threads: request.threads ?? THREADS_DEFAULT,
     spillFolder: join(dirname(listPath), 'spill'),
     spillLimitBytes: request.spillLimitBytes ?? 0,
@@ -158,8 +198,12 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-function warningsOf(staged: Staged, findings: JoinFindings): string[] {
+function warningsOf(request: BuildRequest, staged: Staged, findings: Joined): string[] {
   const warnings: string[] = [];
+  if (findings.engineMemoryBytes > engineMemoryOf(request)) {
+    const size = Math.round(findings.engineMemoryBytes / 1024 / 1024);
+    warnings.push(`the join needed more memory than its limit: ${size} MiB for its engine`);
+  }
   if (!staged.end.complete) {
     warnings.push(`the spool was not closed; ${staged.end.tornBytes} torn bytes were left out`);
   }

@@ -8,7 +8,11 @@ export interface BuildRequest {
   readonly outPath: string;
   /** What the paths of this image are joined to, as the user sees them, e.g. `/vol1`. '/' for none. */
   readonly prefix: PathText;
-  /** Upper bound for the whole child process; the rest is spilled to disk beside `outPath`. Default 512 MiB. */
+  /**
+   * Memory that the whole child process should stay below; the rest is spilled to disk beside `outPath`. Default
+   * 512 MiB: enough for some ten million entries. A build that cannot be done so tries again with up to four times
+   * as much for its engine, and says so in a warning.
+   */
   readonly memoryLimitBytes?: number;
   /** Upper bound for what is spilled. Default: 90 % of the free space. */
   readonly spillLimitBytes?: number;

@@ -124,6 +124,7 @@ test('a listing stops at its depth and at its pattern', async () => {
     paths((await reader.list([ref], dir, options)).entries);
   expect(await list('/a', { depth: 2 })).toEqual(['/a/b', '/a/b/c', '/a/b/e.txt', '/a/f.TXT']);
   expect(await list('/', { depth: 1 })).toEqual(['/a', '/ab']);
+  expect(await list('/', { afterPath: '/a/b/e.txt' })).toEqual(['/a/f.TXT', '/ab', '/ab/g.txt']);
   expect(await list('/', { depth: 2 })).toEqual(['/a', '/a/b', '/a/f.TXT', '/ab', '/ab/g.txt']);
   expect(await list('/a', { namePattern: '*.txt' })).toEqual(['/a/b/c/d.txt', '/a/b/e.txt']);
   expect(await list('/a/f.TXT', {})).toEqual([]);

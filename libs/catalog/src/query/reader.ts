@@ -3,7 +3,7 @@
 
 import { StatusError } from '@tapestry/status';
 import { normalizePath, type PathText } from '../path-text.ts';
-import { decodeCursor, rangeBelow } from './cursor.ts';
+import { type Cursor, decodeCursor, rangeBelow } from './cursor.ts';
 import { type ListFacts, ListFactsCache } from './list-facts.ts';
 import { patternToRegex } from './pattern.ts';
 import { QueryEngine } from './query-engine.ts';
@@ -172,7 +172,7 @@ export class FileListReader {
       refs,
       facts: await Promise.all(refs.map((ref) => this.#facts.of(ref))),
       range: rangeBelow(base),
-      after: options.after === undefined ? undefined : decodeCursor(options.after),
+      after: cursorOf(options),
       limit: checkedLimit(options.limit, 1),
       merge: options.merge ?? 'all',
       params: {},
@@ -199,6 +199,11 @@ export class FileListReader {
       }),
     );
   }
+}
+
+function cursorOf({ after, afterPath }: PageOptions): Cursor | undefined {
+  if (after !== undefined) return decodeCursor(after);
+  return afterPath === undefined ? undefined : { path: afterPath, list: Number.POSITIVE_INFINITY };
 }
 
 function shownOf(options: PageOptions): string {

@@ -34,6 +34,8 @@ export interface PageOptions {
   readonly limit?: number;
   /** The `next` of the page before. */
   readonly after?: string | undefined;
+  /** Instead of `after`: only paths behind this one, in all lists. */
+  readonly afterPath?: PathText | undefined;
   /**
    * With several lists: `all` gives one entry a list (default); `newest` gives each path once, from the last
    * list (in the order they are given) that saved it.
