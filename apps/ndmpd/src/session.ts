@@ -31,12 +31,12 @@ import {
   VERSION_MAX,
   XdrReader,
 } from '@tapestry/ndmp';
-import type { WorkerReport } from './adapters/data-protocol.ts';
 import { DataService } from './adapters/data-service.ts';
 import type { DumpDates } from './adapters/dump-dates.ts';
 import { answer } from './adapters/host-answers.ts';
 import type { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
+import type { WorkerReport } from './core/data-protocol.ts';
 import { type DumpDate, planOperation } from './core/operation-plan.ts';
 
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;

@@ -130,11 +130,13 @@ describe.skipIf(unavailable !== undefined)('NDMJOB as data server', () => {
 describe.skipIf(unavailable !== undefined)('NDMJOB as DMA of ndmpd', () => {
   const workspace = makeWorkspace();
   const source = workspace.file('source');
+  const spare = workspace.file('spare');
   let server: { address: string; close(): Promise<void> };
 
   beforeAll(async () => {
     makeSampleTree(source);
-    server = await startServer(workspace, { home: source }, ['--allow-text-auth']);
+    mkdirSync(spare);
+    server = await startServer(workspace, { home: source, spare }, ['--allow-text-auth']);
   });
 
   afterAll(async () => {
@@ -167,5 +169,32 @@ describe.skipIf(unavailable !== undefined)('NDMJOB as DMA of ndmpd', () => {
     const listed = execFileSync('tar', ['-tf', '-'], { input: await image, maxBuffer: 1 << 26 });
     expect(listed.toString()).toContain('docs/readme.txt');
     expect(readFileSync(index, 'latin1')).toMatch(/DHf \/docs\/readme.txt UNIX .*@\d+/);
+  });
+
+  test('three ways: it moves our stream to its tape and back, whole and by direct access', async () => {
+    const peer = await startNdmjob({ dir: workspace.file('tape-host') });
+    try {
+      const tapeHost = `${peer.address}/4m,${NDMJOB_USER},${NDMJOB_PASSWORD}`;
+      const tape = ['-T', tapeHost, '-f', peer.tape, '-m', 'T1'];
+      await runNdmjob(['-v', '-o', 'init-labels', ...tape], 50_000);
+      const job = async (...args: string[]): Promise<void> => {
+        const text = await runNdmjob(
+          ['-v', '-D', agent('4m'), ...tape, '-B', 'tar', ...args],
+          50_000,
+        );
+        expect(text).toContain('"Operation complete"');
+        expect(text).not.toMatch(/ended in failure|ended questionably|but had problems/);
+      };
+      const index = workspace.file('three-way-index');
+      await job('-c', '-C', '/home', '-I', index);
+      const saved = ['-J', index, '-E', 'DR_ALIGN=10240']; // its mover serves whole records
+      await job('-x', ...saved, '-E', 'DIRECT=n', '-C', '/spare/whole', '/docs');
+      await job('-x', ...saved, '-E', 'DIRECT=y', '-C', '/spare/direct', '/data/random.bin');
+      expect(readFileSync(`${spare}/whole/docs/readme.txt`, 'utf8')).toBe('hello\n');
+      const random = readFileSync(`${spare}/direct/data/random.bin`);
+      expect(random.equals(readFileSync(`${source}/data/random.bin`))).toBe(true);
+    } finally {
+      await peer.stop();
+    }
   });
 });

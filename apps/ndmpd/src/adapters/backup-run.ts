@@ -12,10 +12,10 @@ import {
   readlinkSync,
 } from 'node:fs';
 import { textFromBytes } from '@tapestry/ndmp';
+import type { BackupOrder } from '../core/data-protocol.ts';
 import { changedSince, type EntryType, historyStat, memberOf, typeOf } from '../core/entry.ts';
 import { END_OF_ARCHIVE, encodeMember, type Member } from '../core/tar-encode.ts';
 import { AttributeHelper, type Xattr } from './attribute-helper.ts';
-import type { BackupOrder } from './data-protocol.ts';
 import {
   closeDirectory,
   type Directory,

@@ -3,7 +3,7 @@
 
 import type { Worker } from 'node:worker_threads';
 import { DATA_HALT } from '@tapestry/ndmp';
-import type { WorkerCommand, WorkerReport } from './data-protocol.ts';
+import type { WorkerCommand, WorkerReport } from '../core/data-protocol.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 export class DataService {

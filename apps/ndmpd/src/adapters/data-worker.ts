@@ -5,6 +5,7 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DATA_HALT, type Pval, type TcpEndpoint } from '@tapestry/ndmp';
+import type { BackupOrder, RecoverOrder, WorkerCommand } from '../core/data-protocol.ts';
 import {
   FILES_FAILED_VARIABLE,
   FORMAT,
@@ -12,7 +13,6 @@ import {
   IMAGE_BYTES_VARIABLE,
 } from '../core/operation-env.ts';
 import { BackupRun, RootError } from './backup-run.ts';
-import type { BackupOrder, RecoverOrder, WorkerCommand } from './data-protocol.ts';
 import { postImageHistory } from './history-run.ts';
 import { RecoverRun } from './recover-run.ts';
 import { Reporter } from './reporter.ts';

@@ -1,11 +1,11 @@
 // DATA_START_RECOVER_FILEHIST: reads an image and posts its history by path, writing nothing.
 
 import { FILE_TYPE, U32_MAX } from '@tapestry/ndmp';
+import type { RecoverOrder } from '../core/data-protocol.ts';
 import { splitPath } from '../core/export-path.ts';
 import { Selection } from '../core/selection.ts';
 import type { DecodedMember } from '../core/tar-decode.ts';
 import type { MemberType } from '../core/tar-encode.ts';
-import type { RecoverOrder } from './data-protocol.ts';
 import { MemberReader } from './member-reader.ts';
 import type { Reporter } from './reporter.ts';
 import type { StreamSource } from './stream-source.ts';

@@ -12,12 +12,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { RECOVERY_STATUS, textFromBytes } from '@tapestry/ndmp';
+import type { RecoverOrder } from '../core/data-protocol.ts';
 import { type ExportPath, showPath, splitPath, startsWith } from '../core/export-path.ts';
 import { recoveryStatusOf, runEnd } from '../core/recovery-status.ts';
 import { Selection, type Wanted } from '../core/selection.ts';
 import type { DecodedMember } from '../core/tar-decode.ts';
 import { AttributeHelper } from './attribute-helper.ts';
-import type { RecoverOrder } from './data-protocol.ts';
 import { errorCode } from './directory.ts';
 import { MemberReader } from './member-reader.ts';
 import { nodeMode } from './node-mode.ts';
@@ -265,7 +265,8 @@ export class RecoverRun {
         first.set(key, made ?? orphan.target);
       } catch (error) {
         if (!isAboutOneObject(error) && !(error instanceof StreamEndError)) throw error;
-        this.#failed(orphan.wanted, showPath(orphan.target), error);
+        const label = `${showPath(orphan.target)}, a link to ${textFromBytes(orphan.linkTarget)},`;
+        this.#failed(orphan.wanted, label, error);
       }
     }
   }

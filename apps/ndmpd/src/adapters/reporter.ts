@@ -9,7 +9,7 @@ import {
   type HistoryNode,
   LOG_TYPE,
 } from '@tapestry/ndmp';
-import type { WorkerReport } from './data-protocol.ts';
+import type { WorkerReport } from '../core/data-protocol.ts';
 
 const POSTS_IN_FLIGHT_MAX = 64;
 const BATCH_BYTES = 32 * 1024;

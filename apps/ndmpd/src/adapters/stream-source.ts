@@ -98,7 +98,9 @@ export class StreamSource {
       return;
     }
     if (!Number.isFinite(this.#rangeEnd)) {
-      throw new StreamEndError('the image cannot be read again from an earlier place');
+      throw new StreamEndError(
+        'the image cannot be read again: its length is not in the environment',
+      );
     }
     await this.skip(Math.max(0, this.#rangeEnd - this.#position));
     this.#position = offset;

@@ -2,7 +2,7 @@
 // as facts; the clock's answer comes in as nowNs.
 
 import { DATA_OPERATION, type NameEntry, NDMP_ERROR, type Pval } from '@tapestry/ndmp';
-import type { BackupOrder, RecoverOrder } from '../adapters/data-protocol.ts';
+import type { BackupOrder, RecoverOrder } from './data-protocol.ts';
 import { type Export, showPath } from './export-path.ts';
 import {
   type BackupBase,

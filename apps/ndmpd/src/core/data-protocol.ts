@@ -2,7 +2,7 @@
 // files; the session owns the control connection. A shared counter carries the bytes moved.
 
 import type { HistoryKind, NameEntry, Pval, TcpEndpoint } from '@tapestry/ndmp';
-import type { HistoryForm } from '../core/operation-env.ts';
+import type { HistoryForm } from './operation-env.ts';
 
 export interface BackupOrder {
   readonly type: 'backup';
