@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { globSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { describe } from './generate/describe.ts';
+import { bareMessages, describe, loadTree } from './generate/describe.ts';
 import { renderServices } from './generate/services.ts';
 import { renderTypes } from './generate/types.ts';
 
@@ -20,21 +20,33 @@ const protos = globSync('tapestry/**/*.proto', { cwd: protoDir })
 
 mkdirSync(staging, { recursive: true });
 try {
+  const tree = loadTree(protoDir, protos);
+  const bare = join(staging, 'messages.json');
+  writeFileSync(bare, JSON.stringify(bareMessages(tree)));
   const require = createRequire(import.meta.url);
   const pbjs = join(require.resolve('protobufjs-cli/package.json'), '..', 'bin', 'pbjs');
   execFileSync(
     process.execPath,
     [
       pbjs,
-      ...['-t', 'static-module', '-w', 'esm', '--force-long', '--no-verify', '--no-delimited'],
+      ...[
+        '-t',
+        'static-module',
+        '-w',
+        'esm',
+        '--force-long',
+        '--no-verify',
+        '--no-delimited',
+        '--no-create',
+      ],
       // Comments would double what each daemon holds in memory.
       ...['--no-service', '--no-comments'],
-      ...['-p', protoDir, '-o', join(staging, 'messages.js')],
-      ...protos,
+      ...['-o', join(staging, 'messages.js'), bare],
     ],
     { stdio: ['ignore', 'inherit', 'inherit'] },
   );
-  const contracts = describe(protoDir, protos);
+  rmSync(bare);
+  const contracts = describe(tree);
   writeFileSync(
     join(staging, 'messages.d.ts'),
     'export const tapestry: Readonly<Record<string, unknown>>;\n',

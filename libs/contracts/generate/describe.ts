@@ -61,7 +61,8 @@ const SCALARS: Readonly<Record<string, string>> = {
   uint64: 'bigint',
 };
 
-export function describe(root: string, files: readonly string[]): Contracts {
+/** Reads the files by reflection; options and all. */
+export function loadTree(root: string, files: readonly string[]): protobuf.Root {
   const tree = new protobuf.Root();
   const bundled = join(createRequire(import.meta.url).resolve('protobufjs/package.json'), '..');
   tree.resolvePath = (_origin, target) => {
@@ -70,6 +71,29 @@ export function describe(root: string, files: readonly string[]): Contracts {
   };
   tree.loadSync([...files], { alternateCommentMode: true, keepCase: false });
   tree.resolveAll();
+  return tree;
+}
+
+/** The messages alone, as protobufjs's JSON: without options and what they drag in, a third of the code. */
+export function bareMessages(tree: protobuf.Root): object {
+  return strip({ nested: { tapestry: tree.lookup('tapestry')!.toJSON() } }) as object;
+}
+
+function strip(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(strip);
+  if (typeof value !== 'object' || value === null) return value;
+  const kept = Object.entries(value).filter(
+    ([key, part]) =>
+      key !== 'options' && !(isObject(part) && ('extend' in part || 'methods' in part)),
+  );
+  return Object.fromEntries(kept.map(([key, part]) => [key, strip(part)]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+export function describe(tree: protobuf.Root): Contracts {
   const found = { messages: [], enums: [], services: [], events: [] } as {
     -readonly [K in keyof Contracts]: Contracts[K][number][];
   };

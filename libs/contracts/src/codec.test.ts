@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { expect, test } from 'vitest';
-import { describe } from '../generate/describe.ts';
+import { describe, loadTree } from '../generate/describe.ts';
 import { codec, type MessageName } from './codec.ts';
 
 const protoDir = join(import.meta.dirname, '../proto');
 const contracts = describe(
-  protoDir,
-  globSync('tapestry/**/*.proto', { cwd: protoDir }).map((name) => join(protoDir, name)),
+  loadTree(
+    protoDir,
+    globSync('tapestry/**/*.proto', { cwd: protoDir }).map((name) => join(protoDir, name)),
+  ),
 );
 
 test('a 64-bit number above 2^53 survives in every field that can hold one', () => {
