@@ -11,9 +11,11 @@ const folders = ['apps', 'libs'].flatMap((parent) =>
     .map((name) => ({ name, folder: join(parent, name) })),
 );
 
+const single = ['tools', 'deploy'].map((name) => ({ name, folder: name }));
+
 export default defineConfig({
   test: {
-    projects: [...folders, { name: 'tools', folder: 'tools' }].map(({ name, folder }) => ({
+    projects: [...folders, ...single].map(({ name, folder }) => ({
       test: {
         name,
         root: join(root, folder),

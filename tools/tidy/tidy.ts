@@ -57,7 +57,7 @@ function findProjects(root: string): Project[] {
       ? readdirSync(join(root, parent)).map((name) => join(root, parent, name))
       : [],
   );
-  return [...folders, join(root, 'tools')]
+  return [...folders, join(root, 'deploy'), join(root, 'tools')]
     .filter((dir) => existsSync(join(dir, 'package.json')))
     .map((dir) => {
       const pack = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as {
