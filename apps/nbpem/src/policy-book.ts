@@ -99,9 +99,8 @@ export class PolicyBook {
       images.push(...page.images);
       if (!page.more || page.images.length === 0) return images;
       const oldestS = BigInt(Math.min(...page.images.map((image) => Number(image.backupTimeS))));
-      // Pages go back in time; one that does not would go on for ever.
-      if (endS !== 0n && oldestS >= endS) return images;
-      endS = oldestS - 1n;
+      // The oldest second again: others of it may be on the next page. Only where that got nowhere, the one before.
+      endS = endS === 0n || oldestS < endS ? oldestS : endS - 1n;
     }
   }
 }

@@ -48,9 +48,9 @@ function showPhase(job: Job): PhaseShown {
   const waiting = isBackup(job) ? 'JOB_STATE_QUEUED' : 'JOB_STATE_ACTIVE';
   switch (phase.name) {
     case 'queued':
-      return view(waiting, 'requesting resources', 3, phase.reason);
+      return view(waiting, 'queued', 3, phase.reason);
     case 'opening':
-      return view('JOB_STATE_ACTIVE', 'opening image', 4);
+      return view('JOB_STATE_ACTIVE', 'opening', 4);
     case 'starting':
       return view('JOB_STATE_ACTIVE', 'starting', 5);
     case 'running':
@@ -60,7 +60,7 @@ function showPhase(job: Job): PhaseShown {
     case 'closing':
       return view('JOB_STATE_ACTIVE', operationOf(phase), 9, detailsOf(phase));
     case 'resting':
-      return view('JOB_STATE_REQUEUED', 'waiting for retry', 2, 'waiting for retry');
+      return view('JOB_STATE_REQUEUED', 'waiting', 2, 'waiting for retry');
     case 'done':
       return view('JOB_STATE_DONE', '', 10);
   }
@@ -73,8 +73,8 @@ function view(state: JobState, operation: string, flowStep: number, details = ''
 type Closing = Extract<Phase, { name: 'closing' }>;
 
 function operationOf(phase: Closing): string {
-  if (phase.waits.includes('validate')) return 'validating image';
-  return 'releasing resources';
+  if (phase.waits.includes('validate')) return 'validating';
+  return 'releasing';
 }
 
 function detailsOf({ waits }: Closing): string {

@@ -4,7 +4,7 @@ import { selectionsOf } from './selections.ts';
 test('variables hold for the paths after them, until they are unset', () => {
   const includes = [
     ...['SET HIST=F', 'SET EXCLUDE = *.tmp,core', '/vol/a', 'NEW_STREAM', 'UNSET HIST', '/vol/b'],
-    ...['UNSET_ALL', ' /vol/c d '],
+    ...['UNSET_ALL', ' /vol/c d/ ', '/'],
   ];
   const hist = { name: 'HIST', value: 'F' };
   const exclude = { name: 'EXCLUDE', value: '*.tmp,core' };
@@ -12,6 +12,7 @@ test('variables hold for the paths after them, until they are unset', () => {
     { path: '/vol/a', env: [hist, exclude] },
     { path: '/vol/b', env: [exclude] },
     { path: '/vol/c d', env: [] },
+    { path: '/', env: [] },
   ]);
 });
 

@@ -25,7 +25,8 @@ export function selectionsOf(includes: readonly string[]): Selection[] {
     if (line.startsWith('/')) {
       checkPath(line);
       const set = [...env].map(([name, value]) => ({ name, value }));
-      selections.push({ path: line, env: set });
+      // As bpdbm spells it: the image must be found again under the path of its job.
+      selections.push({ path: line.replace(/(?<=.)\/+$/, ''), env: set });
       continue;
     }
     applyDirective(line, env);
