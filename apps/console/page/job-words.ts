@@ -17,10 +17,21 @@ export type Look =
 
 const MOVING = new Set(['writing', 'reading', 'ending']);
 
+/** nbjm's longer words, cut to what fits a cell; others are shown as they are. */
+const OPERATIONS: Readonly<Record<string, string>> = {
+  'requesting resources': 'Waiting',
+  'opening image': 'Opening',
+  'validating image': 'Validating',
+  'releasing resources': 'Releasing',
+};
+
 /** The shape and colour of a state. */
 export function lookOf(job: Job): Look {
   if (job.outcome === 'queued') return job.reason === '' ? 'queued' : 'waiting';
-  if (job.outcome === 'active') return MOVING.has(job.operation) ? 'moving' : 'preparing';
+  if (job.outcome === 'active') {
+    if (job.operation === 'requesting resources') return 'waiting';
+    return MOVING.has(job.operation) ? 'moving' : 'preparing';
+  }
   return job.outcome;
 }
 
@@ -31,7 +42,7 @@ export function stateWords(job: Job): string {
     case 'queued':
       return job.reason === '' ? 'Queued' : 'Waiting';
     case 'active':
-      return job.operation === '' ? 'Active' : capital(job.operation);
+      return OPERATIONS[job.operation] ?? (capital(job.operation) || 'Active');
     case 'requeued':
       return job.retryAtMs === null
         ? 'Waits to retry'

@@ -112,10 +112,15 @@ async function playBpjobd(bus: Bus): Promise<Archive> {
       ...pageOf(rows, sorted(), request),
       ...{ sequence, summary: summaryOf(rows) },
     }),
-    GetJob: async ({ jobId }) => {
+    GetJob: async ({ jobId, afterLine }) => {
       const job = rows.get(jobId);
       if (job === undefined) throw new StatusError('jobMissing', `there is no job ${jobId}`);
-      return { job, tries: tries.get(jobId) ?? [], lines: lines.get(jobId) ?? [], sequence };
+      return {
+        job,
+        tries: tries.get(jobId) ?? [],
+        lines: linesAfter(lines.get(jobId) ?? [], afterLine),
+        sequence,
+      };
     },
   });
   return {
@@ -169,6 +174,14 @@ function pageOf(
     found.push(row);
   }
   return { jobs: found, more: false };
+}
+
+/** In parts, as bpjobd does. */
+function linesAfter(
+  lines: readonly Partial<DetailLine>[],
+  after: bigint,
+): readonly Partial<DetailLine>[] {
+  return lines.filter(({ number }) => number! > after).slice(0, 50);
 }
 
 function summaryOf(rows: ReadonlyMap<bigint, Row>): Record<string, bigint> {

@@ -195,11 +195,25 @@ function endEdges(): FlowEdge[] {
   ];
 }
 
-/** A failed job stopped in its step; a good one went through all. */
+const LAST_STEP = 10;
+
+/**
+ * The step a job is in. One that failed has gone through its end as well, so its row says 10: where it stopped is
+ * then read from what it had got so far.
+ */
+export function stepOf(job: Job): number {
+  if (job.outcome !== 'failed' || job.flowStep < LAST_STEP - 1) return job.flowStep;
+  if (job.bytes > 0) return 8;
+  if (job.mediaId !== '') return 6;
+  return job.startedMs === null ? 3 : 5;
+}
+
+/** A good job went through all steps. */
 export function stateOfStep(job: Job, step: number): StepState {
   if (job.outcome === 'successful' || job.outcome === 'partial') return 'done';
-  if (step < job.flowStep) return 'done';
-  if (step > job.flowStep) return 'ahead';
+  const current = stepOf(job);
+  if (step < current) return 'done';
+  if (step > current) return 'ahead';
   return job.outcome === 'failed' ? 'failed' : 'current';
 }
 
@@ -230,8 +244,9 @@ export function stepWords(job: Job): string {
   };
   if (job.outcome === 'successful') return 'All ten steps are done.';
   if (job.outcome === 'partial') return 'All ten steps are done, some files are missing.';
-  const words = steps[job.flowStep];
+  const current = stepOf(job);
+  const words = steps[current];
   if (words === undefined) return '';
-  if (job.outcome === 'failed') return `Stopped in step ${job.flowStep} of 10: ${words}.`;
-  return `Step ${job.flowStep} of 10: ${words}.`;
+  if (job.outcome === 'failed') return `Stopped about step ${current} of 10: ${words}.`;
+  return `Step ${current} of 10: ${words}.`;
 }

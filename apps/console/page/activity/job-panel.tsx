@@ -2,12 +2,13 @@
 // request.
 
 import { Button, CloseButton, Loader } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { api, type Job, type JobDetail, type Try, unwrap } from '../api.ts';
 import { cancellable, elapsedMs } from '../job-words.ts';
 import { useNow } from '../live/clock.ts';
 import { useLive } from '../live/live.tsx';
+import { isNewer, parsePosition } from '../live/stream.ts';
 import { ProblemBox } from '../parts/notices.tsx';
 import { Mark, StateMark } from '../parts/state-mark.tsx';
 import { Ago } from '../parts/time.tsx';
@@ -33,9 +34,13 @@ export interface JobPanelProps {
 }
 
 export function JobPanel({ jobId, onClose }: JobPanelProps): ReactNode {
+  const queries = useQueryClient();
   const query = useQuery({
     queryKey: ['job', jobId],
-    queryFn: () => unwrap(api.GET('/api/jobs/{jobId}', { params: { path: { jobId } } })),
+    queryFn: async () => {
+      const fresh = await unwrap(api.GET('/api/jobs/{jobId}', { params: { path: { jobId } } }));
+      return newerOf(queries.getQueryData<JobDetail>(['job', jobId]), fresh);
+    },
   });
   const { data } = query;
   const { series } = useLive();
@@ -61,6 +66,16 @@ export function JobPanel({ jobId, onClose }: JobPanelProps): ReactNode {
       </div>
     </aside>
   );
+}
+
+/** The stream may have told more than an answer that was under way. */
+function newerOf(streamed: JobDetail | undefined, fresh: JobDetail): JobDetail {
+  if (streamed === undefined) return fresh;
+  const ahead = isNewer(parsePosition(streamed.cursor), parsePosition(fresh.cursor));
+  if (!ahead) return fresh;
+  const known = fresh.lines.at(-1)?.number ?? 0;
+  const lines = [...fresh.lines, ...streamed.lines.filter(({ number }) => number > known)];
+  return { ...fresh, job: streamed.job, cursor: streamed.cursor, lines };
 }
 
 function PanelHead({
@@ -116,7 +131,7 @@ function Verdict({ job }: { readonly job: Job }): ReactNode {
       <div className="notice" data-kind={job.outcome === 'failed' ? 'problem' : 'warning'}>
         <p className="notice-title">
           {job.outcome === 'failed' ? 'Failed' : 'Done in part'} with status {job.status}:{' '}
-          {job.statusText || 'no text'}.
+          {sentence(job.statusText)}
         </p>
       </div>
     );
@@ -125,7 +140,7 @@ function Verdict({ job }: { readonly job: Job }): ReactNode {
     return (
       <div className="notice" data-kind="warning">
         <p className="notice-title">
-          Try {job.try} ended with status {job.status ?? '–'}: {job.statusText || 'no text'}.
+          Try {job.try} ended with status {job.status ?? '–'}: {sentence(job.statusText)}
         </p>
         <p>
           {job.retryAtMs === null ? (
@@ -151,6 +166,11 @@ function Verdict({ job }: { readonly job: Job }): ReactNode {
     );
   }
   return null;
+}
+
+/** A status text as the end of a sentence; daemons end theirs with a full stop or not. */
+function sentence(text: string): string {
+  return `${text.trim().replace(/\.$/, '') || 'no text'}.`;
 }
 
 function Facts({ job }: { readonly job: Job }): ReactNode {

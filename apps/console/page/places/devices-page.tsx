@@ -52,7 +52,9 @@ function Unknown({ unknown }: Pick<Devices, 'unknown'>): ReactNode {
         </p>
         <p>
           {reason} It comes back when its host confirms that it is idle, or when you vouch for it:{' '}
-          <code>nbrbutil -releaseUnknown {name}</code>
+          <code>
+            {kind === 'drive' ? 'nbrbutil -releaseDrive' : 'nbrbutil -releaseMedia'} {name}
+          </code>
         </p>
       </div>
     </div>

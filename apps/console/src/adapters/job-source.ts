@@ -2,7 +2,7 @@
 // answer may hold fewer rows than asked and still name a next page.
 
 import type { Bus } from '@tapestry/bus';
-import type { JobState } from '@tapestry/contracts';
+import type { DetailLine, GetJobReply, JobState } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { type JobFilter, matchesFilter } from '../core/job-filter.ts';
 import { integer, toApiCounts, toApiJob } from '../core/job-form.ts';
@@ -76,4 +76,23 @@ export async function listJobs(bus: Bus, query: JobQuery): Promise<JobRows> {
   }
   if (first === null) throw new StatusError('systemError', 'no page was read');
   return { jobs, next: before, ...first };
+}
+
+/** Beyond it the newest lines of a job are left out: bpdbjobs shows them. */
+const LINES_MAX = 20_000;
+/** bpjobd answers with fewer only when there are no more. */
+const LINES_PART_MIN = 20;
+
+/** A job with all its lines, which come in parts. Error: 805. */
+export async function readJob(bus: Bus, jobId: number): Promise<GetJobReply> {
+  const client = bus.client('bpjobd');
+  const reply = await client.GetJob({ jobId: BigInt(jobId) });
+  const lines: DetailLine[] = [...reply.lines];
+  let part = reply.lines;
+  while (part.length >= LINES_PART_MIN && lines.length < LINES_MAX) {
+    const afterLine = part.at(-1)!.number;
+    part = (await client.GetJob({ jobId: BigInt(jobId), afterLine })).lines;
+    lines.push(...part.filter(({ number }) => number > afterLine));
+  }
+  return { ...reply, lines };
 }

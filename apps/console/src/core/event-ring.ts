@@ -56,7 +56,7 @@ export function formatCursor(epoch: number, sequence: number): string {
 
 /** What a reader that has seen everything up to `cursor` still lacks; null when it must fetch again. */
 export function resumeFrom<T>(ring: Ring<T>, cursor: string): readonly RingEvent<T>[] | null {
-  const [, epoch, sequence] = /^(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? [];
+  const [, epoch, sequence] = /^(\d{1,16})\.(\d{1,16})$/.exec(cursor) ?? [];
   if (epoch === undefined || Number(epoch) !== ring.epoch) return null;
   const seen = Number(sequence);
   // Nothing heard in this epoch yet: whatever comes next shows whether it follows.

@@ -3,7 +3,7 @@
 import { StatusError } from '@tapestry/status';
 import type { FastifyInstance } from 'fastify';
 import type { z } from 'zod';
-import { listJobs } from '../adapters/job-source.ts';
+import { listJobs, readJob } from '../adapters/job-source.ts';
 import type { ApiParts } from '../api.ts';
 import { integer, toApiJob, toApiLine, toApiTry } from '../core/job-form.ts';
 import {
@@ -53,7 +53,7 @@ export function addJobRoutes(app: FastifyInstance, parts: ApiParts): void {
     },
     async (request) => {
       const { jobId } = request.params as JobParams;
-      const reply = await bus.client('bpjobd').GetJob({ jobId: BigInt(jobId) });
+      const reply = await readJob(bus, jobId);
       if (reply.job === null) throw new StatusError('jobMissing', `there is no job ${jobId}`);
       return {
         job: toApiJob(reply.job),
