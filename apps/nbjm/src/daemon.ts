@@ -57,7 +57,11 @@ async function lead(
   const jobs = new Jobs({ gate, outbox, nowMs, stopDeadlineMs: settings.stopDeadlineMs });
   const runner = new EffectRunner<Database, Kinds>({
     ...{ store, gate, effects: outbox.effects, concurrencyMax: settings.commandsMax },
-    handlers: commandHandlers({ bus, db, jobs, sign: (spec) => signer.sign(spec) }),
+    handlers: commandHandlers({
+      ...{ bus, db, jobs, sign: (spec) => signer.sign(spec) },
+      tellLine: (attempt, key, text) =>
+        tellDetail(bus, { attempt, key, text, producer: 'nbjm', severity: 'warning' }),
+    }),
     onPermanentFailure: (tx, failure) => onPermanentFailure(jobs, tx, failure),
     isRetryable: (error, effect) => tryAgain(effect.kind, error.status, effect.tries),
     pollMs: 500,

@@ -23,17 +23,21 @@ export interface ReconcileParts {
   readonly doneKeepMs: number;
 }
 
+const NOT_YET_MS = 200;
+
 export function startReconciling(parts: ReconcileParts): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const loop = (async () => {
     while (!signal.aborted) {
+      const leads = parts.gate.leads();
       try {
-        if (parts.gate.leads()) await reconcile(parts, signal);
+        if (leads) await reconcile(parts, signal);
       } catch (error) {
         if (!signal.aborted) parts.log.warn({ err: asStatusError(error) }, 'could not reconcile');
       }
-      await pause(parts.everyMs, signal);
+      // The first round comes as soon as this instance leads.
+      await pause(leads ? parts.everyMs : Math.min(parts.everyMs, NOT_YET_MS), signal);
     }
   })();
   return {

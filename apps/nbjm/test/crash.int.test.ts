@@ -37,6 +37,15 @@ async function startProcess(): Promise<void> {
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  const attempt = { jobId: 0n, try: 1, step: 0 };
+  await eventually(
+    'an answer of nbjm',
+    async () => {
+      await world.asNbrb.ResourcesWaiting({ attempt, reason: '' });
+      return true;
+    },
+    60_000,
+  );
 }
 
 async function kill(): Promise<void> {
@@ -62,7 +71,7 @@ test('at each step: what was saved before a kill is sent after it, and the job c
   world.nbrb.answer({ RequestResources: async () => ({}) });
   world.bpcd.answer({ Start: never });
   await startProcess();
-  await world.nbrb.waitFor('RequestResources', { count: 2 });
+  await world.nbrb.waitFor('RequestResources', { count: 2, timeoutMs: 30_000 });
   expect((await world.asNbpem.SubmitJob({ key: 'k1', job })).jobId).toBe(jobId);
   const grant = world.grant(request, 'g1');
   await world.asNbrb.ResourcesGranted({ grant });
@@ -72,7 +81,7 @@ test('at each step: what was saved before a kill is sent after it, and the job c
   world.bpcd.answer({ Start: async () => ({}) });
   world.bpdbm.answer({ ValidateImage: never });
   await startProcess();
-  await world.bpcd.waitFor('Start', { count: 2 });
+  await world.bpcd.waitFor('Start', { count: 2, timeoutMs: 30_000 });
   const [first, second] = world.bpcd.requests('Start').map(({ runSpec }) => {
     return codec('RunSpec').decode(runSpec).grant?.grantId;
   });
@@ -92,4 +101,4 @@ test('at each step: what was saved before a kill is sent after it, and the job c
   await eventually('the verdict', () => world.nbpem.requests('TryEnded').length > 0);
   expect(world.bpdbm.requests('OpenImage')).toHaveLength(1);
   await kill();
-}, 60_000);
+}, 120_000);

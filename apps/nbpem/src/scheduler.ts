@@ -28,6 +28,8 @@ export interface SchedulerParts {
 }
 
 const TASKS_PER_TICK_MAX = 500;
+/** The first look comes as soon as this instance leads. */
+const NOT_YET_MS = 200;
 /** Owner of what nobody asked for: the scheduler runs as root in the field. */
 const OWNER = 'root';
 
@@ -98,14 +100,18 @@ export class Scheduler {
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
+      const leads = gate.leads();
       try {
-        if (gate.leads()) await this.tick();
+        if (leads) await this.tick();
       } catch (error) {
         log.warn({ err: asStatusError(error) }, 'schedules could not be looked at');
       }
       if (signal.aborted) return;
       const timer = new AbortController();
-      await Promise.race([woken, pause(tickMs, timer.signal)]);
+      await Promise.race([
+        woken,
+        pause(leads ? tickMs : Math.min(tickMs, NOT_YET_MS), timer.signal),
+      ]);
       timer.abort();
     }
   }

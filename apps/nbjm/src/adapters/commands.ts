@@ -2,7 +2,13 @@
 // longer wanted, because the job went on meanwhile, does nothing. Everything here may run twice.
 
 import type { Bus } from '@tapestry/bus';
-import { hostToken, type Init, type RunSpec, type StartRequest } from '@tapestry/contracts';
+import {
+  type Attempt,
+  hostToken,
+  type Init,
+  type RunSpec,
+  type StartRequest,
+} from '@tapestry/contracts';
 import { StatusError, toWire } from '@tapestry/status';
 import type { EffectHandlers, EffectTry, PermanentFailure } from '@tapestry/store';
 import type { Kysely, Transaction } from 'kysely';
@@ -19,6 +25,8 @@ export interface CommandParts {
   readonly db: Kysely<Database>;
   readonly jobs: Jobs;
   readonly sign: (spec: Init<RunSpec>) => StartRequest;
+  /** A warning among the job's details. */
+  readonly tellLine: (attempt: Attempt, key: string, text: string) => void;
 }
 
 type Phase<N extends Job['phase']['name']> = Extract<Job['phase'], { name: N }>;
@@ -31,7 +39,10 @@ export function commandHandlers(parts: CommandParts): EffectHandlers<Kinds> {
     requestResources: async ({ attempt }, { signal }) => {
       const job = await readJob(parts.db, attempt.jobId);
       if (job?.phase.name !== 'queued' || !sameAttempt(job, attempt)) return;
-      await nbrb.RequestResources(resourceRequest(job), { signal });
+      await telling(
+        (reason) => jobs.apply(attempt.jobId, { type: 'waiting', attempt, reason }),
+        nbrb.RequestResources(resourceRequest(job), { signal }),
+      );
     },
     withdrawRequest: async ({ attempt }, { signal }) => {
       await nbrb.WithdrawRequest({ attempt }, { signal });
@@ -60,6 +71,16 @@ export function commandHandlers(parts: CommandParts): EffectHandlers<Kinds> {
       await bus.publish('JobChanged', { job: row }, { id: `${row.jobId}/${row.version}` });
     },
   };
+}
+
+/** Shows why a command fails while it is tried again: the job's watcher must not have to guess. */
+async function telling(show: (why: string) => Promise<unknown>, work: Promise<unknown>) {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof StatusError && error.retryable) await show(error.detail);
+    throw error;
+  }
 }
 
 /** The job in this phase under this grant, or undefined when it went on. */
@@ -92,13 +113,16 @@ async function openImage(
 async function startRun(
   parts: CommandParts,
   payload: Kinds['startRun'],
-  { signal }: EffectTry,
+  { signal, tries }: EffectTry,
 ): Promise<void> {
   const waiting = await waitingJob(parts, payload, 'starting');
   if (waiting === undefined) return;
   const { job, phase } = waiting;
   const bpcd = parts.bus.client('bpcd', hostToken(phase.grant.mediaServer));
-  await bpcd.Start(parts.sign(runSpec(job, phase)), { signal });
+  await telling(
+    async (text) => parts.tellLine(payload.attempt, `start/${tries}`, `not started yet: ${text}`),
+    bpcd.Start(parts.sign(runSpec(job, phase)), { signal }),
+  );
   await parts.jobs.apply(job.id, { type: 'started', grantId: payload.grantId });
 }
 
