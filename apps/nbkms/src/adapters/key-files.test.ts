@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FIELD, FLAG } from '../core/container.ts';
 import { createKeyStore, type KeyOrigin, keyFilePaths, openKeyStore } from './key-files.ts';
 import {
   fingerprintOf,
