@@ -54,7 +54,8 @@ function hashOf(ticket: string): Buffer {
 /** Adds the route. Call it before the server listens; `parts` may come later, until then uploads get 503. */
 export function addUploadRoute(http: FastifyInstance, parts: () => Parts | undefined): void {
   // The body stays a stream: it goes to disk as it comes.
-  http.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null));
+  const types = ['application/vnd.apache.parquet', 'application/octet-stream'];
+  http.addContentTypeParser(types, (_request, _payload, done) => done(null));
   http.server.requestTimeout = UPLOAD_MS;
   http.put('/file-lists/:backupId', async (request, reply) => {
     const ready = parts();
