@@ -11,6 +11,7 @@ import {
   LOG_TYPE,
   NDMP_ERROR,
   U32_MAX,
+  U64_MAX,
 } from './constants.ts';
 import type { RequestName } from './messages.ts';
 import { replyWith } from './server-replies.ts';
@@ -23,7 +24,6 @@ import {
   type ServerFacts,
   type ServerState,
   type Step,
-  UNKNOWN_BYTES,
 } from './server-state.ts';
 import type { NameEntry, NdmpAddress, Pval } from './structures.ts';
 
@@ -109,7 +109,7 @@ function stateReply(data: DataMachine, facts: ServerFacts): Record<string, unkno
     state: data.state,
     haltReason: data.haltReason,
     bytesProcessed: data.state === DATA_STATE.idle ? 0n : facts.bytesProcessed(),
-    bytesRemain: UNKNOWN_BYTES,
+    bytesRemain: U64_MAX,
     timeRemain: U32_MAX,
     address: data.address,
     readOffset: data.readOffset,

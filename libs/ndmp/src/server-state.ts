@@ -1,7 +1,7 @@
 // The vocabulary of the server's state machine: what it knows of one connection, what may happen to
 // it, and what it wants done. All of it is data; a shell with sockets performs the effects.
 
-import { DATA_HALT, DATA_OPERATION, DATA_STATE, U64_MAX } from './constants.ts';
+import { DATA_HALT, DATA_OPERATION, DATA_STATE } from './constants.ts';
 import type { NdmpVersion, PostBody, PostName, RequestBody, RequestName } from './messages.ts';
 import type { NameEntry, NdmpAddress, Pval, TcpEndpoint } from './structures.ts';
 
@@ -99,5 +99,3 @@ export const INITIAL_SERVER: ServerState = {
   data: IDLE_DATA,
   owed: undefined,
 };
-
-export const UNKNOWN_BYTES = U64_MAX;

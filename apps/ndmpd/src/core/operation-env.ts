@@ -24,7 +24,6 @@ export type BackupBase =
   | { kind: 'level'; level: number };
 
 export interface RecoverRequest {
-  readonly root: readonly Buffer[] | undefined;
   readonly filesystem: string;
   readonly prefix: string;
   readonly direct: boolean;
@@ -103,7 +102,6 @@ export function parseRecoverEnv(env: readonly Pval[]): RecoverRequest | EnvError
   const imageBytes = lookUp(env, IMAGE_BYTES_VARIABLE);
   const align = Number(lookUp(env, 'DR_ALIGN') ?? '1');
   return {
-    root: undefined,
     filesystem,
     prefix: lookUp(env, 'PREFIX') ?? filesystem,
     direct: isTrue(lookUp(env, 'DIRECT'), false),
