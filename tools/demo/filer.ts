@@ -23,6 +23,8 @@ export interface FilerOptions {
   readonly dir: string;
   readonly exports: Readonly<Record<string, string>>;
   readonly port?: number;
+  /** The one it had before; a new one when left out. */
+  readonly password?: string;
   /** Goes on after this process has ended. */
   readonly detached?: boolean;
 }
@@ -32,7 +34,7 @@ const READY_MS = 20_000;
 export async function startFiler(options: FilerOptions): Promise<Filer> {
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
   const user = 'backup';
-  const password = randomBytes(12).toString('base64url');
+  const password = options.password ?? randomBytes(12).toString('base64url');
   const passwordFile = join(options.dir, 'filer-password');
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   const log = openSync(join(options.dir, 'ndmpd.log'), 'a');
