@@ -1,0 +1,72 @@
+// tpautoconf: logs in to an NDMP host through this machine's ndmpagent, and tells what it offers.
+
+import type { ProbeFact } from '@tapestry/contracts';
+import { type Context, command } from '../command.ts';
+import { usage } from '../option-table.ts';
+import { fields } from '../render/table.ts';
+
+const NDMP_PORT = 10_000;
+
+export const tpautoconf = command({
+  purpose: 'check the login of an NDMP host, or list what it offers',
+  synopsis: [
+    '-verify HOST | -probe HOST [-filer_user_id USER] [-filer_password_file FILE]',
+    '        [-filer_addr ADDRESS] [-filer_port PORT] [-host MEDIA_SERVER]',
+  ],
+  options: {
+    verify: { kind: 'word', value: 'HOST', help: 'log in, and tell who answers' },
+    probe: { kind: 'word', value: 'HOST', help: 'log in, and list devices and file systems' },
+    filer_user_id: { kind: 'word', value: 'USER', help: 'user (the one that tpconfig stored)' },
+    filer_password_file: {
+      kind: 'word',
+      value: 'FILE',
+      help: 'file with the password; else it is asked for, or read from standard input',
+    },
+    filer_addr: { kind: 'word', value: 'ADDRESS', help: 'address (as tpconfig stored it)' },
+    filer_port: { kind: 'number', value: 'PORT', help: 'port (as tpconfig stored it, else 10000)' },
+    host: { kind: 'word', value: 'HOST', help: 'media server that logs in (this machine)' },
+  },
+  example: 'tpautoconf -verify filer1 -filer_password_file /run/secrets/filer1',
+  async run({ options }, context) {
+    const name = options.verify ?? options.probe;
+    if (name === undefined) throw usage('-verify HOST or -probe HOST');
+    const stored = await storedHost(context, name);
+    const user = options.filer_user_id ?? stored?.user;
+    if (user === undefined) throw usage(`${name} is not configured: name its user, -filer_user_id`);
+    const password = await context.terminal.secret(
+      `Password of ${user} at ${name}: `,
+      options.filer_password_file,
+    );
+    const agent = await context.client('ndmpagent', options.host ?? (await context.host()));
+    const { facts } = await agent.Probe({
+      address: options.filer_addr ?? stored?.address ?? name,
+      port: options.filer_port ?? stored?.port ?? NDMP_PORT,
+      ...{ user, password },
+    });
+    const shown = options.verify === undefined ? facts : facts.filter(isIdentity);
+    context.out(`${name}: the login of ${user} was accepted\n${factsText(shown)}`);
+    return 0;
+  },
+});
+
+async function storedHost(context: Context, name: string) {
+  const { hosts } = await (await context.client('nbemm')).ListNdmpHosts({ name });
+  return hosts[0];
+}
+
+/** Who answered: everything but what the host has to offer. */
+function isIdentity({ group }: ProbeFact): boolean {
+  return !/tape|scsi|changer|file ?system|butype/i.test(group);
+}
+
+function factsText(facts: readonly ProbeFact[]): string {
+  const groups = [...new Set(facts.map(({ group }) => group))];
+  return groups
+    .map((group) => {
+      const rows = facts
+        .filter((fact) => fact.group === group)
+        .map(({ name, value }) => [name, value] as const);
+      return `\n${group}\n${fields(rows, 2)}`;
+    })
+    .join('');
+}

@@ -1,0 +1,54 @@
+// vmupdate: lets the records of volumes follow what a robot holds.
+
+import { command } from '../command.ts';
+import { usage } from '../option-table.ts';
+import { poolName } from './vmadd.ts';
+
+export const vmupdate = command({
+  purpose: 'inventory a robot and update the volumes on record',
+  synopsis: [
+    '-rt TLD -rn N [-rh HOST] [-mt TYPE] [-p POOL] [-recommend] [-use_barcode_rules] [-full]',
+  ],
+  options: {
+    rt: { kind: 'word', value: 'TYPE', help: 'robot type' },
+    rn: { kind: 'number', value: 'N', help: 'robot number' },
+    rh: { kind: 'word', value: 'HOST', help: 'host that controls it (known by its number)' },
+    mt: { kind: 'word', value: 'TYPE', help: "media type of new volumes (the drives' own)" },
+    p: { kind: 'word', value: 'POOL', help: 'pool of new volumes (NetBackup)' },
+    recommend: { kind: 'flag', help: 'only tell what would change' },
+    use_barcode_rules: { kind: 'flag', help: 'accepted; media ids always follow the barcodes' },
+    full: { kind: 'flag', help: 'accepted; the whole robot is always read' },
+  },
+  example: 'vmupdate -rt TLD -rn 0 -p NetBackup',
+  async run({ options }, context) {
+    if (options.rn === undefined) throw usage('-rn is needed');
+    const pool = options.p === undefined ? '' : await poolName(context, options.p);
+    const nbemm = await context.client('nbemm');
+    const { changes } = await nbemm.InventoryRobot({
+      ...{ robotNumber: options.rn, pool, mediaType: options.mt },
+      recommendOnly: options.recommend,
+    });
+    if (changes.length === 0) {
+      context.out('The records match what the robot holds.\n');
+      return 0;
+    }
+    context.out(options.recommend ? 'Would change:\n' : 'Changed:\n');
+    for (const change of changes) context.out(`  ${sentence(change)}\n`);
+    return 0;
+  },
+});
+
+interface Change {
+  readonly mediaId: string;
+  readonly barcode: string;
+  readonly change: string;
+  readonly slot: number;
+  readonly oldSlot: number;
+}
+
+function sentence({ mediaId, barcode, change, slot, oldSlot }: Change): string {
+  if (change === 'add') return `${mediaId} (${barcode || 'no barcode'}) added in slot ${slot}`;
+  if (change === 'remove') return `${mediaId} is no longer in the robot (was in slot ${oldSlot})`;
+  const from = oldSlot === 0 ? 'outside' : `slot ${oldSlot}`;
+  return `${mediaId} moved from ${from} to slot ${slot}`;
+}
