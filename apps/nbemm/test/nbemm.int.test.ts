@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { makeCredentialKey, openCredential } from '@tapestry/contracts';
 import { startDaemon } from '@tapestry/runtime';
-import { startTestDaemon } from '@tapestry/testkit';
-import pg from 'pg';
+import { openStore } from '@tapestry/store';
+import { startTestDaemon, testLog } from '@tapestry/testkit';
+import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { nbemm } from '../src/daemon.ts';
 import { withNbemm } from './fixture.ts';
@@ -212,10 +213,12 @@ test('a credential goes sealed to the holder of a valid grant, and to nobody els
   await expect(ask('good', 'filer9')).rejects.toThrow(/2108/);
   expect(JSON.stringify(await world.cli.ListNdmpHosts({}))).not.toContain(password);
 
-  const client = new pg.Client({ connectionString: world.databaseUrl });
-  await client.connect();
-  const { rows } = await client.query('select * from nbemm.ndmp_hosts');
-  await client.end();
+  const store = await openStore({
+    ...{ connection: { url: world.databaseUrl }, schema: 'looker', migrations: {} },
+    log: testLog,
+  });
+  const { rows } = await sql<object>`select * from nbemm.ndmp_hosts`.execute(store.db);
+  await store.close();
   const stored = rows.map((row) => Object.values(row).map(String).join()).join();
   expect(stored).not.toContain(password);
 });
