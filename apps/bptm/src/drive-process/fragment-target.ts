@@ -68,7 +68,7 @@ export class FragmentTarget {
     });
     await this.#writeOne({ parts: [block], crc32: wholeCrc }, 'the trailer');
     const { drive, report } = this.#parts;
-    const mark = await drive.writeFilemarks(1, 'sync');
+    const mark = await this.#noted(drive.writeFilemarks(1, 'sync'));
     if (mark.written !== 1) throw this.#full();
     const position = await drive.position();
     this.#checkPosition(open, position.object);
@@ -147,7 +147,7 @@ export class FragmentTarget {
       this.#open = open;
     }
     const batch = this.#seal(open);
-    const result = await drive.writeBlocks(batch.blocks);
+    const result = await this.#noted(drive.writeBlocks(batch.blocks));
     this.#checkWritten(result, batch.blocks.length);
     ring.free(batch.blocks.length);
     this.#streamBytes += BigInt(batch.payloadBytes);
@@ -181,11 +181,24 @@ export class FragmentTarget {
   }
 
   async #writeOne(block: WriteBlock, what: string): Promise<void> {
-    const result = await this.#parts.drive.writeBlocks([block]);
+    const result = await this.#noted(this.#parts.drive.writeBlocks([block]));
     if (result.written === 1) return;
     throw result.endOfMedium
       ? this.#full()
       : new StatusError('mediaWriteError', `${what} was not written`);
+  }
+
+  /** A drive that fails to write is told of before the stream ends with it. */
+  async #noted<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof StatusError && error.status === 'mediaWriteError') {
+        const { detail } = error;
+        this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_ERROR', detail });
+      }
+      throw error;
+    }
   }
 
   /** Past early warning data still fits for a while: the medium counts as full when a block does not. */
