@@ -2,7 +2,7 @@
 // from that is done by the effect runner after the commit.
 
 import type { Grant, JobSpec } from '@tapestry/contracts';
-import type { LeaderGate } from '@tapestry/store';
+import type { FollowUp, LeaderGate } from '@tapestry/store';
 import type { Transaction } from 'kysely';
 import {
   type Database,
@@ -58,6 +58,11 @@ export class Jobs {
       await this.#saveEffects(tx, next);
     }
     return true;
+  }
+
+  /** The event as what follows from an effect: saved together with the effect's end. */
+  follow(jobId: bigint, event: JobEvent): FollowUp<Database> {
+    return (tx) => this.applyIn(tx, jobId, event);
   }
 
   /** For a grant whose job nobody here knows. */

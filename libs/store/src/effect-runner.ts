@@ -30,6 +30,18 @@ export type EffectHandlers<Kinds extends EffectKinds> = {
   [K in keyof Kinds]: EffectHandler<Kinds[K]>;
 };
 
+/** What follows from an effect that was done, saved in the transaction that takes it off the list. */
+export type FollowUp<DB> = (tx: Transaction<DB>) => Promise<unknown>;
+
+/**
+ * Handlers that may answer with a follow-up: one transaction for both, and no moment at which the effect is done
+ * but what follows from it is not saved. It runs before the effect's own row is touched, also when the effect
+ * was superseded meanwhile.
+ */
+export type FollowedHandlers<DB, Kinds extends EffectKinds> = {
+  [K in keyof Kinds]: (payload: Kinds[K], effect: EffectTry) => Promise<FollowUp<DB> | undefined>;
+};
+
 export interface PermanentFailure<Kinds extends EffectKinds> {
   kind: keyof Kinds & string;
   key: string;
@@ -42,7 +54,7 @@ export interface EffectRunnerOptions<DB, Kinds extends EffectKinds> {
   effects: Effects<Kinds>;
   /** The runner acts only while this instance leads. */
   gate: LeaderGate<DB>;
-  handlers: EffectHandlers<Kinds>;
+  handlers: EffectHandlers<Kinds> | FollowedHandlers<DB, Kinds>;
   /** Saves what follows from a failure for good, in the transaction that takes the effect off the list. */
   onPermanentFailure?:
     | ((tx: Transaction<DB>, failure: PermanentFailure<Kinds>) => Promise<void>)
@@ -67,6 +79,16 @@ interface Row {
   lane: string;
   payload: unknown;
   tries: number;
+}
+
+/** Handlers without a follow-up answer with nothing. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a Promise<void> must fit
+type Answer<DB> = FollowUp<DB> | undefined | void;
+type AnyHandler<DB, P> = (payload: P, effect: EffectTry) => Promise<Answer<DB>>;
+
+interface Outcome<DB> {
+  failure?: StatusError;
+  followUp?: FollowUp<DB> | undefined;
 }
 
 interface Running {
@@ -191,13 +213,14 @@ export class EffectRunner<DB, Kinds extends EffectKinds> {
     const { kind, key, lane } = row;
     const effect: EffectTry = { kind, key, lane, tries: row.tries + 1, signal };
     const payload = fromJson(row.payload) as Kinds[keyof Kinds];
-    const failure = await this.#attempt(
-      () => handlers[kind as keyof Kinds](payload, effect),
-      signal,
-    );
+    const handler = handlers[kind as keyof Kinds] as AnyHandler<DB, Kinds[keyof Kinds]>;
+    const { failure, followUp } = await this.#attempt(() => handler(payload, effect), signal);
     if (abort.aborted && failure !== undefined) return;
     if (failure === undefined) {
-      return await this.#record(abort, (tx) => this.#end(tx, row, 'done'));
+      return await this.#record(abort, async (tx) => {
+        await followUp?.(tx);
+        await this.#end(tx, row, 'done');
+      });
     }
     const again = isRetryable?.(failure, effect) ?? failure.retryable;
     if (again) return await this.#record(abort, (tx) => this.#postpone(tx, row, failure));
@@ -210,19 +233,19 @@ export class EffectRunner<DB, Kinds extends EffectKinds> {
     });
   }
 
-  /** The failure of the handler, or undefined. A handler that ignores its signal is not waited for. */
-  async #attempt(run: () => Promise<void>, signal: AbortSignal): Promise<StatusError | undefined> {
+  /** How the handler ended. One that ignores its signal is not waited for. */
+  async #attempt(run: () => Promise<Answer<DB>>, signal: AbortSignal): Promise<Outcome<DB>> {
     const work = run().then(
-      () => undefined,
-      (error: unknown) => {
-        if (error instanceof StatusError) return error;
-        if (signal.aborted) return asAbortStatus(signal.reason);
+      (followUp): Outcome<DB> => ({ followUp: followUp ?? undefined }),
+      (error: unknown): Outcome<DB> => {
+        if (error instanceof StatusError) return { failure: error };
+        if (signal.aborted) return { failure: asAbortStatus(signal.reason) };
         throw error;
       },
     );
     const race = new AbortController();
-    const cut = new Promise<StatusError>((resolve) => {
-      const report = () => resolve(asAbortStatus(signal.reason));
+    const cut = new Promise<Outcome<DB>>((resolve) => {
+      const report = () => resolve({ failure: asAbortStatus(signal.reason) });
       if (signal.aborted) report();
       else signal.addEventListener('abort', report, { once: true, signal: race.signal });
     });

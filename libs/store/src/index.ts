@@ -9,6 +9,8 @@ export {
   EffectRunner,
   type EffectRunnerOptions,
   type EffectTry,
+  type FollowedHandlers,
+  type FollowUp,
   type PermanentFailure,
 } from './effect-runner.ts';
 export { type EffectKinds, Effects, type NewEffect } from './effects.ts';

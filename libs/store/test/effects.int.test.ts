@@ -112,6 +112,37 @@ test('at most concurrencyMax effects run at once, and all of them run', async ()
   expect(most).toBe(3);
 });
 
+test('a follow-up is saved with the end of its effect, or neither is', async () => {
+  const store = await fixture.open<Db>(fixture.newSchema());
+  await sql`create table followed (text text)`.execute(store.db);
+  const effects = new Effects<Kinds>();
+  const seen: unknown[] = [];
+  let tries = 0;
+  const runner = new EffectRunner<Db, Kinds>({
+    ...{ store, effects, gate: alwaysLeads(store), pollMs: 600_000 },
+    handlers: {
+      say:
+        async ({ text }) =>
+        async (tx) => {
+          await sql`insert into followed values (${text})`.execute(tx);
+          const { rows } = await sql`select state from effects`.execute(tx);
+          seen.push(...rows);
+          tries += 1;
+          if (tries === 1) throw new StatusError('databaseError', 'planted');
+        },
+    },
+  });
+  runners.push(runner);
+  runner.start();
+  await store.transaction((tx) =>
+    effects.enqueue(tx, { kind: 'say', key: 'k', payload: { text: 'once', job: 1n } }),
+  );
+  await until(async () => expect(await states(store)).toEqual({ k: 'done' }));
+  expect(seen).toEqual([{ state: 'pending' }, { state: 'pending' }]);
+  const { rows } = await sql`select text from followed`.execute(store.db);
+  expect(rows).toEqual([{ text: 'once' }]);
+});
+
 test('a failure for good is recorded in the transaction that ends the effect', async () => {
   const failures: unknown[] = [];
   const { store, runner, enqueue } = await setUp(

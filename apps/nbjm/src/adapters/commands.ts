@@ -10,7 +10,7 @@ import {
   type StartRequest,
 } from '@tapestry/contracts';
 import { StatusError, toWire } from '@tapestry/status';
-import type { EffectHandlers, EffectTry, PermanentFailure } from '@tapestry/store';
+import type { EffectTry, FollowedHandlers, FollowUp, PermanentFailure } from '@tapestry/store';
 import type { Kysely, Transaction } from 'kysely';
 import type { JobEvent } from '../core/events.ts';
 import { resourceRequest, runSpec } from '../core/need.ts';
@@ -31,21 +31,23 @@ export interface CommandParts {
 
 type Phase<N extends Job['phase']['name']> = Extract<Job['phase'], { name: N }>;
 
-export function commandHandlers(parts: CommandParts): EffectHandlers<Kinds> {
+export function commandHandlers(parts: CommandParts): FollowedHandlers<Database, Kinds> {
   const { bus, jobs } = parts;
   const nbrb = bus.client('nbrb');
   const bpdbm = bus.client('bpdbm');
   return {
     requestResources: async ({ attempt }, { signal }) => {
       const job = await readJob(parts.db, attempt.jobId);
-      if (job?.phase.name !== 'queued' || !sameAttempt(job, attempt)) return;
+      if (job?.phase.name !== 'queued' || !sameAttempt(job, attempt)) return undefined;
       await telling(
         (reason) => jobs.apply(attempt.jobId, { type: 'waiting', attempt, reason }),
         nbrb.RequestResources(resourceRequest(job), { signal }),
       );
+      return undefined;
     },
     withdrawRequest: async ({ attempt }, { signal }) => {
       await nbrb.WithdrawRequest({ attempt }, { signal });
+      return undefined;
     },
     openImage: async (payload, effect) => await openImage(parts, payload, effect),
     startRun: async (payload, effect) => await startRun(parts, payload, effect),
@@ -53,22 +55,21 @@ export function commandHandlers(parts: CommandParts): EffectHandlers<Kinds> {
     releaseGrant: async ({ grant }, { signal }) => {
       await nbrb.ReleaseGrant({ grant }, { signal });
       const jobId = grant.attempt?.jobId ?? 0n;
-      await jobs.apply(jobId, { type: 'released', grantId: grant.grantId });
+      return jobs.follow(jobId, { type: 'released', grantId: grant.grantId });
     },
     validateImage: async ({ attempt, result }, { signal }) => {
       await bpdbm.ValidateImage({ attempt, result }, { signal });
-      await jobs.apply(attempt.jobId, { type: 'validated', attempt });
+      return jobs.follow(attempt.jobId, { type: 'validated', attempt });
     },
     abandonImage: async ({ attempt, backupId }, { signal }) => {
       await bpdbm.AbandonImage({ attempt, backupId }, { signal });
-      await jobs.apply(attempt.jobId, { type: 'abandoned', attempt });
+      return jobs.follow(attempt.jobId, { type: 'abandoned', attempt });
     },
     tellTryEnded: async (payload, effect) => await tellTryEnded(parts, payload, effect),
-    wake: async ({ attempt, why }) => {
-      await jobs.apply(attempt.jobId, { type: 'woken', attempt, why });
-    },
+    wake: async ({ attempt, why }) => jobs.follow(attempt.jobId, { type: 'woken', attempt, why }),
     tellRow: async ({ row }) => {
       await bus.publish('JobChanged', { job: row }, { id: `${row.jobId}/${row.version}` });
+      return undefined;
     },
   };
 }
@@ -98,32 +99,32 @@ async function openImage(
   parts: CommandParts,
   payload: Kinds['openImage'],
   { signal }: EffectTry,
-): Promise<void> {
+): Promise<FollowUp<Database> | undefined> {
   const waiting = await waitingJob(parts, payload, 'opening');
-  if (waiting === undefined) return;
+  if (waiting === undefined) return undefined;
   const { attempt, grantId } = payload;
   const { mediaServer, storageUnit } = waiting.phase.grant;
   const { image } = await parts.bus
     .client('bpdbm')
     .OpenImage({ attempt, job: waiting.job.spec, mediaServer, storageUnit }, { signal });
   if (image === null) throw new StatusError('cannotProcess', 'bpdbm opened no image');
-  await parts.jobs.apply(attempt.jobId, { type: 'imageOpened', grantId, image });
+  return parts.jobs.follow(attempt.jobId, { type: 'imageOpened', grantId, image });
 }
 
 async function startRun(
   parts: CommandParts,
   payload: Kinds['startRun'],
   { signal, tries }: EffectTry,
-): Promise<void> {
+): Promise<FollowUp<Database> | undefined> {
   const waiting = await waitingJob(parts, payload, 'starting');
-  if (waiting === undefined) return;
+  if (waiting === undefined) return undefined;
   const { job, phase } = waiting;
   const bpcd = parts.bus.client('bpcd', hostToken(phase.grant.mediaServer));
   await telling(
     async (text) => parts.tellLine(payload.attempt, `start/${tries}`, `not started yet: ${text}`),
     bpcd.Start(parts.sign(runSpec(job, phase)), { signal }),
   );
-  await parts.jobs.apply(job.id, { type: 'started', grantId: payload.grantId });
+  return parts.jobs.follow(job.id, { type: 'started', grantId: payload.grantId });
 }
 
 /** After the cancel the media server is asked once more: a run that never began there tells no end. */
@@ -131,23 +132,22 @@ async function cancelRun(
   { bus, jobs }: CommandParts,
   { grant, mediaServer, reason, fence }: Kinds['cancelRun'],
   { signal }: EffectTry,
-): Promise<void> {
+): Promise<FollowUp<Database> | undefined> {
   const bpbrm = bus.client('bpbrm', hostToken(mediaServer));
   await bpbrm.CancelRun({ grant, reason }, { signal });
-  if (fence || grant.attempt === null) return;
+  if (fence || grant.attempt === null) return undefined;
   const { runs } = await bpbrm.ListRuns({}, { signal });
-  for (const event of runEvents([grant.grantId], runs)) {
-    await jobs.apply(grant.attempt.jobId, event);
-  }
+  const [event] = runEvents([grant.grantId], runs);
+  return event === undefined ? undefined : jobs.follow(grant.attempt.jobId, event);
 }
 
 async function tellTryEnded(
   { bus, db, jobs }: CommandParts,
   { attempt, status, endedMs, wanted }: Kinds['tellTryEnded'],
   { signal }: EffectTry,
-): Promise<void> {
+): Promise<FollowUp<Database> | undefined> {
   const job = await readJob(db, attempt.jobId);
-  if (job === undefined) return;
+  if (job === undefined) return undefined;
   const { policy, schedule, client, subtype, backup } = job.spec;
   const answer = await bus.client('nbpem').TryEnded(
     {
@@ -156,9 +156,9 @@ async function tellTryEnded(
     },
     { signal },
   );
-  if (!wanted) return;
+  if (!wanted) return undefined;
   const retryAtMs = Number(answer.retryAtMs);
-  await jobs.apply(attempt.jobId, { type: 'verdict', attempt, retryAtMs });
+  return jobs.follow(attempt.jobId, { type: 'verdict', attempt, retryAtMs });
 }
 
 /** What a job makes of an effect that failed for good, saved with the end of the effect. */
