@@ -6,7 +6,7 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { IMAGES, OFFLINE_IMAGES } from '../model/images.ts';
+import { IMAGES, OFFLINE_IMAGES } from './images.ts';
 import { ROOT, stageImage } from './stage.ts';
 
 const USAGE = `node deploy/images/build.ts [--offline] [--tag TAG]

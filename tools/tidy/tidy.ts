@@ -17,7 +17,7 @@ const ALLOWED: Readonly<Record<Layer, readonly Layer[]>> = {
   protocol: ['protocol', 'contract'],
   runtime: ['runtime', 'contract'],
   app: ['runtime', 'protocol', 'contract'],
-  tool: ['runtime', 'protocol', 'contract'],
+  tool: ['tool', 'runtime', 'protocol', 'contract'],
   testkit: ['testkit', 'runtime', 'protocol', 'contract'],
 };
 
