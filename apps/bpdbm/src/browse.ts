@@ -24,6 +24,9 @@ const LIMIT_MAX = 5_000;
 const DEPTH_ALL = 999;
 /** More file lists than this are not asked at once. */
 const LISTS_MAX = 256;
+/** The bus carries 8 MB at most. */
+const REPLY_BYTES_MAX = 6_000_000;
+const ROW_BYTES = 100;
 
 export function browseHandlers(parts: Parts): BrowseHandlers {
   return {
@@ -82,13 +85,24 @@ async function listFiles(parts: Parts, request: ListFilesRequest) {
     ...(request.afterPath.length === 0 ? {} : { after: cursorAfter(pathOf(request.afterPath)) }),
   });
   if (page.entries.length > 0 || request.afterPath.length > 0) {
-    return { files: page.entries.map(fileRow), more: page.next !== undefined };
+    const files = fitting(page.entries).map(fileRow);
+    return { files, more: page.next !== undefined || files.length < page.entries.length };
   }
   // Nothing below it: it may be a file itself.
   const own = (await parts.lists.lookup(lists, [path])).filter((entry) => entry.saved);
   const newest = own.at(-1);
   const shown = newest !== undefined && newest.type !== 'dir' ? [fileRow(newest)] : [];
   return { files: shown, more: false };
+}
+
+/** As many as fit into one answer; paths may be long. */
+function fitting(entries: readonly FileListEntry[]): readonly FileListEntry[] {
+  let sizeBytes = 0;
+  const end = entries.findIndex((entry) => {
+    sizeBytes += ROW_BYTES + 3 * entry.path.length;
+    return sizeBytes > REPLY_BYTES_MAX;
+  });
+  return end < 0 ? entries : entries.slice(0, Math.max(1, end));
 }
 
 /** What contracts call an unknown place in the stream. */

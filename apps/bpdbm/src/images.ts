@@ -94,6 +94,8 @@ async function insertImage(
   request: OpenImageRequest,
   job: JobSpec,
 ): Promise<ImagePlan> {
+  const known = await findOpen(tx, attempt);
+  if (known !== undefined) return known;
   const { client } = job;
   const backup = job.backup!;
   const path = pathKey(backup.path);
@@ -120,8 +122,28 @@ async function insertImage(
       list_size_bytes: 0n,
     })
     .execute();
-  const baseEnv = base === undefined ? [] : await envOf(tx, base.backupId);
-  return { backupId, backupTimeS, level, expirationS, baseBackupId, baseEnv, butype };
+  return planOf(tx, await findImage(tx, backupId));
+}
+
+/** The image of this attempt, when its answer is so old that it was forgotten. */
+async function findOpen(tx: Tx, attempt: Attempt): Promise<ImagePlan | undefined> {
+  const image = await tx
+    .selectFrom('images')
+    .selectAll()
+    .where('job_id', '=', attempt.jobId)
+    .where('try', '=', attempt.try)
+    .where('step', '=', attempt.step)
+    .executeTakeFirst();
+  return image === undefined ? undefined : await planOf(tx, image);
+}
+
+async function planOf(tx: Tx, image: Image): Promise<ImagePlan> {
+  const { base_backup_id: baseBackupId, level, butype } = image;
+  return {
+    ...{ backupId: image.backup_id, backupTimeS: image.backup_time_s, level, butype },
+    ...{ expirationS: image.expiration_s, baseBackupId },
+    baseEnv: baseBackupId === '' ? [] : await envOf(tx, baseBackupId),
+  };
 }
 
 /** NDMP type that the policy sets; empty when the filer's own choice is as good. */

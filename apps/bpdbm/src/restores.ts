@@ -14,6 +14,8 @@ import type { Parts } from './parts.ts';
 const PATHS_MAX = 10_000;
 /** A name list for direct access is kept short: filers seek for each entry. */
 const DIRECT_MAX = 1_024;
+const PLAN_BYTES_MAX = 5_000_000;
+const ENTRY_BYTES = 50;
 
 /** What one image contributes. */
 interface Share {
@@ -38,12 +40,25 @@ export async function planRestore(parts: Parts, request: PlanRestoreRequest) {
     const why = `no image of ${request.client} in this time holds ${wanted.slice(0, 3).join(', ')}`;
     throw new StatusError('noneMatched', why);
   }
+  requireSendable(real);
   return {
     steps: real,
     files: real.reduce((sum, step) => sum + step.expectedFiles, 0n),
     bytes: real.reduce((sum, step) => sum + step.expectedBytes, 0n),
     missing: missing.map((path) => pathToBytes(path)),
   };
+}
+
+/** The plan becomes part of a job, and travels in one message of at most 8 MB. */
+function requireSendable(steps: readonly Init<RestoreStep>[]): void {
+  const sizeBytes = steps
+    .flatMap((step) => step.entries ?? [])
+    .reduce((sum, entry) => sum + ENTRY_BYTES + 2 * (entry.originalPath?.length ?? 0), 0);
+  if (sizeBytes > PLAN_BYTES_MAX) {
+    const why =
+      'so many paths do not fit into one restore: select their folders, or a part of them';
+    throw new StatusError('invalidParameter', why);
+  }
 }
 
 async function shareOut(

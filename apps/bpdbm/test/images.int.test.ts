@@ -2,6 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '@tapestry/testkit';
 import { expect, test } from 'vitest';
+import { pageOf } from '../src/adapters/image-query.ts';
+import type { Image } from '../src/adapters/image-rows.ts';
 import {
   backUp,
   deliver,
@@ -183,6 +185,22 @@ test('a restart keeps what lives, and drops only what nbjm calls over', async ()
     return (await idsOf('restart', true)).join() === kept.backupId;
   });
   expect(await open(world, living, { client: 'restart', path: '/a' })).toEqual(kept);
+});
+
+test('a page ends with a whole second, and with what one message can carry', () => {
+  const image = (id: string, timeS: bigint, sizeBytes = 0) =>
+    ({ backup_id: id, backup_time_s: timeS, result: Buffer.alloc(sizeBytes) }) as Image;
+  const ids = (...args: Parameters<typeof pageOf>) => {
+    const { images, more } = pageOf(...args);
+    return [images.map((each) => each.backup_id).join(''), more];
+  };
+  const found = [image('a', 9n), image('b', 8n), image('c', 7n), image('d', 7n)];
+  expect(ids(found, 4)).toEqual(['abcd', false]);
+  expect(ids(found, 3)).toEqual(['ab', true]);
+  expect(ids(found, 2)).toEqual(['ab', true]);
+  expect(ids(found.slice(2), 1)).toEqual(['c', true]);
+  const large = [image('a', 9n, 3_000_000), image('b', 8n, 3_000_000), image('c', 7n)];
+  expect(ids(large, 10)).toEqual(['a', true]);
 });
 
 test('lists are newest first, in pages, by client, policy and time', async () => {

@@ -1,6 +1,6 @@
 // nbrb as a daemon: wires store, lease, neighbours, loops and handlers together.
 
-import type { DaemonContext, DaemonDefinition } from '@tapestry/runtime';
+import { type DaemonContext, type DaemonDefinition, tellDetail } from '@tapestry/runtime';
 import { Effects, startHousekeeping, startPrimary } from '@tapestry/store';
 import { z } from 'zod';
 import { migrations, type RbDb } from './adapters/schema.ts';
@@ -53,6 +53,8 @@ async function lead({ bus, log, clock, config }: DaemonContext<Config>, led: Led
       ltid: (host) => bus.client('ltid', host),
     },
     nowMs: () => clock.nowMs(),
+    warn: (attempt, key, text) =>
+      tellDetail(bus, { attempt, producer: 'nbrb', text, key, severity: 'warning' }),
     wake: () => loops?.wake(),
   };
   const evaluation: Evaluation = makeEvaluation(parts);

@@ -3,7 +3,7 @@
 import type { Handlers } from '@tapestry/bus';
 import type { ReleaseUnknownRequest, ReportDrivesRequest } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
-import { doubtfulHosts, driveEntries, lockGrant } from './adapters/ledger.ts';
+import { attemptOf, doubtfulHosts, driveEntries, lockGrant } from './adapters/ledger.ts';
 import type { Tx } from './adapters/queue.ts';
 import { type DriveSight, judgeReport } from './core/drive-report.ts';
 import { freeGrant, sightOf } from './grants.ts';
@@ -120,8 +120,12 @@ async function releaseUnknown(parts: Parts, { kind, name, requester }: ReleaseUn
       .executeTakeFirst();
     const grant = row.grant_id === '' ? undefined : await lockGrant(tx, row.grant_id);
     if (rest === undefined && grant !== undefined) await freeGrant(parts, tx, grant);
-    return row;
+    return { ...row, attempt: grant === undefined ? undefined : attemptOf(grant) };
   });
+  if (held.attempt !== undefined) {
+    const text = `${requester} vouched that ${kind} ${name} is idle, which was unknown: ${held.reason}`;
+    parts.warn(held.attempt, `vouched/${kind}/${name}`, text);
+  }
   parts.log.warn(
     { kind, name, requester, reason: held.reason, jobId: String(held.job_id) },
     'an operator vouched that an unknown resource is idle',

@@ -50,6 +50,8 @@ export interface Parts {
   readonly limits: Limits;
   readonly log: StoreLog;
   readonly nowMs: () => number;
+  /** A warning line for a job's details; told best effort. */
+  readonly warn: (attempt: Attempt, key: string, text: string) => void;
   /** Something changed that may let a request go. */
   readonly wake: () => void;
 }

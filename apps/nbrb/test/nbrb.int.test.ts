@@ -189,6 +189,26 @@ test('after a restart: epochs rise, living grants stay, dead ones go, nothing is
   expect(world.nbjm.requests('ResourcesGranted')).toHaveLength(3);
 });
 
+test('a media server that does not answer at the start leaves its drives as they are', async () => {
+  world.drives = ['d0', 'd1'];
+  world.volumes = ['A00001', 'A00002'];
+  await world.start();
+  for (const id of [1, 2]) await world.asNbjm.RequestResources(request(id));
+  const [one, two] = [await world.granted(1), await world.granted(2)];
+  await world.stop();
+  await world.ltid.stop();
+  world.over = new Set([2n]);
+  await world.start({ NBRB_RELEASE_WAIT_MS: '0' });
+  await eventually('the dead one is unknown', async () => (await dump()).unknown.length === 2);
+  const { unknown, grants } = await dump();
+  expect(unknown[0]?.reason).toContain('could not confirm');
+  expect(grants.map((each) => [each.grant?.grantId, each.state])).toEqual([
+    [one.grantId, 'active'],
+    [two.grantId, 'lost'],
+  ]);
+  expect((await world.asNbemm.CheckGrant({ grant: ref(one) })).valid).toBe(true);
+}, 30_000);
+
 test('a grant that was saved but not told before a crash is told by the next start', async () => {
   await world.nbjm.stop();
   await world.start();

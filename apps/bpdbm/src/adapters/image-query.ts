@@ -10,6 +10,10 @@ import type { ImageDb } from './schema.ts';
 
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 5_000;
+/** The bus carries 8 MB at most. */
+const REPLY_BYTES_MAX = 4_000_000;
+/** About what a row takes beside its result. */
+const ROW_BYTES = 600;
 
 /** Newest first. Expired images are not listed: nobody may count on them. */
 export async function listImages(
@@ -42,8 +46,25 @@ export async function listImages(
       eb.selectFrom('image_media').select('backup_id').where('media_id', '=', request.mediaId),
     );
   }
-  const images = await query.execute();
-  return { images: images.slice(0, limit), more: images.length > limit };
+  return pageOf(await query.execute(), limit);
+}
+
+/**
+ * As many images as fit into one answer. A page that is not the last one ends with a whole second, so that the next
+ * one is asked for by time and misses nothing.
+ */
+export function pageOf(found: readonly Image[], limit: number): { images: Image[]; more: boolean } {
+  let sizeBytes = 0;
+  const fitting = found.findIndex((image) => {
+    sizeBytes += ROW_BYTES + (image.result?.length ?? 0);
+    return sizeBytes > REPLY_BYTES_MAX;
+  });
+  // One image alone is sent however large it is.
+  const end = Math.min(limit, fitting < 0 ? found.length : Math.max(1, fitting));
+  const next = found[end];
+  if (next === undefined) return { images: [...found], more: false };
+  const whole = found.slice(0, end).filter((image) => image.backup_time_s > next.backup_time_s);
+  return { images: whole.length > 0 ? whole : found.slice(0, end), more: true };
 }
 
 /** An image and where its file list lies. */
