@@ -14,7 +14,7 @@ export async function runCommand(
   words: readonly string[],
   context: Context,
 ): Promise<number> {
-  if (words.some((word) => ['-help', '--help', '-h?', '-?'].includes(word))) {
+  if (words.some((word) => ['-help', '--help', '-?'].includes(word))) {
     context.out(helpText(context.name, command));
     return 0;
   }

@@ -13,8 +13,6 @@ import {
 } from './codes.ts';
 import { fields, table } from './table.ts';
 
-const RETENTION_UNITS = 3;
-
 /** One value of a comma-separated record: commas, backslashes and line ends are escaped with a backslash. */
 export function column(value: string | number | bigint): string {
   return String(value)
@@ -36,17 +34,26 @@ function fixedColumns(job: JobRow, nowMs: number): (string | number | bigint)[] 
     ...[codeOfOperation(job.operation), kilobytes(job.bytes), job.files, job.path],
     ...[percent(job), '', job.owner, job.subtype, POLICY_TYPE_CODES[job.policyType] ?? ''],
     ...[codeOfScheduleType(job.scheduleType), job.priority, '', '', job.retentionLevel],
-    ...[RETENTION_UNITS, 0, kilobytes(job.bytesExpected), 0],
+    ...['', 0, kilobytes(job.bytesExpected), 0],
   ];
 }
 
-/** Everything that follows the tries. */
+/** Everything that follows the tries; empty for what we have nothing to say about. */
 function lastColumns(job: JobRow, nowMs: number): (string | number | bigint)[] {
-  const empty = Array<string>(5).fill('');
-  return [
-    ...[0, rateKbS(job, nowMs), 1, ...empty, '', '', job.mediaId, '', '', 0, 0, 0, 0, 0],
-    ...[job.backupId, job.state === 'JOB_STATE_DONE' ? 0 : 1, '', '', '', job.stateDetails],
-  ];
+  const reads = job.type === 'JOB_TYPE_RESTORE';
+  const named = { parent: 0, rate: rateKbS(job, nowMs), copy: 1 };
+  const vault = { robot: '', vault: '', profile: '', session: '', eject: '' };
+  const media = {
+    ...{ sourceUnit: '', sourceServer: '', source: reads ? job.mediaId : '' },
+    ...{ destination: reads ? '' : job.mediaId, stream: 0 },
+  };
+  const powers = { suspendable: 0, resumable: 0, restartable: 0, dataMovement: 0, snapshot: 0 };
+  const rest = {
+    ...{ backupId: job.backupId, killable: job.state === 'JOB_STATE_DONE' ? 0 : 1, control: '' },
+    ...{ offHost: '', fiber: '', queueReason: job.stateDetails, dedup: '', accelerator: '' },
+    ...{ instance: '' },
+  };
+  return Object.values({ ...named, ...vault, ...media, ...powers, ...rest });
 }
 
 /** `-report -most_columns`: without the file list and the tries. */
