@@ -138,6 +138,7 @@ test('levels use the dates of earlier backups; a missing base makes a full one a
   await backUp(server.address, { FILESYSTEM: '/work', LEVEL: '0' });
   await new Promise((resolve) => setTimeout(resolve, 50));
   writeFileSync(`${work}/b`, 'b');
+  await new Promise((resolve) => setTimeout(resolve, 50));
   const first = await backUp(server.address, { FILESYSTEM: '/work', LEVEL: '1' });
   expect(list(first.image)).toEqual(['./', 'b']);
   await new Promise((resolve) => setTimeout(resolve, 50));

@@ -103,8 +103,7 @@ function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
   if (size > OCTAL_11_MAX) add('size', String(size));
   if (member.uid > OCTAL_7_MAX) add('uid', String(member.uid));
   if (member.gid > OCTAL_7_MAX) add('gid', String(member.gid));
-  if (member.mtimeNs % NS_PER_S !== 0n || member.mtimeNs < 0n)
-    add('mtime', paxTime(member.mtimeNs));
+  if (!fitsUstarTime(member.mtimeNs)) add('mtime', paxTime(member.mtimeNs));
   if (member.extents !== undefined) {
     add('GNU.sparse.major', '1');
     add('GNU.sparse.minor', '0');
@@ -116,6 +115,11 @@ function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
   }
   if (member.linkOffset !== undefined) add('comment', `${LINK_OFFSET_NOTE}${member.linkOffset}`);
   return records;
+}
+
+/** Whole seconds from 1970 into the 23rd century. */
+function fitsUstarTime(ns: bigint): boolean {
+  return ns % NS_PER_S === 0n && ns >= 0n && ns / NS_PER_S <= BigInt(OCTAL_11_MAX);
 }
 
 function needsPaxName(name: Buffer): boolean {

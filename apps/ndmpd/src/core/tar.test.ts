@@ -40,7 +40,10 @@ const base = {
   mode: fc.integer({ min: 0, max: 0o7777 }),
   uid: fc.nat(0xffff_fffe),
   gid: fc.nat(0xffff_fffe),
-  mtimeNs: fc.bigInt(-(10n ** 18n), 10n ** 19n),
+  mtimeNs: fc.oneof(
+    fc.bigInt(-(10n ** 18n), 10n ** 19n),
+    fc.bigInt(-(10n ** 9n), 10n ** 10n).map((seconds) => seconds * 1_000_000_000n),
+  ),
 };
 const member: fc.Arbitrary<Member> = fc.oneof(
   fc.record({ ...base, type: fc.constant('file' as const), size: fc.maxSafeNat() }),
