@@ -343,6 +343,55 @@ test('storage units are added on this machine and listed', async () => {
   expect((await shell.run('bpstulist -label nosuch')).status).toBe(227);
 });
 
+test('drives are shown with what is in them, and set up and down', async () => {
+  const holder = { attempt: { jobId: 7n, try: 1, step: 0 }, grantId: 'g1', epoch: 5n };
+  answer('nbemm', { GetDevices: async () => DEVICES, SetDriveState: async () => ({}) });
+  answer('ltid', {
+    ListMounts: async () => ({
+      mounts: [{ drive: 'd1', mediaId: 'TAP001', holder, state: 'mounted' }],
+    }),
+  });
+  expect((await shell.run('vmoprcmd')).out).toMatch(/4 +d1 +hcart +UP +TAP001 +mounted +7 +media1/);
+  expect((await shell.run('vmoprcmd -down 4')).status).toBe(0);
+  expect(asked('nbemm', 'SetDriveState')).toEqual({
+    ...{ name: 'd1', up: false, reason: 'set down by operator@desk' },
+  });
+  await shell.run('vmoprcmd -upbyname d1');
+  expect(asked('nbemm', 'SetDriveState')).toMatchObject({ name: 'd1', up: true, reason: '' });
+  expect((await shell.run('vmoprcmd -up 9')).status).toBe(227);
+  answer('ltid', {
+    ListMounts: async () => {
+      throw new StatusError('systemError', 'no table');
+    },
+  });
+  expect(await shell.run('vmoprcmd')).toMatchObject({
+    status: 0,
+    error: expect.stringMatching(/no table/),
+  });
+});
+
+test('volumes and storage units are deleted', async () => {
+  answer('nbemm', {
+    DeleteStorageUnit: async () => ({}),
+    DeleteVolume: async () => {
+      throw new StatusError('conflict', 'volume TAP001 is assigned');
+    },
+  });
+  expect((await shell.run('bpstudel -label unit1')).status).toBe(0);
+  expect((await shell.run('vmdelete -m TAP001')).status).toBe(224);
+});
+
+test('nbpemreq lists what becomes due until a date', async () => {
+  const task = {
+    ...{ policy: 'filers', schedule: 'full', client: 'filer1', path: '/vol/home' },
+    ...{ dueMs: START_S * 1000n, reason: 'a week has passed' },
+  };
+  answer('nbpem', { ListDue: async ({ policy: name }) => ({ tasks: name === '' ? [task] : [] }) });
+  expect((await shell.run('nbpemreq -due -date 11/23/2025')).out).toContain('a week has passed');
+  expect(asked('nbpem', 'ListDue')).toMatchObject({ untilMs: 1_763_856_000_000n });
+  expect((await shell.run('nbpemreq -due -policy_filter none')).status).toBe(227);
+});
+
 test('nbkmsutil shows the store and its groups', async () => {
   answer('nbkms', {
     GetInfo: async () => ({ ready: true, hmkId: 'h1', kpkId: 'k1', keyGroups: 0 }),

@@ -66,7 +66,7 @@ export function allColumns({ job, tries, lines }: GetJobReply, nowMs: number): s
   if (job === null) return '';
   const files = job.path === '' ? [] : [job.path];
   const parts = tries.flatMap((each) => {
-    const own = lines.filter((line) => line.try === each.try);
+    const own = linesOf(each, tries, lines);
     return [
       ...['', each.storageUnit, each.mediaServer, each.startedMs / 1000n, tryElapsedS(each, nowMs)],
       ...[each.endedMs / 1000n, each.endedMs === 0n ? '' : each.status, each.statusText],
@@ -149,13 +149,26 @@ export function jobLong({ job, tries, lines }: GetJobReply, nowMs: number): stri
     ['KB/sec', rateKbS(job, nowMs)],
     ['% complete', percent(job)],
   ]);
-  return head + tries.map((each) => tryText(each, lines, nowMs)).join('');
+  const early = tries.length === 0 ? lines.map((line) => `  ${detailText(line)}\n`).join('') : '';
+  return (
+    head + tries.map((each) => tryText(each, linesOf(each, tries, lines), nowMs)).join('') + early
+  );
 }
 
-function tryText(each: TryRow, lines: GetJobReply['lines'], nowMs: number): string {
+/** Lines of a try; those from before the first, as while a job waits, count for the first. */
+function linesOf(
+  each: TryRow,
+  tries: readonly TryRow[],
+  lines: GetJobReply['lines'],
+): GetJobReply['lines'] {
+  const first = Math.min(...tries.map((other) => other.try));
+  return lines.filter((line) => Math.max(line.try, first) === each.try);
+}
+
+function tryText(each: TryRow, own: GetJobReply['lines'], nowMs: number): string {
   const ended = each.endedMs === 0n ? 'running' : `status ${each.status} ${each.statusText}`;
-  const own = lines.filter((line) => line.try === each.try);
-  const about = `Try ${each.try}: ${ended.trim()}, ${formatDuration(tryElapsedS(each, nowMs))}, ${kilobytes(each.bytes)} KB, ${each.files} files`;
+  const amount = `${kilobytes(each.bytes)} KB, ${each.files} files`;
+  const about = `Try ${each.try}: ${ended.trim()}, ${formatDuration(tryElapsedS(each, nowMs))}, ${amount}`;
   return `${[about, ...own.map((line) => `  ${detailText(line)}`)].join('\n')}\n`;
 }
 
