@@ -139,7 +139,7 @@ function LiveMark(): ReactNode {
   return (
     <span className="live-mark" data-state={state} role="status">
       <span className="live-dot" aria-hidden />
-      {words}
+      <span className="live-words">{words}</span>
     </span>
   );
 }

@@ -13,7 +13,9 @@ export type Look =
   | 'partial'
   | 'failed'
   | 'suspended'
-  | 'incomplete';
+  | 'incomplete'
+  /** A volume without room: neither good nor bad. */
+  | 'full';
 
 const MOVING = new Set(['writing', 'reading', 'ending']);
 

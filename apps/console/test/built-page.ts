@@ -1,12 +1,12 @@
 // The page as `npm run build` makes it, in a folder of its own, and a browser to look at it.
 
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const APP = join(import.meta.dirname, '..');
 
@@ -44,9 +44,18 @@ export function openBrowser(): Promise<Browser> {
   });
 }
 
-/** docs/pictures when asked to renew them, else a folder to be looked at and thrown away. */
-export function picturesDir(): string {
-  return process.env.RENEW_PICTURES === '1'
-    ? join(APP, '../../docs/pictures')
-    : mkdtempSync(join(tmpdir(), 'tapestry-pictures-'));
+/** Those that the documents show. */
+const KEPT = ['activity-light', 'activity-dark', 'job', 'devices', 'phone'];
+
+/** Takes pictures to be looked at; those of the documents go there when RENEW_PICTURES=1. */
+export function photographer(): (page: Page, name: string) => Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'tapestry-pictures-'));
+  return async (page, name) => {
+    const path = join(dir, `${name}.png`);
+    await page.screenshot({ path });
+    if (process.env.RENEW_PICTURES !== '1' || !KEPT.includes(name)) return;
+    const docs = join(APP, '../../docs/pictures');
+    mkdirSync(docs, { recursive: true });
+    copyFileSync(path, join(docs, `${name}.png`));
+  };
 }

@@ -37,6 +37,10 @@ export interface Stage {
     service: 'bpjobd' | 'nbjm',
     beat: { pid: number; startedMs: bigint; ready?: boolean },
   ): Promise<void>;
+  /** nbemm and nbrb with a small library: drives, volumes, somebody who waits. */
+  playDevices(): Promise<void>;
+  /** Forgets every job without a word. */
+  empty(): void;
   /** A heartbeat of every daemon, as of a healthy site. */
   beatAll(): Promise<void>;
   logIn(): Promise<string>;
@@ -61,13 +65,15 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
     env: { CONSOLE_PASSWORD_FILE: passwordFile, ...env },
   });
   const url = daemon.httpUrl;
+  const identities = new Map<string, Bus>();
   return {
     ...{ url, bus, nbjm, ...archive },
     beat: (service, { ready = true, ...beat }) =>
       (service === 'bpjobd' ? bpjobd : nbjmBus).publish('Heartbeat', {
         ...{ service, host: '', ready, version: '0.1.0', rssBytes: 90_000_000n, ...beat },
       }),
-    beatAll: () => beatAll(bus),
+    playDevices: () => playDevices(bus),
+    beatAll: () => beatAll(identities, bus),
     logIn: () => logIn(url),
     stop: async () => {
       await daemon.stop();
@@ -77,11 +83,65 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
   };
 }
 
-async function beatAll(bus: TestBus): Promise<void> {
+async function playDevices(bus: TestBus): Promise<void> {
+  const nowMs = BigInt(Date.now());
+  const drives = Array.from({ length: 4 }, (_, i) => ({
+    drive: {
+      ...{ name: `drive${i}`, density: 'hcart', mediaServer: 'media1', robotDrive: i + 1 },
+      robotNumber: 0,
+    },
+    state: i === 3 ? 'DOWN' : 'UP',
+    reason: i === 3 ? 'three mounts in a row failed' : '',
+    lastUsedMs: nowMs - BigInt(i * 400_000),
+    errors: i === 3 ? 3 : 0,
+  }));
+  const volumes = Array.from({ length: 24 }, (_, i) => ({
+    volume: {
+      ...{ mediaId: `A${String(i + 1).padStart(5, '0')}`, density: 'hcart', slot: i + 1 },
+      ...{ pool: i % 6 === 5 ? 'scratch' : 'NetBackup', assignedMs: i % 6 === 5 ? 0n : nowMs },
+    },
+    ...{ statusBits: [0, 8, 0, 0, 2, 0, 1][i % 7]!, mounts: i * 3, images: i * 11 },
+    writtenBytes: BigInt(i) * 311_000_000_000n,
+    lastWrittenMs: nowMs - BigInt(i * 7_000_000),
+  }));
+  await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
+    GetDevices: async () => ({ drives, robots: [], mediaServers: [] }),
+    ListVolumes: async () => ({ volumes }),
+  });
+  const grant = (jobId: bigint, i: number) => ({
+    grant: {
+      ...{ attempt: { jobId, try: 1, step: 1 }, drive: drives[i]!.drive },
+      volume: volumes[i * 5]!.volume,
+    },
+  });
+  await fakeService(await bus.as({ service: 'nbrb' }), 'nbrb', {
+    Dump: async () => ({
+      grants: [grant(1_001n, 0), grant(1_002n, 1)],
+      waiting: [
+        {
+          request: {
+            ...{ attempt: { jobId: 1_005n }, policy: 'nightly-projects', client: 'nas-fra-02' },
+            ...{ priority: 10, requestedMs: nowMs - 720_000n },
+          },
+          reasons: ['drive0 and drive1 are in use', 'drive2 is unknown', 'drive3 is down'],
+        },
+      ],
+      unknown: [
+        {
+          ...{ kind: 'drive', name: 'drive2', sinceMs: nowMs - 90_000n },
+          reason: 'ltid on media1 has not answered since its writer was lost.',
+        },
+      ],
+    }),
+  });
+}
+
+async function beatAll(open: Map<string, Bus>, bus: TestBus): Promise<void> {
   for (const identity of allIdentities(['media1', 'media2'])) {
     const { service, host = '' } = identity;
     if (service === 'cli' || service === 'console') continue;
-    const own = await bus.as(identity);
+    const own = open.get(`${service}/${host}`) ?? (await bus.as(identity));
+    open.set(`${service}/${host}`, own);
     await own.publish('Heartbeat', {
       ...{ service, host, pid: 4_000 + service.length, ready: true, version: '0.1.0' },
       ...{ leader: host === '', rssBytes: BigInt(70_000_000 + service.length * 3_000_000) },
@@ -90,7 +150,7 @@ async function beatAll(bus: TestBus): Promise<void> {
   }
 }
 
-type Archive = Pick<Stage, 'put' | 'fill' | 'say' | 'addTry' | 'remove' | 'loseChange'>;
+type Archive = Pick<Stage, 'put' | 'fill' | 'say' | 'addTry' | 'remove' | 'loseChange' | 'empty'>;
 
 /** bpjobd in memory: rows by id, a number for each change, and the same answers. */
 async function playBpjobd(bus: Bus): Promise<Archive> {
@@ -149,6 +209,10 @@ async function playBpjobd(bus: Bus): Promise<Archive> {
       ids = null;
       sequence += 1n;
       await bus.publish('JobView', { sequence, job: { jobId }, deleted: true });
+    },
+    empty: () => {
+      rows.clear();
+      ids = null;
     },
     loseChange: (row) => {
       store(row);

@@ -178,8 +178,8 @@ function Facts({ job }: { readonly job: Job }): ReactNode {
   const elapsed = elapsedMs(job, nowMs);
   const facts: [string, ReactNode][] = [
     ['Client', job.destClient === '' ? job.client : `${job.client} → ${job.destClient}`],
-    ['Path', job.path],
     ['Policy', policyWords(job)],
+    ['Path', job.path],
     ['Storage', [job.storageUnit, job.mediaId, job.drive].filter(Boolean).join(' · ')],
     ['Media server', job.mediaServer],
     ['Submitted', when(job.submittedMs, nowMs)],
@@ -199,7 +199,7 @@ function Facts({ job }: { readonly job: Job }): ReactNode {
         {facts
           .filter(([, value]) => value !== '' && value !== null)
           .map(([name, value]) => (
-            <div key={name}>
+            <div key={name} data-wide={WIDE_FACTS.has(name) || undefined}>
               <dt>{name}</dt>
               <dd>{value}</dd>
             </div>
@@ -208,6 +208,9 @@ function Facts({ job }: { readonly job: Job }): ReactNode {
     </section>
   );
 }
+
+/** Long by nature: these get a line of their own. */
+const WIDE_FACTS = new Set(['Path', 'Storage', 'Image']);
 
 function policyWords({ policy, schedule, scheduleType }: Job): string {
   return [policy, schedule === '' ? '' : `${schedule} (${scheduleType})`]
@@ -249,7 +252,9 @@ function Speed({ job }: { readonly job: Job }): ReactNode {
         )}
       </div>
       {samples.length < 3 ? (
-        <p className="dim">The line appears as soon as a few seconds have been measured.</p>
+        job.state === 'active' && (
+          <p className="dim">The line appears as soon as a few seconds have been measured.</p>
+        )
       ) : (
         <Suspense fallback={<div className="speed-chart" />}>
           <SpeedChart samples={[...samples]} />

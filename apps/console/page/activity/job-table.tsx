@@ -197,7 +197,13 @@ function useRowData(list: ListState, ids: readonly number[]): RowData[] {
 const NO_SAMPLES: readonly ApiSample[] = [];
 
 function TableEnd({ list }: { readonly list: ListState }): ReactNode {
-  if (list.ids.length === 0) return null;
+  if (list.ids.length === 0) {
+    return list.problem === null && (!list.loaded || list.more) ? (
+      <div className="jobs-wait dim" role="status">
+        <Loader size={18} /> {list.loaded ? 'Searching older jobs' : 'Fetching the jobs'}
+      </div>
+    ) : null;
+  }
   return (
     <div className="jobs-end dim">
       {list.more ? (
@@ -205,8 +211,10 @@ function TableEnd({ list }: { readonly list: ListState }): ReactNode {
           <Loader size={12} /> {countWords(list.ids.length)} jobs shown, older ones are being
           fetched
         </>
+      ) : list.ids.length === 1 ? (
+        'One job'
       ) : (
-        `${list.ids.length === 1 ? 'One job' : `${countWords(list.ids.length)} jobs`}, the oldest above`
+        `${countWords(list.ids.length)} jobs`
       )}
     </div>
   );

@@ -80,6 +80,7 @@ const SHAPES: Record<Look, ReactNode> = {
       <path d="m4.9 4.9 4.2 4.2M9.1 4.9 4.9 9.1" {...CUT} />
     </>
   ),
+  full: <rect x="2" y="2" width="10" height="10" rx="1.5" fill="currentColor" />,
   suspended: <path d="M4.6 2.6v8.8M9.4 2.6v8.8" {...LINE} strokeWidth={2.4} />,
   incomplete: <circle cx="7" cy="7" r="4.8" {...LINE} strokeDasharray="2.2 2.8" />,
 };

@@ -178,7 +178,7 @@ function Waiting({ waiting }: Pick<Devices, 'waiting'>): ReactNode {
 const VOLUME_LOOKS = {
   available: 'queued',
   assigned: 'successful',
-  full: 'moving',
+  full: 'full',
   suspended: 'suspended',
   frozen: 'failed',
 } as const;

@@ -2,7 +2,7 @@
 
 import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, type ReactNode, useState } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { api, unwrap } from '../api.ts';
 import { LogoMark } from '../parts/icons.tsx';
 import { ProblemBox } from '../parts/notices.tsx';
@@ -13,6 +13,8 @@ export function LoginPage(): ReactNode {
   const [password, setPassword] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Error | null>(null);
+  const userField = useRef<HTMLInputElement>(null);
+  useEffect(() => userField.current?.focus(), []);
   const submit = async (event: FormEvent): Promise<void> => {
     event.preventDefault();
     setBusy(true);
@@ -40,7 +42,7 @@ export function LoginPage(): ReactNode {
           autoComplete="username"
           required
           withAsterisk={false}
-          data-autofocus
+          ref={userField}
           value={user}
           onChange={(event) => setUser(event.currentTarget.value)}
         />
@@ -54,7 +56,7 @@ export function LoginPage(): ReactNode {
           value={password}
           onChange={(event) => setPassword(event.currentTarget.value)}
         />
-        <Button type="submit" loading={busy} disabled={user === '' || password === ''}>
+        <Button type="submit" loading={busy}>
           Log in
         </Button>
       </form>
