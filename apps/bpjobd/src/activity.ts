@@ -18,7 +18,7 @@ import {
   saveProgress,
   saveTry,
 } from './adapters/activity-store.ts';
-import { concerns, merged, type Progress, tryOf } from './core/view.ts';
+import { concerns, merged, type Progress, tryOf, withLastCounts } from './core/view.ts';
 
 export interface ActivityParts {
   readonly bus: Bus;
@@ -52,9 +52,7 @@ export class Activity {
   async load(): Promise<void> {
     for (const { row, progress } of await readActive(this.#parts.db)) {
       this.#active.set(row.jobId, row);
-      if (progress !== undefined && concerns(row, progress)) {
-        this.#progress.set(row.jobId, progress);
-      }
+      if (progress !== undefined) this.#progress.set(row.jobId, progress);
     }
   }
 
@@ -63,7 +61,8 @@ export class Activity {
     return merged(row, this.#progress.get(row.jobId));
   }
 
-  async jobChanged(row: JobRow): Promise<void> {
+  async jobChanged(told: JobRow): Promise<void> {
+    const row = withLastCounts(told, this.#progress.get(told.jobId));
     const current = tryOf(row);
     const isNew = await this.#parts.gate.write(async (tx) => {
       if (await saveJob(tx, row, current)) return true;
@@ -73,9 +72,8 @@ export class Activity {
     });
     if (!isNew) return;
     if (row.state === 'JOB_STATE_DONE') this.#forget(row.jobId);
-    else this.#active.set(row.jobId, row);
-    const progress = this.#progress.get(row.jobId);
-    if (progress !== undefined && !concerns(row, progress)) this.#progress.delete(row.jobId);
+    else this.#active.set(row.jobId, told);
+    if (this.#progress.get(row.jobId)?.attempt?.try !== row.try) this.#progress.delete(row.jobId);
     await this.#show({ job: this.shown(row) });
   }
 

@@ -111,6 +111,23 @@ test('progress is shown live, survives a restart, and never changes a job that i
   expect((await cli.GetJob({ jobId: 2n })).job).toMatchObject({ bytes: 250n, flowStep: 10 });
 });
 
+test('a failed try keeps its own status and the counts that were seen last', async () => {
+  await changed(4n, {});
+  await eventually('progress to show', async () => {
+    await progress(4n);
+    return (await cli.GetJob({ jobId: 4n }).catch(() => undefined))?.job?.bytes === 100n;
+  });
+  await changed(4n, { flowStep: 9, operation: 'releasing' });
+  const failed = { status: 99, statusText: 'filer gone', endedMs: 8n } as const;
+  await changed(4n, { ...failed, state: 'JOB_STATE_REQUEUED', flowStep: 2 });
+  await changed(4n, { state: 'JOB_STATE_DONE', status: 150, endedMs: 9n, flowStep: 10 });
+  await lookUp(4n, 'is cancelled', ({ status }) => status === 150);
+  expect(await cli.GetJob({ jobId: 4n })).toMatchObject({
+    job: { bytes: 100n, endedMs: 9n },
+    tries: [{ try: 1, ...failed, bytes: 100n, files: 1n }],
+  });
+});
+
 test('detail lines are numbered, and one that comes again is not', async () => {
   const line = (key: string, text: string) =>
     nbjm.publish('JobDetail', {
@@ -168,9 +185,9 @@ test('lists come in pages, newest first, filtered and counted', async () => {
   ]);
   const { summary } = await eventually('the counts', async () => {
     const list = await cli.ListJobs({ limit: 1 });
-    return list.summary.total === 13n ? list : undefined;
+    return list.summary.total === 14n ? list : undefined;
   });
-  expect(summary).toMatchObject({ active: 1n, done: 12n, successful: 7n, failed: 5n, queued: 0n });
+  expect(summary).toMatchObject({ active: 1n, done: 13n, successful: 7n, failed: 6n, queued: 0n });
 });
 
 test('records of jobs that are done can be deleted, and stay so', async () => {

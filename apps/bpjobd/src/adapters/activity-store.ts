@@ -29,7 +29,7 @@ export interface JobTable {
 
 export interface Database {
   jobs: JobTable;
-  tries: { job_id: bigint; try: number; row: Uint8Array };
+  tries: { job_id: bigint; try: number; row: Uint8Array; ended: boolean };
   lines: LineTable;
 }
 
@@ -80,6 +80,9 @@ export const migrations: Migrations = {
       unique (job_id, key))`.execute(tx);
     await sql`create index lines_at on lines (at_ms)`.execute(tx);
   },
+  '0002-ended-tries': async (tx) => {
+    await sql`alter table tries add column ended boolean not null default false`.execute(tx);
+  },
 };
 
 type Db = Kysely<Database> | Transaction<Database>;
@@ -104,11 +107,14 @@ export async function saveJob(tx: Db, row: JobRow, current: Init<TryRow>): Promi
   return true;
 }
 
-/** An older snapshot still knows how its own try ended. */
+/** How a try ended is written once: a job that is cancelled while it waits for its retry changes no try. */
 export async function saveTry(tx: Db, jobId: bigint, current: Init<TryRow>): Promise<void> {
   const bytes = tryCodec.encode(current);
-  await sql`insert into tries (job_id, try, row) values (${jobId}, ${current.try ?? 0}, ${bytes})
-    on conflict (job_id, try) do update set row = excluded.row`.execute(tx);
+  const ended = (current.endedMs ?? 0n) > 0n;
+  await sql`insert into tries (job_id, try, row, ended)
+    values (${jobId}, ${current.try ?? 0}, ${bytes}, ${ended})
+    on conflict (job_id, try) do update set row = excluded.row, ended = excluded.ended
+    where not tries.ended`.execute(tx);
 }
 
 /**

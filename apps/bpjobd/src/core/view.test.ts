@@ -1,7 +1,7 @@
 import { codec, type Init, type JobProgress, type JobRow } from '@tapestry/contracts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { concerns, merged, summarize, tryOf } from './view.ts';
+import { concerns, merged, summarize, tryOf, withLastCounts } from './view.ts';
 
 const row = (fields: Init<JobRow> = {}): JobRow =>
   codec('JobRow').decode(
@@ -29,15 +29,37 @@ test('progress of the current run is shown on top of the row', () => {
 });
 
 test.each<[string, Init<JobRow>]>([
-  ['that is done', { state: 'JOB_STATE_DONE', flowStep: 10 }],
-  ['whose run is over', { flowStep: 9 }],
+  ['that ended well', { state: 'JOB_STATE_DONE', flowStep: 10 }],
   ['of another try', { try: 2 }],
-  ['of another step', { step: 1 }],
-  ['that waits for its retry', { state: 'JOB_STATE_REQUEUED' }],
+  ['of another try that waits', { try: 2, state: 'JOB_STATE_QUEUED' }],
 ])('progress changes no job %s', (_name, fields) => {
   const job = row(fields);
   expect(concerns(job, progress())).toBe(false);
   expect(merged(job, progress())).toBe(job);
+});
+
+test.each<[string, Init<JobRow>]>([
+  ['whose run is over', { flowStep: 9 }],
+  ['that goes on with another step', { step: 1 }],
+  ['that waits for its retry', { state: 'JOB_STATE_REQUEUED' }],
+  ['that is done', { state: 'JOB_STATE_DONE' }],
+])('progress does not say what a job does %s', (_name, fields) => {
+  const job = row({ ...fields, operation: 'its own' });
+  expect(concerns(job, progress())).toBe(false);
+  expect(merged(job, progress()).operation).toBe('its own');
+});
+
+test('a try that failed keeps the counts that were seen last; a good one has its own', () => {
+  const ended = { flowStep: 10, status: 84 } as const;
+  for (const state of ['JOB_STATE_DONE', 'JOB_STATE_REQUEUED'] as const) {
+    expect(withLastCounts(row({ ...ended, state }), progress())).toMatchObject({ bytes: 100n });
+    const more = row({ ...ended, state, bytes: 500n });
+    expect(withLastCounts(more, progress()).bytes).toBe(500n);
+    const next = row({ ...ended, state, try: 2 });
+    expect(withLastCounts(next, progress())).toBe(next);
+  }
+  const good = row({ ...ended, state: 'JOB_STATE_DONE', status: 0, bytes: 90n });
+  expect(withLastCounts(good, progress())).toBe(good);
 });
 
 test('a try has a status once it ended', () => {

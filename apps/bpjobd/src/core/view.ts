@@ -35,7 +35,7 @@ export function concerns(row: JobRow, { attempt }: Progress): boolean {
 
 /** Counts of earlier steps of a restore stay in the row; those of the run are added. */
 export function merged(row: JobRow, progress: Progress | undefined): JobRow {
-  if (progress === undefined || !concerns(row, progress)) return row;
+  if (progress === undefined || !concerns(row, progress)) return withLastCounts(row, progress);
   return {
     ...row,
     bytes: row.bytes + progress.bytes,
@@ -44,6 +44,26 @@ export function merged(row: JobRow, progress: Progress | undefined): JobRow {
     operation: row.cancelling ? row.operation : progress.operation,
     flowStep: Math.max(row.flowStep, FLOW_STEPS[progress.operation] ?? 0),
   };
+}
+
+/**
+ * What a try that failed had moved: nbjm counts only what runs report when they end well. Never less than nbjm's own
+ * numbers, and never those of another try.
+ */
+export function withLastCounts(row: JobRow, progress: Progress | undefined): JobRow {
+  const wentWell = row.state === 'JOB_STATE_DONE' && outcomeOf(row.status) !== 'failed';
+  const { attempt, bytes = 0n, files = 0n } = progress ?? {};
+  if (wentWell || row.state === 'JOB_STATE_QUEUED' || attempt?.try !== row.try) return row;
+  return {
+    ...row,
+    bytes: atLeast(row.bytes, bytes),
+    files: atLeast(row.files, files),
+  };
+}
+
+function atLeast(value: bigint, least: bigint): bigint {
+  if (value < least) return least;
+  return value;
 }
 
 /** The current try of a row; its status counts only once the try has ended. */
