@@ -78,7 +78,10 @@ test('a storage unit gives no more drives than it may write with; reads do not c
   ]);
   const result = plan(queue, offers);
   expect(result.given.map(([key]) => key)).toEqual(['1/1/0', '3/1/0']);
-  expect(result.waits).toEqual([['2/1/0', '1 of 1 drives of storage unit unit1 are in use']]);
+  const held = 'drive d0 is held by job 1; volume A is held by job 1';
+  expect(result.waits).toEqual([
+    ['2/1/0', `${held}; 1 of 1 drives of storage unit unit1 are in use`],
+  ]);
 });
 
 test('what is unknown is not given, and says why', () => {

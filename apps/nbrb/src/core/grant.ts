@@ -164,15 +164,13 @@ function inUse(books: Books, request: ResourceRequest, candidate: Candidate): st
   const { storageUnit, maxDrives } = candidate;
   const mediaId = candidate.volume?.mediaId ?? '';
   const writes = request.mode !== 'DRIVE_MODE_READ';
-  const used = books.units.get(storageUnit) ?? 0;
-  const driveHeld = books.drives.get(candidate.drive?.name ?? '');
-  if (writes && maxDrives > 0 && used >= maxDrives) {
-    // Who waits wants to know for whom: the one drive that would do is named with its holder.
-    const holder = driveHeld === undefined ? '' : ` (${driveHeld})`;
-    return `${used} of ${maxDrives} drives of storage unit ${storageUnit} are in use${holder}`;
-  }
-  const held = driveHeld ?? books.volumes.get(mediaId);
+  // Who waits wants to know for whom, so a drive's holder comes before a number.
+  const held = books.drives.get(candidate.drive?.name ?? '') ?? books.volumes.get(mediaId);
   if (held !== undefined) return held;
+  const used = books.units.get(storageUnit) ?? 0;
+  if (writes && maxDrives > 0 && used >= maxDrives) {
+    return `${used} of ${maxDrives} drives of storage unit ${storageUnit} are in use`;
+  }
   const keeper = writes ? books.kept.get(mediaId) : undefined;
   return keeper === undefined
     ? undefined
