@@ -9,7 +9,7 @@ import { startBuild } from '../src/index.ts';
 import type { HistoryFile } from '../src/spool.ts';
 import { openWorkshop } from './workshop.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 600_000 });
 const workshop = await openWorkshop();
 afterAll(workshop.clear);
 

@@ -7,7 +7,7 @@ import { openWorkshop, readParquet } from '../../test/workshop.ts';
 import type { HistoryFile, HistoryNode } from '../spool.ts';
 import { buildFileList } from './build.ts';
 
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 600_000 });
 
 const workshop = await openWorkshop();
 afterAll(workshop.clear);
@@ -53,7 +53,7 @@ test('both forms of history give the same file list, and it is the tree', async 
       expect(asDirs).toMatchObject({ rows: rows.length, entries: objects.length });
       expectParents(rows);
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 

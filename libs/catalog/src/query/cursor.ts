@@ -49,8 +49,3 @@ export function rangeBelow(directory: PathText): PathRange {
     ? { low: '/\u0001', high: '0' }
     : { low: `${directory}/`, high: `${directory}0` };
 }
-
-/** One path alone: NUL is in no path text, so nothing lies between it and its first longer neighbour. */
-export function rangeOf(path: PathText): PathRange {
-  return { low: path, high: `${path}\u0001` };
-}

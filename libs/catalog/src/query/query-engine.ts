@@ -21,6 +21,8 @@ interface Query {
   readonly sql: string;
   readonly params: Params;
   readonly signal?: AbortSignal | undefined;
+  /** Instead of the engine's own. */
+  readonly timeoutMs?: number;
 }
 
 export class QueryEngine {
@@ -43,7 +45,7 @@ export class QueryEngine {
   }
 
   /** Rows in batches of at most 2048, as they are made. Leaving the loop early ends the query. */
-  async *batches({ sql, params, signal }: Query): AsyncGenerator<Row[]> {
+  async *batches({ sql, params, signal, ...query }: Query): AsyncGenerator<Row[]> {
     await this.#enter();
     let connection: DuckDBConnection | undefined;
     let stopped: StatusError | undefined;
@@ -52,9 +54,9 @@ export class QueryEngine {
       connection?.interrupt();
     };
     // The deadline is for DuckDB's work between two batches; a slow consumer has its own.
-    const { queryTimeoutMs } = this.#options;
-    const overdue = new StatusError('requestTimedOut', `a query ran ${queryTimeoutMs} ms`);
-    let timer = setTimeout(stop, queryTimeoutMs, overdue);
+    const timeoutMs = query.timeoutMs ?? this.#options.queryTimeoutMs;
+    const overdue = new StatusError('requestTimedOut', `a query ran ${timeoutMs} ms`);
+    let timer = setTimeout(stop, timeoutMs, overdue);
     const onAbort = () => stop(new StatusError('cancelled', 'the query was aborted'));
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();
@@ -66,7 +68,7 @@ export class QueryEngine {
         if (stopped) throw stopped;
         clearTimeout(timer);
         yield rows;
-        timer = setTimeout(stop, queryTimeoutMs, overdue);
+        timer = setTimeout(stop, timeoutMs, overdue);
       }
       if (stopped) throw stopped;
     } catch (error) {

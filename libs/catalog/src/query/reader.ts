@@ -3,7 +3,7 @@
 
 import { StatusError } from '@tapestry/status';
 import { normalizePath, type PathText } from '../path-text.ts';
-import { type Cursor, decodeCursor, rangeBelow } from './cursor.ts';
+import { decodeCursor, rangeBelow } from './cursor.ts';
 import { type ListFacts, ListFactsCache } from './list-facts.ts';
 import { patternToRegex } from './pattern.ts';
 import { QueryEngine } from './query-engine.ts';
@@ -27,7 +27,7 @@ const PATHS_MAX = 100_000;
 export interface FileListReaderOptions {
   /** For what does not fit in memory: a folder of this reader alone, which it makes and removes. */
   readonly tempDir: string;
-  /** Default 256 MiB. */
+  /** Default 512 MiB. */
   readonly memoryLimitBytes?: number;
   /** Default 2. */
   readonly threads?: number;
@@ -52,7 +52,7 @@ export class FileListReader {
   constructor(options: FileListReaderOptions) {
     this.#engine = new QueryEngine({
       spillFolder: options.tempDir,
-      memoryLimitBytes: options.memoryLimitBytes ?? 256 * 1024 * 1024,
+      memoryLimitBytes: options.memoryLimitBytes ?? 512 * 1024 * 1024,
       threads: options.threads ?? 2,
       queriesMax: options.queriesMax ?? 4,
       waitingMax: options.waitingMax ?? 64,
@@ -141,11 +141,15 @@ export class FileListReader {
     return await resolveSelection(this.#engine, selected, limit);
   }
 
-  /** All saved entries of a selection in order of fh_info (unknown last), then path; any number, in batches. */
+  /**
+   * All saved entries of a selection in order of fh_info (unknown last), then path; any number, in batches.
+   * `timeoutMs` is for the sort and for each batch (default: that of queries). Errors: systemCallFailed when the
+   * sort of a very large selection does not fit in memory; such a selection is better named by its directories.
+   */
   async *stream(
     ref: FileListRef,
     paths: readonly PathText[],
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal; timeoutMs?: number } = {},
   ): AsyncGenerator<FileListEntry[]> {
     const selected = await this.#selected(ref, paths);
     yield* streamSelected(this.#engine, selected, options);
@@ -172,7 +176,7 @@ export class FileListReader {
       refs,
       facts: await Promise.all(refs.map((ref) => this.#facts.of(ref))),
       range: rangeBelow(base),
-      after: cursorOf(options),
+      after: options.after === undefined ? undefined : decodeCursor(options.after),
       limit: checkedLimit(options.limit, 1),
       merge: options.merge ?? 'all',
       params: {},
@@ -199,11 +203,6 @@ export class FileListReader {
       }),
     );
   }
-}
-
-function cursorOf({ after, afterPath }: PageOptions): Cursor | undefined {
-  if (after !== undefined) return decodeCursor(after);
-  return afterPath === undefined ? undefined : { path: afterPath, list: Number.POSITIVE_INFINITY };
 }
 
 function shownOf(options: PageOptions): string {

@@ -1,11 +1,15 @@
 // What a restore selection means in one image: which of the named paths exist, what lies below them, and in which
 // order the NDMP server should be asked for it.
 
+import type { Params } from '../duckdb.ts';
 import type { PathText } from '../path-text.ts';
-import { comparePaths, type PathRange, rangeBelow, rangeOf } from './cursor.ts';
+import { comparePaths, type PathRange, rangeBelow } from './cursor.ts';
 import type { QueryEngine } from './query-engine.ts';
 import type { FileListEntry, FileListRef, Selection } from './types.ts';
 import { COLUMNS, toEntry } from './walk.ts';
+
+/** Up to this many directories are looked at one by one. */
+const CONDITIONS_MAX = 32;
 
 export interface Selected {
   readonly ref: FileListRef;
@@ -57,12 +61,12 @@ export async function resolveSelection(
 export async function* streamSelected(
   engine: QueryEngine,
   selected: Selected,
-  options: { signal?: AbortSignal },
+  options: { signal?: AbortSignal; timeoutMs?: number },
 ): AsyncGenerator<FileListEntry[]> {
   const roots = uncovered(await lookupPaths(engine, [selected.ref], selected.paths));
   if (roots.length === 0) return;
   const query = await selectionQuery(engine, selected.ref, roots);
-  for await (const rows of engine.batches({ ...query, signal: options.signal })) {
+  for await (const rows of engine.batches({ ...query, ...options })) {
     yield rows.map((row) => toEntry([selected.ref], row));
   }
 }
@@ -89,40 +93,57 @@ function ancestorsOf(path: PathText): PathText[] {
   return ancestors;
 }
 
-/** The roots and what is below them as ranges of paths; they never overlap. */
-function rangesOf(roots: readonly FileListEntry[]): PathRange[] {
-  return roots.flatMap(({ path, type }) =>
-    type === 'dir' ? [rangeOf(path), rangeBelow(path)] : [rangeOf(path)],
-  );
-}
-
-async function rangeParams(engine: QueryEngine, ref: FileListRef, roots: readonly FileListEntry[]) {
-  const ranges = rangesOf(roots);
-  const lows = ranges.map(({ low }) => low);
-  const highs = ranges.map(({ high }) => high);
-  return {
+/**
+ * The saved rows of a selection: its roots by their paths, and what is below its directories by ranges, which never
+ * overlap. A few ranges are plain conditions, which need no memory; many are a join.
+ */
+async function selectedRows(
+  engine: QueryEngine,
+  ref: FileListRef,
+  roots: readonly FileListEntry[],
+): Promise<{ sql: string; params: Params }> {
+  const points = roots.map(({ path }) => path);
+  const ranges = roots.filter(({ type }) => type === 'dir').map(({ path }) => rangeBelow(path));
+  const params: Params = {
     file: ref.file,
-    lows: await engine.listOf(lows),
-    highs: await engine.listOf(highs),
-    // Bounds of all ranges, so that row groups outside are not read.
-    low: [...lows].sort(comparePaths)[0] as string,
-    high: [...highs].sort(comparePaths).at(-1) as string,
+    points: await engine.listOf(points),
+    first_point: points[0] as string,
+    last_point: points.at(-1) as string,
   };
+  const arms = [
+    `SELECT ${COLUMNS} FROM read_parquet($file) WHERE saved
+      AND path >= $first_point AND path <= $last_point AND path IN (SELECT unnest($points))`,
+  ];
+  if (ranges.length > CONDITIONS_MAX) {
+    params.lows = await engine.listOf(ranges.map(({ low }) => low));
+    params.highs = await engine.listOf(ranges.map(({ high }) => high));
+    // Bounds of all ranges, so that row groups outside are not read.
+    params.low = ranges[0]?.low as string;
+    params.high = (ranges.at(-1) as PathRange).high;
+    arms.push(`SELECT ${COLUMNS} FROM read_parquet($file)
+      JOIN (SELECT unnest($lows) AS low, unnest($highs) AS high) AS range
+        ON path >= range.low AND path < range.high
+      WHERE saved AND path >= $low AND path < $high`);
+  } else {
+    for (const [index, { low, high }] of ranges.entries()) {
+      params[`low${index}`] = low;
+      params[`high${index}`] = high;
+      arms.push(`SELECT ${COLUMNS} FROM read_parquet($file)
+        WHERE saved AND path >= $low${index} AND path < $high${index}`);
+    }
+  }
+  return { sql: arms.join(' UNION ALL '), params };
 }
-
-const SELECTED = `read_parquet($file) AS list
-  JOIN (SELECT unnest($lows) AS low, unnest($highs) AS high) AS range
-    ON list.path >= range.low AND list.path < range.high
-  WHERE list.path >= $low AND list.path < $high AND saved`;
 
 async function selectionQuery(
   engine: QueryEngine,
   ref: FileListRef,
   roots: readonly FileListEntry[],
-) {
+): Promise<{ sql: string; params: Params }> {
+  const { sql, params } = await selectedRows(engine, ref, roots);
   return {
-    sql: `SELECT ${COLUMNS}, 0::INTEGER FROM ${SELECTED} ORDER BY fh_info NULLS LAST, path`,
-    params: await rangeParams(engine, ref, roots),
+    sql: `SELECT *, 0::INTEGER FROM (${sql}) ORDER BY fh_info NULLS LAST, path`,
+    params,
   };
 }
 
@@ -130,13 +151,14 @@ async function totalsOf(engine: QueryEngine, ref: FileListRef, roots: readonly F
   if (roots.length === 0) {
     return { entries: 0, files: 0, bytes: 0n, wholeImage: false, direct: false };
   }
+  const { sql, params } = await selectedRows(engine, ref, roots);
   const [row] = await engine.rows({
     sql: `SELECT count(*)::DOUBLE, (count(*) FILTER (type = 'file'))::DOUBLE,
         coalesce(sum(size) FILTER (type = 'file'), 0)::HUGEINT,
         count(*) = count(fh_info) AND max(fh_info) > 0,
         count(*) = (SELECT count(*) FROM read_parquet($file) WHERE saved)
-      FROM ${SELECTED}`,
-    params: await rangeParams(engine, ref, roots),
+      FROM (${sql})`,
+    params,
   });
   const [entries, files, bytes, direct, whole] = row as [number, number, bigint, boolean, boolean];
   return { entries, files, bytes, direct: direct === true, wholeImage: whole && entries > 0 };

@@ -32,10 +32,8 @@ export interface FileListEntry {
 export interface PageOptions {
   /** At most this many entries; 1 to 10,000, default 1,000. */
   readonly limit?: number;
-  /** The `next` of the page before. */
+  /** The `next` of the page before, or `cursorAfter` a path. */
   readonly after?: string | undefined;
-  /** Instead of `after`: only paths behind this one, in all lists. */
-  readonly afterPath?: PathText | undefined;
   /**
    * With several lists: `all` gives one entry a list (default); `newest` gives each path once, from the last
    * list (in the order they are given) that saved it.

@@ -8,7 +8,9 @@ import { type ListFacts, windowEnd } from './list-facts.ts';
 import type { QueryEngine, Row } from './query-engine.ts';
 import type { FileListEntry, FileListRef, Page } from './types.ts';
 
-const WINDOW_MAX_GROUPS = 64;
+const WINDOW_FIRST_GROUPS = 2;
+const WINDOW_MAX_GROUPS = 256;
+const WINDOW_GROWTH = 4;
 export const COLUMNS = 'path, name, type, size, mtime, mode, uid, gid, node, fh_info, saved';
 
 export interface Walk {
@@ -27,7 +29,11 @@ export interface Walk {
 export async function readPage(engine: QueryEngine, walk: Walk): Promise<Page> {
   const entries: FileListEntry[] = [];
   let last: Cursor = walk.after ?? { path: walk.range.low, list: -1 };
-  for (let groups = 1; ; groups = Math.min(groups * 2, WINDOW_MAX_GROUPS)) {
+  for (
+    let groups = WINDOW_FIRST_GROUPS;
+    ;
+    groups = Math.min(groups * WINDOW_GROWTH, WINDOW_MAX_GROUPS)
+  ) {
     const end = windowEnd(walk.facts, last.path, groups);
     const missing = walk.limit - entries.length;
     const rows = await engine.rows(windowQuery(walk, last, end, missing + 1));
