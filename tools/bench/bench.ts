@@ -1,0 +1,210 @@
+// `npm run bench`: how fast the system is, each figure beside its limit in the same run. Machines are shared and noisy:
+// read the ratios, not the seconds.
+
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { type Site, startSite, writeNoise } from '../e2e/test/site.ts';
+import { ROOT } from '../launcher/layout.ts';
+import { DAEMONS } from '../launcher/plans.ts';
+import { type Figure, percentile, printFigures } from './figures.ts';
+import { plainCopy } from './plain-copy.ts';
+
+const run = promisify(execFile);
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'start,latency,throughput,jobs,history' },
+    gib: { type: 'string', default: '4' },
+    jobs: { type: 'string', default: '200' },
+    files: { type: 'string', default: '1000000' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+});
+if (values.help) {
+  process.stdout.write(
+    'npm run bench [-- --only start,latency,throughput,jobs,history] [--gib 4] [--jobs 200] [--files 1000000] [--json]\n',
+  );
+  process.exit(0);
+}
+const wanted = new Set(values.only.split(','));
+const figures: Figure[] = [];
+const startedMs = performance.now();
+const site = await startSite({ cartridges: 10, capacityBytes: 64 * 1024 ** 3 });
+try {
+  if (wanted.has('start')) await measureStart();
+  if (wanted.has('latency')) await measureLatency();
+  if (wanted.has('throughput')) await measureThroughput(Number(values.gib));
+  if (wanted.has('jobs')) await measureJobs(Number(values.jobs));
+} finally {
+  await site.stop();
+}
+if (wanted.has('history')) await measureHistory(Number(values.files));
+printFigures(figures, values.json === true);
+process.stdout.write(`in all ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
+process.exit(0);
+
+/** Start and memory: a second start, as every one but the first is, of the system that the other figures use. */
+async function measureStart(): Promise<void> {
+  const idle = DAEMONS.flatMap((name) => site.system.child(name).pid ?? []);
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  const pool = idle.flatMap(childrenOf);
+  const bytes = [...idle, ...pool].reduce((sum, pid) => sum + residentBytes(pid), 0);
+  figures.push({
+    name: 'idle memory of all daemons and their warm pools',
+    value: bytes / 1e9,
+    unit: 'GB',
+    goal: '≤ 1.6 GB',
+  });
+  const before = performance.now();
+  await Promise.all(DAEMONS.map((name) => site.system.child(name).stop()));
+  const stopped = performance.now();
+  for (const name of DAEMONS) site.system.child(name).start();
+  await site.system.waitReady();
+  figures.push(
+    { name: 'stop of all daemons', value: (stopped - before) / 1000, unit: 's', goal: '' },
+    {
+      name: 'all daemons ready',
+      value: (performance.now() - stopped) / 1000,
+      unit: 's',
+      goal: '≤ 8 s',
+    },
+  );
+}
+
+/** From bprd's receipt of the request to the first byte of data at bptm, as their own clocks told. */
+async function measureLatency(): Promise<void> {
+  writeNoise(join(site.source, 'small'), 10_000);
+  const times: number[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    const sentMs = Date.now();
+    const jobId = await site.backup();
+    await ended(site, jobId);
+    const { lines } = await site.job(jobId);
+    const first = lines.find(({ text }) => /data connection from/.test(text));
+    if (first !== undefined) times.push(Number(first.atMs) - sentMs);
+  }
+  figures.push(
+    {
+      name: 'request → data connection, p50',
+      value: percentile(times, 50),
+      unit: 'ms',
+      goal: '≤ 300 ms',
+    },
+    { name: 'request → data connection, p95', value: percentile(times, 95), unit: 'ms', goal: '' },
+  );
+  const cli = performance.now();
+  await run(join(ROOT, 'bin/bpimagelist'), ['-idonly'], {
+    env: { ...process.env, TAPESTRY_STATE_DIR: site.system.layout.stateDir },
+  });
+  figures.push({
+    name: "a command's own time",
+    value: performance.now() - cli,
+    unit: 'ms',
+    goal: '',
+  });
+}
+
+/** One big file from ndmpd onto the virtual tape, beside the same bytes through one socket into one file. */
+async function measureThroughput(gib: number): Promise<void> {
+  const bytes = gib * 1024 ** 3;
+  const file = join(site.source, 'big');
+  writeNoise(file, bytes);
+  const limit = await plainCopy(file, join(site.dir, 'plain'));
+  const watch = watchMemory(() => childrenOf(site.system.child('bptm').pid ?? 0));
+  const startMs = performance.now();
+  const jobId = await site.backup();
+  await site.waitFor(
+    jobId,
+    'writing',
+    ({ operation, bytes: moved }) => operation !== 'writing' && moved > 0n,
+    600_000,
+  );
+  await ended(site, jobId);
+  const wholeS = (performance.now() - startMs) / 1000;
+  const { lines } = await site.job(jobId);
+  const at = (pattern: RegExp): number =>
+    Number(lines.find(({ text }) => pattern.test(text))?.atMs ?? 0n);
+  const movedS = (at(/end writing/) - at(/data connection from/)) / 1000;
+  const rate = bytes / movedS / 1e9;
+  figures.push(
+    { name: 'plain socket → file copy', value: limit, unit: 'GB/s', goal: '' },
+    { name: 'remote backup to virtual tape', value: rate, unit: 'GB/s', goal: '' },
+    { name: 'remote backup / plain copy', value: (rate / limit) * 100, unit: '%', goal: '≥ 80 %' },
+    { name: 'whole job', value: wholeS, unit: 's', goal: '' },
+    {
+      name: 'memory of the drive process, most',
+      value: watch.stop() / 1e6,
+      unit: 'MB',
+      goal: '≤ 200 MB',
+    },
+  );
+}
+
+/** Short jobs, all queued at once. */
+async function measureJobs(count: number): Promise<void> {
+  rmSync(join(site.source, 'big'), { force: true });
+  const startMs = performance.now();
+  const jobs = await Promise.all(Array.from({ length: count }, () => site.backup()));
+  const queued = performance.now();
+  const rows = [];
+  for (const jobId of jobs) rows.push(await site.ended(jobId, 1_800_000));
+  const seconds = (performance.now() - startMs) / 1000;
+  const good = rows.filter(({ status }) => status === 0).length;
+  figures.push(
+    { name: `${count} jobs submitted`, value: (queued - startMs) / 1000, unit: 's', goal: '' },
+    { name: 'short jobs', value: count / seconds, unit: 'jobs/s', goal: '' },
+    { name: 'jobs lost or failed', value: count - good, unit: '', goal: '0' },
+  );
+}
+
+/** File history: spooled by one thread, then joined and sorted by a process of its own. */
+async function measureHistory(entries: number): Promise<void> {
+  const { stdout } = await run(
+    process.execPath,
+    [join(ROOT, 'libs/catalog/bench/file-list.ts'), String(entries)],
+    { maxBuffer: 1e7 },
+  );
+  process.stdout.write(`file history of ${entries} entries: ${stdout.trim()}\n`);
+}
+
+async function ended(where: Site, jobId: bigint): Promise<void> {
+  const row = await where.ended(jobId, 1_200_000);
+  if (row.status !== 0)
+    throw new Error(`job ${jobId}: ${row.status}\n${await where.details(jobId)}`);
+}
+
+function residentBytes(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * 4_096;
+  } catch {
+    return 0;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .flatMap((task) =>
+        readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').trim().split(/\s+/),
+      )
+      .filter((word) => word !== '')
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function watchMemory(pids: () => number[]): { stop(): number } {
+  let most = 0;
+  const timer = setInterval(() => {
+    for (const pid of pids()) most = Math.max(most, residentBytes(pid));
+  }, 100);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return most;
+    },
+  };
+}
