@@ -35,15 +35,16 @@ perl_base=$("$perl" -e 'print grep { m(/perl-base$) } @INC')
 mkdir -p "$root$(dirname "$perl_base")"
 cp -a "$perl_base" "$root$perl_base"
 
-# Name resolution by DNS and files, where these are no part of the C library itself.
-for library in /usr/lib/*-linux-gnu/libnss_dns.so.2 /usr/lib/*-linux-gnu/libnss_files.so.2 /usr/lib/*-linux-gnu/libresolv.so.2; do
-  [ -e "$library" ] && cp -L "$library" "$root$(dirname "$library")/"
+# The rest of the C library: name resolution, and the small libraries that programs built elsewhere ask for.
+folder=$(dirname "$(ldd "$node" | grep -o '/[^ ]*/libc\.so\.6')")
+for name in libnss_dns.so.2 libnss_files.so.2 libresolv.so.2 librt.so.1 libutil.so.1 libanl.so.1 libdl.so.2 libpthread.so.0; do
+  if [ -e "$folder/$name" ] && [ ! -e "$root$folder/$name" ]; then cp -L "$folder/$name" "$root$folder/$name"; fi
 done
 "$busybox" --list | while read -r applet; do
   [ -e "$root/usr/bin/$applet" ] || ln -s busybox "$root/usr/bin/$applet"
 done
 
-[ -e /etc/ssl/certs/ca-certificates.crt ] && cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"; fi
 cat >"$root/etc/passwd" <<'END'
 root:x:0:0:root:/root:/bin/sh
 postgres:x:999:999:postgres:/var/lib/postgresql:/bin/sh

@@ -18,6 +18,7 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 
 /** Tools that run inside containers: set-up and the demo. */
 const TOOLS = ['certs', 'demo', 'launcher', 'provision'];
+const CHECKS = ['deploy/images/ready.js', 'deploy/images/listening.js'];
 const TEST_FOLDERS = new Set(['test', 'bench', 'conformance', 'node_modules', 'page']);
 const DEVELOPMENT_FILE = /\.test\.tsx?$|^(tsconfig.*|biome)\.json$|^generate|^vite\.config\.ts$/;
 /** Types, maps and prose of packages: a third of their size, read by nobody at run time. */
@@ -40,7 +41,7 @@ export function stageImage(target: string): Staged {
   );
   for (const path of workspaces) copySources(path, folder, () => true);
   copySources('tools', folder, (name) => TOOLS.includes(name.split('/')[0] as string));
-  for (const path of ['bin', 'tools/setup/exec.sh', 'deploy/images/ready.js']) {
+  for (const path of ['bin', 'tools/setup/exec.sh', ...CHECKS]) {
     cpSync(join(ROOT, path), join(folder, path), { recursive: true });
   }
   writeRootPackage(folder);
