@@ -103,9 +103,8 @@ function refuseUnusable(record: StateRecord, major: number, stateDir: string): v
   if (record.major !== major) {
     throw new StatusError(
       'databaseError',
-      `the state in ${stateDir} was made with PostgreSQL ${record.major}, this release has ${major}: export ` +
-        'it with the old release (tools/state-export) and import it into a new state folder ' +
-        '(tools/state-import)',
+      `the state in ${stateDir} was made with PostgreSQL ${record.major}, this release has ${major}: run the ` +
+        'release that made it, or start this one with a new state folder (--state DIR)',
       { found: record.major, installed: major },
     );
   }
