@@ -161,9 +161,8 @@ async function prepareData(
   } else if (major !== binaries.major) {
     throw new StatusError(
       'databaseError',
-      `${dataDir} was made by PostgreSQL ${major}, but version ${binaries.major} is installed; export the ` +
-        'state with the old release (tools/state-export), then import it into a new state folder ' +
-        '(tools/state-import)',
+      `${dataDir} was made by PostgreSQL ${major}, but version ${binaries.major} is installed: run the ` +
+        'release that made it, or start this one with a new state folder',
       { found: major, installed: binaries.major },
     );
   }

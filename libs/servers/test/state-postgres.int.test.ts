@@ -77,5 +77,7 @@ test('a state of another major version is refused with what to do', async () => 
   mkdirSync(stateDir, { recursive: true });
   const record = { major: 17, folder: join(stateDir, 'postgres') };
   writeFileSync(join(stateDir, 'postgres.json'), JSON.stringify(record));
-  await expect(start(stateDir)).rejects.toThrow(/PostgreSQL 17.*state-export.*state-import/);
+  await expect(start(stateDir)).rejects.toThrow(
+    /PostgreSQL 17.*run the release that made it.*--state/,
+  );
 });
