@@ -33,6 +33,8 @@ export interface Context {
   readonly machine: string;
   readonly cwd: string;
   readonly terminal: Terminal;
+  /** What a person is told who interrupts the command from now on (Ctrl-C). */
+  onInterrupt(text: string): void;
   nowMs(): number;
   sleep(ms: number): Promise<void>;
 }

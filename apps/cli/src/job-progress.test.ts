@@ -32,6 +32,11 @@ test('a waiting job says why', () => {
   expect(progressText(job, [])).toBe('job 7: Queued (no drive is free)');
 });
 
+test('so does a restore, which is active while it waits', () => {
+  const job = jobRow({ operation: 'queued', stateDetails: 'TAP001 is in use', bytes: 0n });
+  expect(progressText(job, [])).toBe('job 7: Active, queued (TAP001 is in use)');
+});
+
 test.each([
   [[0, 0], 0],
   [[84], 84],

@@ -27,7 +27,8 @@ export function rateBytesS(samples: readonly Sample[]): number {
 /** `job 7: Active, writing: 312.4 MB, 98.1 MB/s, 1234 files` */
 export function progressText(job: JobRow, samples: readonly Sample[]): string {
   const what = job.state === 'JOB_STATE_ACTIVE' && job.operation !== '' ? `, ${job.operation}` : '';
-  const why = job.state !== 'JOB_STATE_ACTIVE' && job.stateDetails !== '';
+  const waits = job.state !== 'JOB_STATE_ACTIVE' || job.operation === 'queued';
+  const why = waits && job.stateDetails !== '';
   const head = `job ${job.jobId}: ${stateText(job)}${what}${why ? ` (${job.stateDetails})` : ''}`;
   if (job.bytes === 0n) return head;
   const rate = rateBytesS(samples);

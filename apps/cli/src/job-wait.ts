@@ -24,6 +24,8 @@ export interface WaitOptions {
 export async function waitForJobs(context: Context, options: WaitOptions): Promise<number> {
   const bpjobd = await context.client('bpjobd');
   const watch = new JobWatch(context, options.log);
+  const all = options.jobIds.join(', ');
+  context.onInterrupt(`Job ${all} goes on; bpdbjobs -cancel ${all.replaceAll(' ', '')} ends it.`);
   const endMs = context.nowMs() + (options.waitMaxMs ?? Number.POSITIVE_INFINITY);
   let heardMs = context.nowMs();
   for (;;) {

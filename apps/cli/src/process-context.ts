@@ -8,6 +8,9 @@ import type { Context } from './command.ts';
 import type { SystemPlace } from './system-place.ts';
 import { processTerminal } from './terminal.ts';
 
+/** What shells call a command that SIGINT ended. */
+const INTERRUPTED = 130;
+
 export interface ProcessContext {
   readonly context: Context;
   close(): Promise<void>;
@@ -35,6 +38,12 @@ export function makeContext(name: string): ProcessContext {
     machine: hostname(),
     cwd: process.cwd(),
     terminal: processTerminal(),
+    onInterrupt: (text) => {
+      process.removeAllListeners('SIGINT').once('SIGINT', () => {
+        process.stderr.write(`\n${text}\n`);
+        process.exit(INTERRUPTED);
+      });
+    },
     nowMs: () => Date.now(),
     sleep: (ms) => sleep(ms),
   };

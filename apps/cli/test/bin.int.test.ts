@@ -1,7 +1,8 @@
 // The files in bin/ as people call them: from any folder, through links, with a system found by its environment or
 // its state folder.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -17,7 +18,7 @@ import { promisify } from 'node:util';
 import { fakeService, startTestBus, type TestBus } from '@tapestry/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMMAND_NAMES } from '../src/commands.ts';
-import { policyRow } from './rows.ts';
+import { jobRow, policyRow } from './rows.ts';
 
 const BIN = resolve(import.meta.dirname, '../../../bin');
 const run = promisify(execFile);
@@ -111,6 +112,32 @@ test('a password is read from what is piped in', async () => {
   });
   expect(nbemm.requests('AddNdmpHost')[0]).toMatchObject({ name: 'filer1', password: 's3 cret' });
   await nbemm.stop();
+});
+
+test('who interrupts a wait is told that the job goes on', async () => {
+  const buses = await Promise.all([bus.as({ service: 'bprd' }), bus.as({ service: 'bpjobd' })]);
+  const bprd = await fakeService(buses[0], 'bprd', {
+    SubmitBackup: async () => ({ jobIds: [7n] }),
+  });
+  const bpjobd = await fakeService(buses[1], 'bpjobd', {
+    GetJob: async () => ({ job: jobRow() }),
+  });
+  const child = spawn(join(BIN, 'bpbackup'), ['-i', '-p', 'filers', '-w'], {
+    cwd: dir,
+    env: { PATH: process.env.PATH ?? '', TAPESTRY_STATE_DIR: '.' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let told = '';
+  child.stderr.on('data', (part: Buffer) => {
+    told += part.toString();
+  });
+  const ended = once(child, 'close');
+  await bpjobd.waitFor('GetJob', { count: 2, timeoutMs: 25_000 });
+  child.kill('SIGINT');
+  expect(await ended).toEqual([130, null]);
+  expect(told).toMatch(/Job 7 goes on/);
+  await bprd.stop();
+  await bpjobd.stop();
 });
 
 test('a reader that had enough ends it quietly', async () => {

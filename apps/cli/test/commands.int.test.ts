@@ -619,6 +619,9 @@ test('bpdbjobs reports, counts, cancels and deletes', async () => {
   expect(asked('nbjm', 'CancelJob')).toMatchObject({ jobId: 8n, requester: 'operator' });
   expect(await shell.run('bpdbjobs -cancel 99,7')).toMatchObject({ status: 805 });
   expect(asked('nbjm', 'CancelJob')).toMatchObject({ jobId: 7n });
+  expect((await shell.run('bpdbjobs -cancel 99')).error).toBe(
+    'job 99: EXIT STATUS 805: the job id is not valid\n  there is no job 99\n',
+  );
   expect((await shell.run('bpdbjobs -cancel_all')).status).toBe(0);
   expect((await shell.run('bpdbjobs -delete 7,8')).status).toBe(227);
   expect((await shell.run('bpdbjobs -jobid seven')).status).toBe(144);

@@ -68,6 +68,7 @@ async function runLine(
       columns: 100,
       secret: async (_question, file) => `${options.secret ?? ''}${file ?? ''}`,
     },
+    onInterrupt: () => {},
     nowMs: () => nowMs,
     sleep: async (ms) => {
       nowMs += ms;

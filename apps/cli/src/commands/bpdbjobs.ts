@@ -14,6 +14,7 @@ import {
   summaryLong,
   summaryRecord,
 } from '../render/job.ts';
+import { statusLine } from '../run-command.ts';
 
 /** Jobs that are asked for at once when a format needs more than their rows. */
 const AT_ONCE = 8;
@@ -113,7 +114,7 @@ async function cancel(context: Context, ids: readonly bigint[]): Promise<number>
       await nbjm.CancelJob({ jobId, requester: context.user });
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      context.error(`job ${jobId}: ${error.code} ${error.detail}\n`);
+      context.error(`job ${jobId}: ${statusLine(error.code)}\n  ${error.detail}\n`);
       if (status === 0) status = error.code;
     }
   }

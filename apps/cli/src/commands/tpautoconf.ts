@@ -54,9 +54,9 @@ async function storedHost(context: Context, name: string) {
   return hosts[0];
 }
 
-/** Who answered: everything but what the host has to offer. */
+/** Who answered: not what the host has to offer. */
 function isIdentity({ group }: ProbeFact): boolean {
-  return !/tape|scsi|changer|file ?system|butype/i.test(group);
+  return group === 'server' || group === 'host';
 }
 
 function factsText(facts: readonly ProbeFact[]): string {

@@ -38,7 +38,7 @@ const OPTIONS = {
   path: { kind: 'word', value: 'PATH', help: 'drive path: vtl:FOLDER#NUMBER, from 0' },
   asciiname: { kind: 'word', value: 'NAME', help: 'name of the drive' },
   robdrnum: { kind: 'number', value: 'N', help: 'number of the drive in its robot, from 1' },
-  host: { kind: 'word', value: 'HOST', help: 'media server of the drive (this machine)' },
+  host: { kind: 'word', value: 'HOST', help: 'media server of the drive or robot (this machine)' },
   d: { kind: 'flag', help: 'list robots and drives' },
   l: { kind: 'flag', help: 'list them for programs' },
   dl: { kind: 'flag', help: 'list them with everything' },
@@ -123,7 +123,7 @@ async function changeRobot(options: Line, context: Context): Promise<void> {
     robot: {
       ...{ number, type: (options.robtype ?? 'tld').toLowerCase(), ndmpHost: options.nh },
       path: devicePath(context.cwd, robpath),
-      controlHost: options.cntlhost ?? (await context.host()),
+      controlHost: options.cntlhost ?? options.host ?? (await context.host()),
     },
   });
 }

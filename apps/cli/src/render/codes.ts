@@ -49,10 +49,10 @@ export function jobTypeText(type: JobType): string {
   return type === 'JOB_TYPE_RESTORE' ? 'Restore' : 'Backup';
 }
 
+/** By the words that nbjm and bpbrm have for what a job does. */
 const OPERATIONS: Readonly<Record<string, number>> = {
-  ...{ mounting: 0, positioning: 1, connecting: 2, writing: 3, reading: 10, ending: 7 },
-  ...{ 'requesting resources': 26, 'opening image': 7, 'validating image': 7 },
-  ...{ starting: 2, running: 30 },
+  ...{ queued: 26, opening: 4, starting: 2, running: 30, mounting: 0, positioning: 1 },
+  ...{ connecting: 2, writing: 3, reading: 10, ending: 7, validating: 7, releasing: 7 },
 };
 
 /** Field 14 of -all_columns; empty when the job does nothing that has a number. */

@@ -129,7 +129,7 @@ export function jobLong({ job, tries, lines }: GetJobReply, nowMs: number): stri
     ['Status', done ? `${job.status}${job.statusText === '' ? '' : ` (${job.statusText})`}` : ''],
     ['Policy', job.policy],
     ['Schedule', job.schedule],
-    ['Client', job.destClient === '' ? job.client : `${job.client}, to ${job.destClient}`],
+    ['Client', clientText(job)],
     ['Path', job.path],
     ['Media Server', job.mediaServer],
     ['Storage Unit', job.storageUnit],
@@ -153,6 +153,10 @@ export function jobLong({ job, tries, lines }: GetJobReply, nowMs: number): stri
   return (
     head + tries.map((each) => tryText(each, linesOf(each, tries, lines), nowMs)).join('') + early
   );
+}
+
+function clientText({ client, destClient }: JobRow): string {
+  return destClient === '' || destClient === client ? client : `${client}, to ${destClient}`;
 }
 
 /** Lines of a try; those from before the first, as while a job waits, count for the first. */
