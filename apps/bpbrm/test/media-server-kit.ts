@@ -51,7 +51,14 @@ export interface MediaServer {
 
 const PASSWORD = 'secret-of-filer';
 
-export async function startMediaServer(): Promise<MediaServer> {
+/** An NDMP server that the test brings, instead of ndmpd. */
+export interface OtherFiler {
+  start(
+    root: string,
+  ): Promise<{ port: number; user: string; password: string; stop(): Promise<void> }>;
+}
+
+export async function startMediaServer(other?: OtherFiler): Promise<MediaServer> {
   const root = mkdtempSync(join(tmpdir(), 'media-server-'));
   const data = join(root, 'data');
   const library = join(root, 'library');
@@ -63,7 +70,13 @@ export async function startMediaServer(): Promise<MediaServer> {
   const bus = await startTestBus({ hosts: ['media1'] });
   const fileLists = new Map<string, Buffer>();
   const lists = await startFileLists(fileLists);
-  const filer = { child: undefined as ChildProcess | undefined, port: 0 };
+  const filer = {
+    child: undefined as ChildProcess | undefined,
+    port: 0,
+    user: 'backup',
+    password: PASSWORD,
+  };
+  let stopOther = async (): Promise<void> => undefined;
   const children = new Map<ServiceOfHost, ChildProcess>();
   const append = { point: null as AppendPoint | null };
 
@@ -91,7 +104,7 @@ export async function startMediaServer(): Promise<MediaServer> {
     },
     GetNdmpCredential: async ({ publicKey }) => ({
       ...{ address: '127.0.0.1', port: filer.port, auth: 'md5' },
-      ...sealCredential({ user: 'backup', password: PASSWORD }, publicKey),
+      ...sealCredential({ user: filer.user, password: filer.password }, publicKey),
     }),
   });
   await fakeService(await bus.as({ service: 'bpdbm' }), 'bpdbm', {
@@ -127,6 +140,12 @@ export async function startMediaServer(): Promise<MediaServer> {
     await lineOf(child, (line) => line.includes('"started"'));
   };
   const startFiler = async (): Promise<void> => {
+    if (other !== undefined) {
+      const { stop, ...access } = await other.start(root);
+      stopOther = stop;
+      Object.assign(filer, access);
+      return;
+    }
     const passwordFile = join(root, 'filer-password');
     writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
     const user = ['--user', 'backup', '--password-file', passwordFile];
@@ -176,6 +195,7 @@ export async function startMediaServer(): Promise<MediaServer> {
     startFiler,
     stop: async () => {
       await Promise.all([...children.values(), filer.child].map(kill));
+      await stopOther();
       lists.close();
       await bus.stop();
       rmSync(root, { recursive: true, force: true });
