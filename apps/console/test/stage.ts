@@ -41,8 +41,8 @@ export interface Stage {
   playDevices(): Promise<void>;
   /** Forgets every job without a word. */
   empty(): void;
-  /** A heartbeat of every daemon, as of a healthy site. */
-  beatAll(): Promise<void>;
+  /** Heartbeats of every daemon from now on, as of a healthy site. */
+  keepBeating(): Promise<void>;
   logIn(): Promise<string>;
   stop(): Promise<void>;
 }
@@ -66,6 +66,7 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
   });
   const url = daemon.httpUrl;
   const identities = new Map<string, Bus>();
+  let beating: ReturnType<typeof setInterval> | undefined;
   return {
     ...{ url, bus, nbjm, ...archive },
     beat: (service, { ready = true, ...beat }) =>
@@ -73,9 +74,14 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
         ...{ service, host: '', ready, version: '0.1.0', rssBytes: 90_000_000n, ...beat },
       }),
     playDevices: () => playDevices(bus),
-    beatAll: () => beatAll(identities, bus),
+    keepBeating: async () => {
+      clearInterval(beating);
+      await beatAll(identities, bus);
+      beating = setInterval(() => void beatAll(identities, bus).catch(() => undefined), 4_000);
+    },
     logIn: () => logIn(url),
     stop: async () => {
+      clearInterval(beating);
       await daemon.stop();
       await bus.stop();
       rmSync(stateDir, { recursive: true, force: true });

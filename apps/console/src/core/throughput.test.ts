@@ -42,6 +42,19 @@ test('rates are bytes by the second', () => {
   expect(currentRate(samples.slice(0, 1))).toBeNull();
 });
 
+test('messages that were held up and come at once make no peak', () => {
+  const throughput: Throughput = new Map();
+  const put = (atMs: number, bytes: number): void =>
+    addSample(throughput, { jobId: 1, bytes }, atMs, LIMITS);
+  put(0, 0);
+  put(1_000, 1_000);
+  for (let i = 0; i <= 20; i += 1) put(21_000 + i, 1_000 + i * 1_000);
+  put(22_000, 22_000);
+  const rates = ratesOf(throughput.get(1)!).map(({ bytesPerS }) => Math.round(bytesPerS));
+  expect(Math.max(...rates)).toBeLessThanOrEqual(21_000);
+  expect(throughput.get(1)!.at(-1)).toEqual({ atMs: 22_000, bytes: 22_000 });
+});
+
 test('only what moved in the last minute is moving', () => {
   const throughput: Throughput = new Map();
   addSample(throughput, { jobId: 1, bytes: 1 }, 0, LIMITS);

@@ -12,8 +12,8 @@ const ROW_POINTS = 60;
 
 /**
  * Adds a point; the series itself is replaced, never changed, so that who holds it sees a new one. A full series
- * drops every second point and goes on: the whole run stays visible, coarser. Points closer than the spacing replace
- * the last one; bytes that went back (a new try) start over.
+ * drops every second point and goes on: the whole run stays visible, coarser. The last point moves along until it is
+ * the spacing away from the one before; bytes that went back (a new try) start over.
  */
 export function addSample(
   throughput: Throughput,
@@ -28,7 +28,8 @@ export function addSample(
   const last = known?.at(-1);
   const series = known === undefined || (last !== undefined && bytes < last.bytes) ? [] : known;
   const previous = series.at(-2);
-  const close = previous !== undefined && atMs - previous.atMs < limits.spacingMs;
+  const close =
+    last !== undefined && previous !== undefined && last.atMs - previous.atMs < limits.spacingMs;
   const next = [...(close ? series.slice(0, -1) : series), { atMs, bytes }];
   throughput.set(
     jobId,
@@ -53,6 +54,9 @@ export interface Rate {
   readonly bytesPerS: number;
 }
 
+/** Below it two points tell when messages arrived, not how fast data moved. */
+const RATE_SPAN_MIN_MS = 500;
+
 /** Speed between neighbouring points. */
 export function ratesOf(samples: readonly ApiSample[]): Rate[] {
   const rates: Rate[] = [];
@@ -60,7 +64,7 @@ export function ratesOf(samples: readonly ApiSample[]): Rate[] {
     const from = samples[i - 1]!;
     const { atMs, bytes } = samples[i]!;
     const spanMs = atMs - from.atMs;
-    if (spanMs <= 0) continue;
+    if (spanMs < RATE_SPAN_MIN_MS) continue;
     rates.push({ atMs, bytesPerS: Math.max(0, ((bytes - from.bytes) * 1000) / spanMs) });
   }
   return rates;
@@ -73,5 +77,7 @@ export function currentRate(samples: readonly ApiSample[], overMs = 10_000): num
   const from = samples.find(({ atMs }) => atMs >= last.atMs - overMs) ?? samples[0]!;
   const base = from === last ? samples.at(-2)! : from;
   const spanMs = last.atMs - base.atMs;
-  return spanMs <= 0 ? null : Math.max(0, ((last.bytes - base.bytes) * 1000) / spanMs);
+  return spanMs < RATE_SPAN_MIN_MS
+    ? null
+    : Math.max(0, ((last.bytes - base.bytes) * 1000) / spanMs);
 }
