@@ -309,8 +309,8 @@ describe.skipIf(noBrowser !== '')(`in a browser${noBrowser && `: skipped, ${noBr
       for (const scheme of ['light', 'dark'] as const) {
         const { page, faults } = await visit('/activity', { colorScheme: scheme });
         await logIn(page);
-        await runFor(stage, present, 14);
-        await stage.beatAll();
+        await stage.keepBeating();
+        await runFor(stage, present, 8);
         await page.getByText('19 daemons up', { exact: true }).waitFor();
         await shoot(page, `activity-${scheme}`);
         await page.setViewportSize({ width: 1440, height: 1180 });
@@ -334,7 +334,7 @@ describe.skipIf(noBrowser !== '')(`in a browser${noBrowser && `: skipped, ${noBr
       await page.getByRole('button', { name: 'Log in' }).waitFor();
       await shoot(page, 'login');
       await logIn(page);
-      await stage.beatAll();
+      await stage.keepBeating();
       await page
         .getByRole('row', { name: /drive0/ })
         .getByRole('link', { name: 'job 1001' })
