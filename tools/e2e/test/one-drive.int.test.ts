@@ -33,7 +33,7 @@ afterEach(() => {
 
 test('the second of two backups waits for the drive, says so, and runs when it is free', async () => {
   await addPolicy(site.bus, 'other', ['/data/other']);
-  writeNoise(join(site.source, 'other'), 1_000);
+  folderWithFile('other', 1_000);
   const held = await holdMidStream(site);
   const second = await site.backup({ policy: 'other' });
   const third = await site.backup({ policy: 'other' });
@@ -107,7 +107,7 @@ test('an incremental has what changed, and the chain restores whole', async () =
 
 test('a schedule that falls due starts the same flow with no bpbackup', async () => {
   await addPolicy(site.bus, 'scheduled', ['/data/due'], { open: true, frequencyS: 3_600 });
-  writeNoise(join(site.source, 'due'), 1_000);
+  folderWithFile('due', 1_000);
   const row = await (async () => {
     for (let n = 0; n < 300; n += 1) {
       const { jobs } = await site.bus.client('bpjobd').ListJobs({ policy: 'scheduled', limit: 1 });
@@ -120,7 +120,7 @@ test('a schedule that falls due starts the same flow with no bpbackup', async ()
 }, 120_000);
 
 test('a tape that fills up in the middle ends the job with a status that says so', async () => {
-  writeNoise(join(site.source, 'huge'), 600_000_000);
+  folderWithFile('huge', 600_000_000);
   await addPolicy(site.bus, 'toobig', ['/data/huge']);
   const row = await site.ended(await site.backup({ policy: 'toobig' }), 120_000);
   const details = await site.details(row.jobId);
@@ -130,3 +130,8 @@ test('a tape that fills up in the middle ends the job with a status that says so
   const next = await site.ended(await site.backup({ policy: 'other' }));
   expect(next.status, await site.details(next.jobId)).toBe(0);
 }, 240_000);
+
+function folderWithFile(name: string, bytes: number): void {
+  mkdirSync(join(site.source, name));
+  writeNoise(join(site.source, name, 'file'), bytes);
+}
