@@ -21,7 +21,12 @@ function sendTo(port: number): void {
   });
 }
 
-async function plainCopy(dir: string): Promise<number> {
+interface Measured {
+  readonly ms: number;
+  readonly cpuS: number;
+}
+
+async function plainCopy(dir: string): Promise<Measured> {
   const child = spawn(process.execPath, [script('./plain-copy.ts'), join(dir, 'plain')], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -29,11 +34,11 @@ async function plainCopy(dir: string): Promise<number> {
   const port = Number((await lines.next()).value);
   const startMs = performance.now();
   sendTo(port);
-  await lines.next();
-  return performance.now() - startMs;
+  const cpuS = Number((await lines.next()).value);
+  return { ms: performance.now() - startMs, cpuS };
 }
 
-async function tapeStream(dir: string): Promise<{ ms: number; peakRssBytes: number }> {
+async function tapeStream(dir: string): Promise<Measured & { peakRssBytes: number }> {
   const libraryDir = join(dir, 'library');
   const cartridges = [{ barcode: 'A00001L8', capacityBytes: 2 * totalBytes + GIB }];
   await createVirtualLibrary({ dir: libraryDir, drives: 1, slots: 1, cartridges });
@@ -53,12 +58,13 @@ async function tapeStream(dir: string): Promise<{ ms: number; peakRssBytes: numb
   sendTo(port);
   const { bytes } = await drive.report('endOfStream');
   const peakRssBytes = peakRss(drive.process.pid);
+  const cpuS = cpuSeconds(drive.process.pid);
   drive.process.send({ type: 'finish', expectedBytes: bytes, env: [] });
   await drive.report('finished');
   const ms = performance.now() - startMs;
   await drive.exited;
   await pool.close();
-  return { ms, peakRssBytes };
+  return { ms, cpuS, peakRssBytes };
 }
 
 function peakRss(pid: number): number {
@@ -66,19 +72,27 @@ function peakRss(pid: number): number {
   return Number(found?.[1] ?? 0) * 1024;
 }
 
+/** User and system time so far, in ticks of 10 ms. */
+function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 const rate = (ms: number): string => `${(totalBytes / 1e6 / (ms / 1000)).toFixed(0)} MB/s`;
 const ratios: number[] = [];
 for (let round = 1; round <= Number(rounds); round += 1) {
   const dir = mkdtempSync(join(folder, 'stream-bench-'));
-  const plainMs = await plainCopy(dir);
+  const plain = await plainCopy(dir);
   rmSync(join(dir, 'plain'));
-  const { ms, peakRssBytes } = await tapeStream(dir);
+  const tape = await tapeStream(dir);
   rmSync(dir, { recursive: true, force: true });
-  ratios.push(plainMs / ms);
-  const memory = `${Math.round(peakRssBytes / 1e6)} MB at most`;
+  ratios.push(plain.ms / tape.ms);
+  const memory = `${Math.round(tape.peakRssBytes / 1e6)} MB at most`;
   console.log(
-    `round ${round}: plain copy ${rate(plainMs)}, drive process ${rate(ms)} (${memory}), ` +
-      `${((100 * plainMs) / ms).toFixed(0)} %`,
+    `round ${round}: plain copy ${rate(plain.ms)} (${plain.cpuS.toFixed(2)} s CPU), ` +
+      `drive process ${rate(tape.ms)} (${tape.cpuS.toFixed(2)} s CPU, ${memory}), ` +
+      `${((100 * plain.ms) / tape.ms).toFixed(0)} %`,
   );
 }
 ratios.sort((a, b) => a - b);

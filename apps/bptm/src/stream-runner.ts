@@ -169,7 +169,11 @@ export class StreamRunner {
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
     try {
       const { drivePath } = await untilAnswered(
-        (call) => this.#ltid.Mount({ grant: this.#request.grant }, { signal: call }),
+        (call) =>
+          this.#ltid.Mount(
+            { grant: this.#request.grant },
+            { signal: call, deadlineMs: MOUNT_ASK_MS },
+          ),
         { signal, isAnswer: ({ status }) => !MOUNT_AGAIN.has(status) },
       );
       this.#renewer.start();
@@ -324,6 +328,8 @@ export class StreamRunner {
 }
 
 const PEERS_MAX_MS = 60_000;
+/** A mount that takes longer is asked for again, and joined: so an ltid that died is noticed. */
+const MOUNT_ASK_MS = 15_000;
 const RESTARTED = {
   status: 'tapeMgrKilled',
   detail: 'bptm was restarted while the stream ran',

@@ -5,6 +5,8 @@ import { StatusError } from '@tapestry/status';
 import type { Order, StreamFrame } from '../drive-process/messages.ts';
 
 const DEFAULT_BLOCK_SIZE_BYTES = 262_144;
+/** Pools whose name begins so hold encrypted volumes only. */
+const ENCRYPTED_POOL = 'ENCR_';
 const SCHEDULE_NUMBERS: Readonly<Record<ScheduleType, number>> = {
   SCHEDULE_TYPE_FULL: 0,
   SCHEDULE_TYPE_INCR: 1,
@@ -17,7 +19,7 @@ export type OrderFrame = Pick<
   'drivePath' | 'mediaServer' | 'listen' | 'ringBytes' | 'driveModules' | 'leaseMs'
 > & { readonly software: string };
 
-/** Errors: 133 the request does not name all that its mode needs. */
+/** Errors: 133 the request does not name all that its mode needs; 16 an encrypted pool. */
 export function checkRequest(request: OpenStreamRequest): Grant {
   const { grant, job, image, fragments } = request;
   if (!grant?.attempt || !grant.volume || !grant.drive || !job) {
@@ -28,6 +30,13 @@ export function checkRequest(request: OpenStreamRequest): Grant {
   }
   if (grant.mode === 'DRIVE_MODE_READ' && fragments.length === 0) {
     throw new StatusError('noFragments', 'a stream to read names no fragments');
+  }
+  if (grant.mode === 'DRIVE_MODE_WRITE' && grant.volume.pool.startsWith(ENCRYPTED_POOL)) {
+    throw new StatusError(
+      'notImplemented',
+      `pool ${grant.volume.pool} is for encrypted volumes, and this release writes none: ` +
+        'nothing is written in clear there',
+    );
   }
   if (grant.mode === 'DRIVE_MODE_UNSPECIFIED') {
     throw new StatusError('invalidRequest', 'the grant says neither read nor write');

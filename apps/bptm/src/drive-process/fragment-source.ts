@@ -138,6 +138,12 @@ export class FragmentSource {
 
 function checkHeader({ header }: FragmentReader, fragment: Fragment, backupId: string): void {
   const stream = header.streams[0];
+  if (stream?.encryption) {
+    throw new StatusError(
+      'notImplemented',
+      `${backupId} is encrypted: this release cannot read it`,
+    );
+  }
   const isIt =
     header.mediaId === fragment.mediaId &&
     header.layout === 'blocks' &&
