@@ -52,7 +52,7 @@ export const DAEMON_DEFAULTS = {
   depends_on: { provision: { condition: 'service_completed_successfully' } },
   healthcheck: {
     test: ['CMD', 'node', 'deploy/images/ready.js'],
-    ...{ interval: '10s', timeout: '5s', retries: 6, start_period: '60s' },
+    ...{ interval: '15s', timeout: '20s', retries: 4, start_period: '120s' },
   },
 } as const satisfies YamlMap;
 
@@ -146,7 +146,7 @@ function servers(): Record<string, YamlMap> {
           '/dev/null',
           `http://127.0.0.1:${NATS_MONITOR_PORT}/healthz`,
         ],
-        ...{ interval: '2s', timeout: '3s', retries: 15 },
+        ...{ interval: '2s', timeout: '10s', retries: 30 },
       },
     },
     postgres: {
@@ -166,7 +166,7 @@ function servers(): Record<string, YamlMap> {
       stop_grace_period: '60s',
       healthcheck: {
         test: ['CMD', 'pg_isready', '-q', '-h', '127.0.0.1', '-U', 'postgres'],
-        ...{ interval: '2s', timeout: '5s', retries: 30 },
+        ...{ interval: '2s', timeout: '10s', retries: 60 },
       },
     },
   };
