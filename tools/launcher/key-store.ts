@@ -11,15 +11,14 @@ import { type Layout, ROOT, writeJson } from './layout.ts';
 export async function prepareKeyStore(layout: Layout): Promise<void> {
   const marker = join(layout.stateDir, 'nbkms.json');
   if (existsSync(marker)) return;
-  await promisify(execFile)(
-    process.execPath,
-    [join(ROOT, 'apps/nbkms/src/main.ts'), '-createemptydb'],
-    {
-      env: {
-        PATH: process.env.PATH ?? '',
-        TAPESTRY_STATE_DIR: join(layout.stateDir, 'daemons'),
-      },
-    },
-  );
+  const daemons = join(layout.stateDir, 'daemons');
+  // A store without its marker: an earlier start was killed in between.
+  if (!existsSync(join(daemons, 'nbkms', 'KMS_DATA.dat'))) {
+    await promisify(execFile)(
+      process.execPath,
+      [join(ROOT, 'apps/nbkms/src/main.ts'), '-createemptydb'],
+      { env: { PATH: process.env.PATH ?? '', TAPESTRY_STATE_DIR: daemons } },
+    );
+  }
   writeJson(marker, { createdMs: Date.now() });
 }
