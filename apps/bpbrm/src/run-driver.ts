@@ -270,6 +270,7 @@ export class RunDriver {
       if (stopping.aborted) return;
       log.warn({ err: error, run: this.key }, 'nbjm does not want the end of a run');
     }
+    if (stopping.aborted) return;
     this.#told = true;
     this.#save();
   }

@@ -2,7 +2,7 @@
 // the drive process happens here, and all of it ends.
 
 import type { Bus, Client } from '@tapestry/bus';
-import { codec, type EnvVar, type OpenStreamRequest } from '@tapestry/contracts';
+import type { EnvVar, OpenStreamRequest } from '@tapestry/contracts';
 import type { Clock, Logger } from '@tapestry/runtime';
 import { tellDetail, VERSION } from '@tapestry/runtime';
 import { attemptKey, type Lease, refOf } from '@tapestry/runtime/fence';
@@ -11,7 +11,7 @@ import { Watched } from '@tapestry/runtime/watched';
 import { asStatusError, StatusError } from '@tapestry/status';
 import type { DrivePool, DriveProcess } from './adapters/drive-pool.ts';
 import { peersOf, resolve } from './adapters/peer-lookup.ts';
-import type { Letter, StoredStream, StreamStore } from './adapters/stream-store.ts';
+import type { StoredStream, StreamStore } from './adapters/stream-store.ts';
 import type { Config } from './config.ts';
 import { ndmpHostOf, orderOf } from './core/orders.ts';
 import {
@@ -23,6 +23,7 @@ import {
   step,
 } from './core/stream.ts';
 import { LeaseRenewer } from './lease-renewer.ts';
+import { LetterBox } from './letter-box.ts';
 
 export interface RunnerParts {
   readonly bus: Bus;
@@ -45,12 +46,11 @@ export class StreamRunner {
   readonly #ltid: Client<'ltid'>;
   readonly #nbemm: Client<'nbemm'>;
   readonly #renewer: LeaseRenewer;
+  readonly #letters: LetterBox;
   /** Ends what this stream waits for once it is over. */
   readonly #ended = new AbortController();
   #process: DriveProcess | undefined;
   #mountOpen: boolean;
-  #delivering = false;
-  #mediaEvents = 0;
   #finishEnv: readonly EnvVar[] = [];
 
   constructor(
@@ -66,6 +66,12 @@ export class StreamRunner {
     this.#mountOpen = stored.mountOpen ?? false;
     this.#ltid = parts.bus.client('ltid', parts.host);
     this.#nbemm = parts.bus.client('nbemm');
+    this.#letters = new LetterBox({
+      ...{ request: stored.request, lease: stored.lease, store: parts.store, clock: parts.clock },
+      ...{ nbemm: this.#nbemm, log: parts.log, stopping: parts.stopping },
+      onRecorded: (fragmentNumber) => this.apply({ type: 'recorded', fragmentNumber }),
+      onRefused: (failure) => this.apply({ type: 'recordRefused', failure }),
+    });
     this.#renewer = new LeaseRenewer({
       ...{ ltid: this.#ltid, lease: this.lease, log: parts.log, clock: parts.clock },
       ...{ everyMs: parts.config.renewEveryMs, leaseMs: parts.config.leaseT1Ms },
@@ -86,14 +92,14 @@ export class StreamRunner {
     const { stream, effects } = step(before, event);
     if (stream === before && effects.length === 0) return;
     if (effects.some((effect) => effect.do === 'mount')) this.#mountOpen = true;
-    const letters = effects.flatMap((effect) => this.#letterOf(effect));
+    const letters = effects.flatMap((effect) => this.#letters.write(effect));
     if (letters.length > 0 || !onlyBytesChanged(before, stream)) {
       this.#parts.store.save(this.#stored(stream), letters, this.#parts.clock.nowMs());
     }
     this.watched.set(stream);
     if (isOver(stream)) this.#ended.abort(new Error('the stream is over'));
     for (const effect of effects) this.#perform(effect);
-    if (letters.length > 0) void this.#deliver();
+    if (letters.length > 0) void this.#letters.deliver();
   }
 
   finish(expectedBytes: bigint, env: readonly EnvVar[]): void {
@@ -112,7 +118,7 @@ export class StreamRunner {
     // A fragment's answer may have been kept just before the end.
     this.apply({ type: 'recorded', fragmentNumber: 0 });
     if (this.#mountOpen && this.stream.holds === 'returned') void this.#unmount();
-    void this.#deliver();
+    void this.#letters.deliver();
   }
 
   #stored(stream: Stream): StoredStream {
@@ -252,73 +258,9 @@ export class StreamRunner {
       // ltid knows another holder by now: there is nothing of ours left to give back.
       this.#parts.log.warn({ err: error, stream: this.key }, 'the unmount was refused');
     }
+    if (this.#parts.stopping.aborted) return;
     this.#mountOpen = false;
     this.#parts.store.save(this.#stored(this.stream), [], this.#parts.clock.nowMs());
-  }
-
-  #letterOf(effect: StreamEffect): Omit<Letter, 'id'>[] {
-    const grant = refOf(this.lease);
-    const atMs = BigInt(this.#parts.clock.nowMs());
-    const mediaId = this.#request.grant?.volume?.mediaId ?? '';
-    if (effect.do === 'record') {
-      const { fragment, append } = effect.closed;
-      const { image, backupId } = this.#request;
-      const writtenBytes = fragment.streamEndBytes - fragment.streamBeginBytes;
-      const request = codec('RecordFragmentRequest').encode({
-        ...{ grant, mediaId, append, writtenBytes, atMs },
-        ...{ backupId: image?.backupId ?? backupId, expirationS: image?.expirationS ?? 0n },
-      });
-      return [{ attempt: this.key, kind: 'fragment', number: fragment.number, request }];
-    }
-    if (effect.do === 'mediaEvent') {
-      const { event, detail } = effect;
-      const drive = this.#request.grant?.drive?.name ?? '';
-      const request = codec('RecordMediaEventRequest').encode({
-        ...{ grant, mediaId, drive, event, atMs, detail },
-      });
-      this.#mediaEvents += 1;
-      const number = Number(atMs) * 1000 + (this.#mediaEvents % 1000);
-      return [{ attempt: this.key, kind: 'media', number, request }];
-    }
-    return [];
-  }
-
-  /** Letters go out in order, each until it is answered. */
-  async #deliver(): Promise<void> {
-    if (this.#delivering) return;
-    this.#delivering = true;
-    const { store, stopping } = this.#parts;
-    try {
-      for (;;) {
-        const letter = store.letters(this.key)[0];
-        if (letter === undefined || stopping.aborted) return;
-        await this.#deliverOne(letter);
-      }
-    } finally {
-      this.#delivering = false;
-    }
-  }
-
-  async #deliverOne(letter: Letter): Promise<void> {
-    const { store, stopping, log } = this.#parts;
-    let refusal: StatusError | undefined;
-    try {
-      await untilAnswered((signal) => this.#send(letter, signal), { signal: stopping });
-    } catch (error) {
-      if (stopping.aborted) return;
-      refusal = asStatusError(error);
-      log.warn({ err: error, stream: this.key, kind: letter.kind }, 'nbemm refused');
-    }
-    store.dropLetter(letter.id);
-    if (letter.kind !== 'fragment') return;
-    if (refusal === undefined) this.apply({ type: 'recorded', fragmentNumber: letter.number });
-    else this.apply({ type: 'recordRefused', failure: refusal });
-  }
-
-  #send({ kind, request }: Letter, signal: AbortSignal): Promise<unknown> {
-    return kind === 'fragment'
-      ? this.#nbemm.RecordFragment(codec('RecordFragmentRequest').decode(request), { signal })
-      : this.#nbemm.RecordMediaEvent(codec('RecordMediaEventRequest').decode(request), { signal });
   }
 
   #tell(key: string, text: string, severity: 'info' | 'warning' | 'error'): void {

@@ -18,7 +18,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const robots = new Robots({ nbemm, host, modules, moveTimeoutMs });
   let report = (): void => undefined;
   const mounts = new Mounts({
-    ...{ bus, clock, log, store, robots, nbemm, config: context.config },
+    ...{ bus, clock, log, store, robots, nbemm, stopping, config: context.config },
     onChanged: () => report(),
   });
   const renewals = new Renewals({

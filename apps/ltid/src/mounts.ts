@@ -29,6 +29,8 @@ export interface MountParts {
   readonly store: MountStore;
   readonly robots: Robots;
   readonly nbemm: Client<'nbemm'>;
+  /** Aborts when the daemon stops: the table stays as it stands. */
+  readonly stopping: AbortSignal;
   /** Told after each change of a holder or state. */
   onChanged(): void;
 }
@@ -57,6 +59,7 @@ export class Mounts {
 
   apply(drive: string, event: DriveEvent): DriveRow {
     const before = this.#rows.get(drive)!;
+    if (this.#parts.stopping.aborted) return before;
     const after = step(before, event, this.#parts.clock.nowMs(), this.#parts.config);
     if (after === before) return before;
     this.#parts.store.save(after);
