@@ -13,7 +13,7 @@ export async function prepareKeyStore(layout: Layout): Promise<void> {
   if (existsSync(marker)) return;
   const daemons = join(layout.stateDir, 'daemons');
   // A store without its marker: an earlier start was killed in between.
-  if (!existsSync(join(daemons, 'nbkms', 'KMS_DATA.dat'))) {
+  if (!existsSync(join(daemons, 'nbkms/db/KMS_DATA.dat'))) {
     await promisify(execFile)(
       process.execPath,
       [join(ROOT, 'apps/nbkms/src/main.ts'), '-createemptydb'],
