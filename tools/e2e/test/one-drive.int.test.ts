@@ -127,7 +127,9 @@ test('a tape that fills up in the middle ends the job with a status that says so
   expect([84, 166], details).toContain(row.status);
   expect(details).toMatch(/full|end of/i);
   await site.nothingHeld();
-  const next = await site.ended(await site.backup({ policy: 'other' }));
+  folderWithFile('after', 1_000);
+  await addPolicy(site.bus, 'after', ['/data/after']);
+  const next = await site.ended(await site.backup({ policy: 'after' }));
   expect(next.status, await site.details(next.jobId)).toBe(0);
 }, 240_000);
 

@@ -108,7 +108,7 @@ function makeSite(
 async function configure(bus: Bus, dir: string, filer: Filer, options: SiteOptions): Promise<void> {
   const libraryDir = join(dir, 'library');
   const count = options.cartridges ?? 8;
-  const capacityBytes = options.capacityBytes ?? 4 * 1024 ** 3;
+  const capacityBytes = options.capacityBytes ?? 64 * 1024 ** 3;
   const drives = options.drives ?? 2;
   const cartridges = Array.from({ length: count }, (_e, i) => ({
     barcode: `TAP${String(i + 1).padStart(3, '0')}L8`,
