@@ -20,7 +20,7 @@ import {
   sealCredential,
 } from '@tapestry/contracts';
 import { createVirtualLibrary, virtualDrivePath } from '@tapestry/storage';
-import { eventually, fakeService, startTestBus } from '@tapestry/testkit';
+import { eventually, fakeService, startTestBus, type TestBus } from '@tapestry/testkit';
 
 export const SERVICES = ['bpbrm', 'bptm', 'ltid', 'ndmpagent'] as const;
 export type ServiceOfHost = (typeof SERVICES)[number];
@@ -61,25 +61,161 @@ export interface OtherFiler {
 export async function startMediaServer(other?: OtherFiler): Promise<MediaServer> {
   const root = mkdtempSync(join(tmpdir(), 'media-server-'));
   const data = join(root, 'data');
-  const library = join(root, 'library');
   mkdirSync(data);
-  const cartridges = ['A00001L8', 'A00002L8'].map((barcode) => ({
-    ...{ barcode, capacityBytes: 1_000_000_000 },
-  }));
-  await createVirtualLibrary({ dir: library, drives: 1, slots: 4, cartridges });
+  const libraryDir = await makeLibrary(root);
   const bus = await startTestBus({ hosts: ['media1'] });
   const fileLists = new Map<string, Buffer>();
   const lists = await startFileLists(fileLists);
-  const filer = {
-    child: undefined as ChildProcess | undefined,
-    port: 0,
-    user: 'backup',
-    password: PASSWORD,
+  const filer = new FilerOfTest(root, data, other);
+  const primary = await playPrimary(bus, { libraryDir, filer, fileLists, listUrl: lists.url });
+  const daemons = new Daemons(root, bus);
+  await Promise.all([filer.start(), ...SERVICES.map((service) => daemons.start(service))]);
+  const bpcd = (await bus.as({ service: 'bpcd', host: 'media1' })).client('bpbrm', 'media1');
+  const asNbjm = await bus.as({ service: 'nbjm' });
+  return {
+    ...{ root, data, fileLists, nbjm: primary.nbjm, nbemm: primary.nbemm, nbrb: primary.nbrb },
+    bpbrm: asNbjm.client('bpbrm', 'media1'),
+    startRun: async (jobId, spec, tryNumber = 1) => {
+      const { ref, grant } = primary.grantFor(jobId, tryNumber, spec);
+      await bpcd.StartRun({ run: { ...spec, grant } });
+      return ref;
+    },
+    ended: (jobId, tryNumber = 1) => endOf(primary.nbjm, `g${jobId}-${tryNumber}`),
+    pidOf: (service) => daemons.pidOf(service),
+    kill: (service) => daemons.kill(service),
+    start: (service) => daemons.start(service),
+    killFiler: () => filer.kill(),
+    startFiler: () => filer.start(),
+    stop: async () => {
+      await daemons.stop();
+      await filer.kill();
+      lists.close();
+      await bus.stop();
+      rmSync(root, { recursive: true, force: true });
+    },
   };
-  let stopOther = async (): Promise<void> => undefined;
-  const children = new Map<ServiceOfHost, ChildProcess>();
-  const append = { point: null as AppendPoint | null };
+}
 
+async function makeLibrary(root: string): Promise<string> {
+  const dir = join(root, 'library');
+  const cartridges = ['A00001L8', 'A00002L8'].map((barcode) => ({
+    ...{ barcode, capacityBytes: 1_000_000_000 },
+  }));
+  await createVirtualLibrary({ dir, drives: 1, slots: 4, cartridges });
+  return dir;
+}
+
+function endOf(nbjm: MediaServer['nbjm'], grantId: string): Promise<RunResult> {
+  const result = (): RunResult | undefined => {
+    const told = nbjm.requests('RunEnded').find(({ grant }) => grant?.grantId === grantId);
+    return told?.result ?? undefined;
+  };
+  return eventually(`the end of the run under ${grantId}`, result, 60_000);
+}
+
+/** ndmpd in its own process, or what the test brings. */
+class FilerOfTest {
+  readonly #root: string;
+  readonly #data: string;
+  readonly #other: OtherFiler | undefined;
+  #stop = async (): Promise<void> => undefined;
+  port = 0;
+  user = 'backup';
+  password = PASSWORD;
+
+  constructor(root: string, data: string, other: OtherFiler | undefined) {
+    this.#root = root;
+    this.#data = data;
+    this.#other = other;
+  }
+
+  async start(): Promise<void> {
+    if (this.#other !== undefined) {
+      const { stop, ...access } = await this.#other.start(this.#root);
+      this.#stop = stop;
+      Object.assign(this, access);
+      return;
+    }
+    const passwordFile = join(this.#root, 'filer-password');
+    writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
+    const user = ['--user', this.user, '--password-file', passwordFile];
+    const listen = ['--listen', '127.0.0.1:0', '--export', `data=${this.#data}`];
+    const child = spawn(process.execPath, [mainOf('ndmpd'), ...user, ...listen], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#stop = () => kill(child);
+    const line = await lineOf(child, (text) => text.includes('"ready"'));
+    const { address } = JSON.parse(line) as { address: string };
+    this.port = Number(address.slice(address.lastIndexOf(':') + 1));
+  }
+
+  kill(): Promise<void> {
+    return this.#stop();
+  }
+}
+
+/** The host's daemons, each in a process of its own. */
+class Daemons {
+  readonly #root: string;
+  readonly #bus: TestBus;
+  readonly #children = new Map<ServiceOfHost, ChildProcess>();
+
+  constructor(root: string, bus: TestBus) {
+    this.#root = root;
+    this.#bus = bus;
+  }
+
+  async start(service: ServiceOfHost): Promise<void> {
+    const passwordFile = join(this.#root, `${service}.password`);
+    writeFileSync(passwordFile, this.#bus.passwordOf({ service, host: 'media1' }));
+    const child = spawn(process.execPath, [mainOf(service)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        TAPESTRY_NATS_URL: this.#bus.url,
+        TAPESTRY_NATS_PASSWORD_FILE: passwordFile,
+        TAPESTRY_HOST: 'media1',
+        TAPESTRY_STATE_DIR: this.#root,
+        TAPESTRY_LOG_LEVEL: 'info',
+        NODE_COMPILE_CACHE: join(tmpdir(), 'media-server-compile-cache'),
+        BPTM_RENEW_EVERY_MS: '500',
+        NDMPAGENT_POLL_EVERY_MS: '500',
+        NDMPAGENT_ABORT_TIMEOUT_MS: '2000',
+        LTID_SILENT_MS: '5000',
+        LTID_LOOK_EVERY_MS: '500',
+      },
+    });
+    this.#children.set(service, child);
+    await lineOf(child, (line) => line.includes('"started"'));
+  }
+
+  pidOf(service: ServiceOfHost): number {
+    return this.#children.get(service)!.pid!;
+  }
+
+  kill(service: ServiceOfHost): Promise<void> {
+    return kill(this.#children.get(service));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#children.values()].map(kill));
+  }
+}
+
+interface PrimaryFacts {
+  readonly libraryDir: string;
+  readonly filer: FilerOfTest;
+  readonly fileLists: ReadonlyMap<string, Buffer>;
+  readonly listUrl: string;
+}
+
+/** nbjm, nbrb, nbemm and bpdbm, as far as a media server talks to them; nbemm keeps the append point. */
+async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
+  const { libraryDir, filer, fileLists, listUrl } = facts;
+  const drive = {
+    ...{ name: 'drive0', index: 0, density: 'hcart', mediaServer: 'media1', robotNumber: 0 },
+    ...{ path: virtualDrivePath(libraryDir, 0), robotDrive: 1 },
+  };
+  let append: AppendPoint | null = null;
   const nbjm = await fakeService(await bus.as({ service: 'nbjm' }), 'nbjm', {
     RunEnded: async () => ({}),
   });
@@ -87,19 +223,15 @@ export async function startMediaServer(other?: OtherFiler): Promise<MediaServer>
     ReportDrives: async () => ({}),
     RenewGrants: async () => ({ invalid: [] }),
   });
-  const drive = {
-    ...{ name: 'drive0', index: 0, density: 'hcart', mediaServer: 'media1', robotNumber: 0 },
-    ...{ path: virtualDrivePath(library, 0), robotDrive: 1 },
-  };
   const nbemm = await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
     GetDevices: async () => ({
-      robots: [{ number: 0, type: 'TLD', controlHost: 'media1', path: `vtl:${library}` }],
+      robots: [{ number: 0, type: 'TLD', controlHost: 'media1', path: `vtl:${libraryDir}` }],
       drives: [{ drive }],
     }),
     ListNdmpHosts: async () => ({ hosts: [{ name: 'filer', address: '127.0.0.1' }] }),
     RecordMediaEvent: async () => ({}),
     RecordFragment: async (request) => {
-      append.point = request.append;
+      append = request.append;
       return {};
     },
     GetNdmpCredential: async ({ publicKey }) => ({
@@ -110,97 +242,22 @@ export async function startMediaServer(other?: OtherFiler): Promise<MediaServer>
   await fakeService(await bus.as({ service: 'bpdbm' }), 'bpdbm', {
     MarkUnsure: async () => ({}),
     IssueFileListTicket: async ({ fileList }) => ({
-      ...{ url: lists.url, ticket: 'ticket-1' },
+      ...{ url: listUrl, ticket: 'ticket-1' },
       delivered: fileLists.has(Buffer.from(fileList!.sha256).toString('hex')),
     }),
   });
-  const bpcd = await bus.as({ service: 'bpcd', host: 'media1' });
-  const asNbjm = await bus.as({ service: 'nbjm' });
-
-  const start = async (service: ServiceOfHost): Promise<void> => {
-    const passwordFile = join(root, `${service}.password`);
-    writeFileSync(passwordFile, bus.passwordOf({ service, host: 'media1' }));
-    const child = spawn(process.execPath, [mainOf(service)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: {
-        TAPESTRY_NATS_URL: bus.url,
-        TAPESTRY_NATS_PASSWORD_FILE: passwordFile,
-        TAPESTRY_HOST: 'media1',
-        TAPESTRY_STATE_DIR: root,
-        TAPESTRY_LOG_LEVEL: 'info',
-        NODE_COMPILE_CACHE: join(tmpdir(), 'media-server-compile-cache'),
-        BPTM_RENEW_EVERY_MS: '500',
-        NDMPAGENT_POLL_EVERY_MS: '500',
-        NDMPAGENT_ABORT_TIMEOUT_MS: '2000',
-        LTID_SILENT_MS: '5000',
-        LTID_LOOK_EVERY_MS: '500',
-      },
-    });
-    children.set(service, child);
-    await lineOf(child, (line) => line.includes('"started"'));
+  const grantFor = (jobId: bigint, tryNumber: number, spec: Init<RunSpec>) => {
+    const attempt = { jobId, try: tryNumber, step: 0 };
+    const epoch = jobId * 10n + BigInt(tryNumber);
+    const ref = { attempt, grantId: `g${jobId}-${tryNumber}`, epoch };
+    const volume = {
+      ...{ mediaId: 'A00001', barcode: 'A00001L8', pool: 'NetBackup', density: 'hcart' },
+      ...{ assignedMs: 1_700_000_000_000n, append },
+    };
+    const mode = spec.job?.type === 'JOB_TYPE_RESTORE' ? 'DRIVE_MODE_READ' : 'DRIVE_MODE_WRITE';
+    return { ref, grant: { ...ref, drive, volume, mode, mediaServer: 'media1' } as const };
   };
-  const startFiler = async (): Promise<void> => {
-    if (other !== undefined) {
-      const { stop, ...access } = await other.start(root);
-      stopOther = stop;
-      Object.assign(filer, access);
-      return;
-    }
-    const passwordFile = join(root, 'filer-password');
-    writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
-    const user = ['--user', 'backup', '--password-file', passwordFile];
-    const listen = ['--listen', '127.0.0.1:0', '--export', `data=${data}`];
-    filer.child = spawn(process.execPath, [mainOf('ndmpd'), ...user, ...listen], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const line = await lineOf(filer.child, (text) => text.includes('"ready"'));
-    const { address } = JSON.parse(line) as { address: string };
-    filer.port = Number(address.slice(address.lastIndexOf(':') + 1));
-  };
-  await Promise.all([startFiler(), ...SERVICES.map(start)]);
-
-  return {
-    ...{ root, data, nbjm, nbemm, nbrb, fileLists },
-    bpbrm: asNbjm.client('bpbrm', 'media1'),
-    startRun: async (jobId, spec, tryNumber = 1) => {
-      const ref = {
-        attempt: { jobId, try: tryNumber, step: 0 },
-        grantId: `g${jobId}-${tryNumber}`,
-        epoch: jobId * 10n + BigInt(tryNumber),
-      };
-      const volume = {
-        ...{ mediaId: 'A00001', barcode: 'A00001L8', pool: 'NetBackup', density: 'hcart' },
-        ...{ assignedMs: 1_700_000_000_000n, append: append.point },
-      };
-      const mode = spec.job?.type === 'JOB_TYPE_RESTORE' ? 'DRIVE_MODE_READ' : 'DRIVE_MODE_WRITE';
-      const grant = { ...ref, drive, volume, mode, mediaServer: 'media1' } as const;
-      await bpcd.client('bpbrm', 'media1').StartRun({ run: { ...spec, grant } });
-      return ref;
-    },
-    ended: async (jobId, tryNumber = 1) =>
-      eventually(
-        `the end of job ${jobId}`,
-        () => {
-          const isIt = nbjm
-            .requests('RunEnded')
-            .find(({ grant }) => grant?.grantId === `g${jobId}-${tryNumber}`);
-          return isIt?.result ?? undefined;
-        },
-        60_000,
-      ),
-    pidOf: (service) => children.get(service)!.pid!,
-    kill: (service) => kill(children.get(service)),
-    start,
-    killFiler: () => kill(filer.child),
-    startFiler,
-    stop: async () => {
-      await Promise.all([...children.values(), filer.child].map(kill));
-      await stopOther();
-      lists.close();
-      await bus.stop();
-      rmSync(root, { recursive: true, force: true });
-    },
-  };
+  return { nbjm, nbrb, nbemm, grantFor };
 }
 
 function lineOf(child: ChildProcess, isIt: (line: string) => boolean): Promise<string> {
