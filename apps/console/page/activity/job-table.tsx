@@ -175,8 +175,8 @@ const JobRowView = memo(
 function useRowData(list: ListState, ids: readonly number[]): RowData[] {
   const { series } = useLive();
   const nowMs = useNow();
-  const cache = useRef(new Map<number, RowData & { readonly points: number }>());
-  const next = new Map<number, RowData & { readonly points: number }>();
+  const cache = useRef(new Map<number, RowData>());
+  const next = new Map<number, RowData>();
   const data: RowData[] = [];
   for (const jobId of ids) {
     const job: Job | undefined = list.job(jobId);
@@ -185,8 +185,8 @@ function useRowData(list: ListState, ids: readonly number[]): RowData[] {
     const old = cache.current.get(jobId);
     // What is over shows ages by the minute at most: no need to draw it every second.
     const shownMs = job.state === 'done' ? Math.floor(nowMs / 30_000) * 30_000 : nowMs;
-    const same = old?.job === job && old.nowMs === shownMs && old.points === samples.length;
-    const row = same ? old : { job, samples, nowMs: shownMs, points: samples.length };
+    const same = old?.job === job && old.nowMs === shownMs && old.samples === samples;
+    const row = same ? old : { job, samples, nowMs: shownMs };
     next.set(jobId, row);
     data.push(row);
   }
