@@ -51,7 +51,7 @@ export function composeText(): string {
     merge(document, ['services', name, 'environment'], 'environment', common);
     merge(document, ['services', name], 'daemon', {});
   }
-  return document.toString({ lineWidth: 0, singleQuote: true });
+  return document.toString({ lineWidth: 0, singleQuote: false });
 }
 
 const isDaemon = (name: string): boolean => DAEMON_NAMES.has(name);

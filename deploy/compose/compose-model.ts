@@ -76,6 +76,7 @@ function setUpServices(): Record<string, YamlMap> {
   const state = servicesOf([MEDIA_HOST]).filter(({ keepsState }) => keepsState);
   const owned = [
     ...state.map(({ name }) => ({ id: USER_ID, volume: `state-${name}` })),
+    { id: USER_ID, volume: 'key-store-marker' },
     { id: USER_ID, volume: 'library' },
     { id: USER_ID, volume: 'nats' },
     { id: POSTGRES_USER_ID, volume: 'postgres' },
@@ -120,9 +121,9 @@ function setUpServices(): Record<string, YamlMap> {
       user: `${USER_ID}:${USER_ID}`,
       network_mode: 'none',
       depends_on: { files: { condition: 'service_completed_successfully' } },
-      command: ['node', 'tools/provision/key-store.ts'],
+      command: ['node', 'tools/provision/key-store.ts', '--marker', '/setup/marker/key-store.json'],
       environment: { TAPESTRY_STATE_DIR: STATE_DIR },
-      volumes: [`state-nbkms:${STATE_DIR}`],
+      volumes: [`state-nbkms:${STATE_DIR}`, 'key-store-marker:/setup/marker'],
     },
   };
 }
@@ -188,7 +189,6 @@ function daemonService(service: Service): YamlMap {
       ...(service.usesLibrary ? [`library:${LIBRARY_DIR}`] : []),
     ],
     tmpfs: ['/tmp', ...(service.keepsState ? [] : [`${STATE_DIR}:uid=${USER_ID},mode=700`])],
-    ...(daemon === 'bptm' ? { shm_size: '256m' } : {}),
     ...(daemon === 'console'
       ? { ports: [`127.0.0.1:\${CONSOLE_PORT:-8080}:${service.port}`] }
       : {}),
@@ -252,7 +252,7 @@ function filerService(): YamlMap {
     tmpfs: ['/tmp'],
     healthcheck: {
       test: ['CMD', 'node', 'deploy/images/listening.js', String(NDMP_PORT)],
-      ...{ interval: '10s', timeout: '5s', retries: 6 },
+      ...{ interval: '15s', timeout: '20s', retries: 4 },
     },
   };
 }
@@ -268,7 +268,7 @@ function secretVolumes(): string[] {
 export function composeVolumes(): string[] {
   const state = servicesOf([MEDIA_HOST]).filter(({ keepsState }) => keepsState);
   return [
-    ...['postgres', 'nats', 'library', 'filer', 'secret-store'],
+    ...['postgres', 'nats', 'library', 'filer', 'secret-store', 'key-store-marker'],
     ...state.map(({ name }) => `state-${name}`),
     ...secretVolumes(),
   ];

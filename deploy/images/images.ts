@@ -11,3 +11,8 @@ export const OFFLINE_IMAGES = {
   nats: 'tapestry-nats:2',
   postgres: 'tapestry-postgres:18',
 } as const;
+
+/** For production: the registry that a cluster pulls our image from is the site's to name. */
+export const OVERLAY_IMAGES = [
+  { name: 'tapestry', newName: 'registry.example.internal/tapestry', newTag: '0.1.0' },
+];

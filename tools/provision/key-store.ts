@@ -1,5 +1,5 @@
 // node tools/provision/key-store.ts: makes nbkms's empty key store on its fresh volume, at an installation's first start
-// and never again: a marker beside the store remembers it, and nbkms refuses to start without the store.
+// and never again: a marker elsewhere remembers it, so that a store that got lost is never replaced by an empty one.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -8,16 +8,25 @@ import { parseArgs } from 'node:util';
 import { ROOT } from '../launcher/layout.ts';
 import { STATE_DIR } from './services.ts';
 
-const { values } = parseArgs({ options: { state: { type: 'string', default: STATE_DIR } } });
-const marker = join(values.state, 'key-store.json');
+const { values } = parseArgs({
+  options: { state: { type: 'string', default: STATE_DIR }, marker: { type: 'string' } },
+});
+const marker = values.marker ?? join(values.state, 'key-store.json');
 if (existsSync(marker)) {
   process.stdout.write('the key store was made before\n');
   process.exit(0);
 }
-const { status } = spawnSync(
-  process.execPath,
-  [join(ROOT, 'apps/nbkms/src/main.ts'), '-createemptydb'],
-  { stdio: 'inherit', env: { ...process.env, TAPESTRY_STATE_DIR: values.state } },
-);
+// A set-up that was cut short after the store and before its marker.
+const made = existsSync(join(values.state, 'nbkms/db/KMS_DATA.dat'));
+const status = made ? 0 : create();
 if (status === 0) writeFileSync(marker, `${JSON.stringify({ createdMs: Date.now() })}\n`);
-process.exit(status ?? 1);
+process.exit(status);
+
+function create(): number {
+  const { status } = spawnSync(
+    process.execPath,
+    [join(ROOT, 'apps/nbkms/src/main.ts'), '-createemptydb'],
+    { stdio: 'inherit', env: { ...process.env, TAPESTRY_STATE_DIR: values.state } },
+  );
+  return status ?? 1;
+}

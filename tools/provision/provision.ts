@@ -1,6 +1,6 @@
 // node tools/provision/provision.ts files | servers | kubernetes: set-up of an installation in containers.
 
-import { chownSync } from 'node:fs';
+import { chownSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { asStatusError, exitCode } from '@tapestry/status';
 import { deliver } from './deliver.ts';
@@ -16,7 +16,8 @@ const USAGE = `provision files --store DIR --out DIR --hosts HOST[,HOST…] [--o
 provision servers --nats URL --database HOST [--replicas N] [--database-admin USER] [--secrets DIR]
   Makes roles, schemas and streams; waits for the servers.
 
-provision kubernetes --store DIR --hosts HOST[,HOST…] [--namespace NAME] [--nats-servers N] [--database HOST]
+provision kubernetes --store DIR --hosts HOST[,HOST…] [--namespace NAME] [--nats-servers N]
+                     [--database HOST] [--database-ca FILE]
   The same secrets as Secret objects on standard output, for "kubectl apply -f -". Keep --store: a repeat with it
   changes nothing.
 `;
@@ -36,6 +37,7 @@ const { values, positionals } = parseArgs({
     secrets: { type: 'string', default: SECRETS_DIR },
     namespace: { type: 'string', default: 'tapestry' },
     'nats-servers': { type: 'string', default: '1' },
+    'database-ca': { type: 'string' },
     help: { type: 'boolean' },
   },
 });
@@ -93,7 +95,8 @@ async function servers(): Promise<void> {
 }
 
 async function kubernetes(): Promise<void> {
-  const count = Number(values['nats-servers']);
+  const { 'nats-servers': servers, 'database-ca': databaseCa } = values;
+  const count = Number(servers);
   const pods = Array.from({ length: count }, (_none, i) => `nats-${i}.nats-pods`);
   const plan = {
     hosts,
@@ -103,6 +106,7 @@ async function kubernetes(): Promise<void> {
       clusterHosts: count > 1 ? pods : [],
     },
     databaseNames: [values.database, ...LOCAL],
+    ...(databaseCa === undefined ? {} : { databaseAuthority: readFileSync(databaseCa, 'utf8') }),
   };
   const deliveries = await ensureSecretStore(values.store, plan, Date.now());
   const list = secretList(deliveries, values.namespace);

@@ -33,6 +33,8 @@ export interface StorePlan {
   readonly nats: NatsLayout;
   /** Host names of the database under which daemons reach it, when its certificate is ours to make. */
   readonly databaseNames: readonly string[];
+  /** Certificate of the database's authority, PEM, when it is not ours. */
+  readonly databaseAuthority?: string;
 }
 
 /**
@@ -54,6 +56,7 @@ export async function ensureSecretStore(
   );
   const read = (path: string): string => readFileSync(path, 'utf8');
   const ca = read(certificates.caFile);
+  const databaseCa = plan.databaseAuthority ?? ca;
   const databasePassword = (role: string): string => ensureWord(join(folder, 'postgres', role));
   const own: Record<string, string> = {
     'ticket.key': secrets.ticketKeyFile,
@@ -63,6 +66,7 @@ export async function ensureSecretStore(
   };
   const contentOf = (service: Service, name: string): string => {
     if (name === 'ca.pem') return ca;
+    if (name === 'database-ca.pem') return databaseCa;
     if (name === 'bus-password') return read(secrets.busPasswordFile(service.identity));
     if (name === 'database-password') return databasePassword(service.daemon);
     return read(own[name] as string);
@@ -89,7 +93,7 @@ export async function ensureSecretStore(
       'bus-password': read(secrets.busPasswordFile(COMMANDS_IDENTITY)),
     }),
     provision: ours({
-      'ca.pem': ca,
+      ...{ 'ca.pem': ca, 'database-ca.pem': databaseCa },
       'bus-password': read(secrets.busPasswordFile(PROVISION_USER)),
       ...adminPassword,
       ...Object.fromEntries(

@@ -31,7 +31,7 @@ const read = (plan: ServersPlan, name: string): string =>
 
 async function provisionDatabase(plan: ServersPlan): Promise<void> {
   const address = (user = plan.databaseAdmin ?? DATABASE_ADMIN, database = 'postgres'): Address => {
-    const tls = { ssl: { ca: read(plan, 'ca.pem') } };
+    const tls = { ssl: { ca: read(plan, 'database-ca.pem') } };
     return { host: plan.databaseHost, port: POSTGRES_PORT, user, database, ...tls };
   };
   await provision({

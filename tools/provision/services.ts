@@ -86,7 +86,8 @@ export function serviceOf(daemon: DaemonName, host?: string): Service {
     keepsState: WITH_STATE.includes(daemon),
     usesLibrary: daemon === 'ltid' || daemon === 'bptm',
     secretFiles: [
-      ...['ca.pem', 'bus-password', ...(usesDatabase ? ['database-password'] : [])],
+      ...['ca.pem', 'bus-password'],
+      ...(usesDatabase ? ['database-ca.pem', 'database-password'] : []),
       ...Object.values(OWN_SECRETS[daemon] ?? {}),
     ],
   };
@@ -134,9 +135,9 @@ export function environmentOf(service: Service, around: Surroundings): Record<st
   };
 }
 
-/** The password is in a file; the server must prove to be the one that our authority signed. */
+/** The password is in a file; the server must prove to be the one that its authority signed. */
 export function databaseUrl(role: string, host: string): string {
-  const tls = `sslmode=verify-full&sslrootcert=${SECRETS_DIR}/ca.pem`;
+  const tls = `sslmode=verify-full&sslrootcert=${SECRETS_DIR}/database-ca.pem`;
   return `postgres://${role}@${host}:${POSTGRES_PORT}/tapestry?${tls}`;
 }
 
