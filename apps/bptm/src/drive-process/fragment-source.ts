@@ -70,7 +70,7 @@ export class FragmentSource {
       open.reader.seek(place.index);
       open.nextIndex = place.index;
     }
-    ring.waitSync(() => ring.hasRoom);
+    ring.waitSync('room', () => ring.hasRoom);
     if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
     const block = ring.nextBlock().subarray(0, open.fragment.blockSizeBytes);
     const payloadBytes = await this.#readInto(block, open);

@@ -11,6 +11,8 @@ import type { Ring } from './ring.ts';
 
 /** Blocks handed to the drive at once: enough to make a call cheap, few enough to give slots back early. */
 const BATCH_MAX = 16;
+/** On a slow wire blocks are not held back for longer than this to make a batch. */
+const GATHER_MAX_MS = 50;
 
 export interface TargetParts {
   readonly drive: Drive;
@@ -50,7 +52,8 @@ export class FragmentTarget {
     const { ring } = this.#parts;
     this.#open ??= await this.#begin();
     for (;;) {
-      ring.waitSync(() => ring.filled > 0 || ring.ended);
+      const enough = (): boolean => ring.filled >= ring.memory.wakeBlocks || ring.ended;
+      ring.waitSync('blocks', enough, GATHER_MAX_MS);
       if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
       if (ring.filled > 0) await this.#writeBatch();
       else if (ring.ended) return this.#streamBytes;

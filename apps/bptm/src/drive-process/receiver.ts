@@ -74,8 +74,9 @@ export class Receiver {
     return false;
   }
 
+  /** Half a ring at once: reading that stops and starts for each block would cost more than the blocks. */
   async #resumeWhenRoom(): Promise<void> {
-    await this.#ring.wait(() => this.#ring.hasRoom);
+    await this.#ring.wait('room', () => this.#ring.filled <= this.#ring.memory.slots / 2);
     if (!this.#over && !this.#ring.stopped) this.#socket.resume();
   }
 

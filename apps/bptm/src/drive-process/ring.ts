@@ -8,6 +8,8 @@ import { payloadCapacity } from '@tapestry/storage/block';
 export interface RingMemory {
   readonly slots: number;
   readonly blockSizeBytes: number;
+  /** The consumer is only woken for so many blocks, or the end: waking a thread costs more than writing a block. */
+  readonly wakeBlocks: number;
   readonly blocks: SharedArrayBuffer;
   readonly control: SharedArrayBuffer;
 }
@@ -17,19 +19,28 @@ const FILLED = 0;
 const FREED = 1;
 const END = 2;
 const STOP = 3;
-/** Raised at every change, so that a waiter cannot miss one that came between its look and its sleep. */
-const CHANGES = 4;
-const WORDS = 5;
+/** Raised before a waiter is woken, so that it cannot miss what came between its look and its sleep. */
+const FILLED_CHANGES = 4;
+const FREED_CHANGES = 5;
+const WORDS = 6;
+
+/** What a waiter waits for: the consumer for blocks, the producer for room. */
+export type Awaited = 'blocks' | 'room';
+const CHANGES_WORD: Readonly<Record<Awaited, number>> = {
+  blocks: FILLED_CHANGES,
+  room: FREED_CHANGES,
+};
 
 /** How long a waiter sleeps before it looks again by itself. */
 const LOOK_MS = 1_000;
 
 /** `slots` is a power of two, so that the counts may wrap around. */
-export function makeRingMemory(slots: number, blockSizeBytes: number): RingMemory {
+export function makeRingMemory(slots: number, blockSizeBytes: number, wakeBlocks = 1): RingMemory {
   assert(slots > 1 && (slots & (slots - 1)) === 0, `a ring of ${slots} slots`);
   return {
     slots,
     blockSizeBytes,
+    wakeBlocks,
     blocks: new SharedArrayBuffer(slots * blockSizeBytes),
     control: new SharedArrayBuffer((WORDS + 2 * slots) * Int32Array.BYTES_PER_ELEMENT),
   };
@@ -92,7 +103,7 @@ export class Ring {
     this.#spans[2 * index] = payloadStart;
     this.#spans[2 * index + 1] = payloadBytes;
     Atomics.add(this.#control, FILLED, 1);
-    this.#changed();
+    if (this.filled >= this.memory.wakeBlocks) this.#wake('blocks');
   }
 
   /** The n-th filled slot, from 0; n must be below `filled`. */
@@ -108,34 +119,38 @@ export class Ring {
   /** Gives the oldest filled slots back to the producer. */
   free(count: number): void {
     Atomics.add(this.#control, FREED, count);
-    this.#changed();
+    if (this.filled <= this.memory.slots / 2) this.#wake('room');
   }
 
   end(): void {
     Atomics.store(this.#control, END, 1);
-    this.#changed();
+    this.#wake('blocks');
   }
 
   stop(): void {
     Atomics.store(this.#control, STOP, 1);
-    this.#changed();
+    this.#wake('blocks');
+    this.#wake('room');
   }
 
-  /** Sleeps, as a thread, until `condition` holds or the ring is stopped. Never on a main thread. */
-  waitSync(condition: () => boolean): void {
+  /** Sleeps, as a thread, until `condition` holds, the ring is stopped or atMostMs passed. Never on a main thread. */
+  waitSync(what: Awaited, condition: () => boolean, atMostMs = Number.POSITIVE_INFINITY): void {
+    const word = CHANGES_WORD[what];
+    const endMs = performance.now() + atMostMs;
     for (;;) {
-      const seen = Atomics.load(this.#control, CHANGES);
-      if (condition() || this.stopped) return;
-      Atomics.wait(this.#control, CHANGES, seen, LOOK_MS);
+      const seen = Atomics.load(this.#control, word);
+      if (condition() || this.stopped || performance.now() >= endMs) return;
+      Atomics.wait(this.#control, word, seen, Math.min(LOOK_MS, atMostMs));
     }
   }
 
-  /** The same without blocking the event loop. */
-  async wait(condition: () => boolean): Promise<void> {
+  /** The same without blocking the event loop, and without an end of its own. */
+  async wait(what: Awaited, condition: () => boolean): Promise<void> {
+    const word = CHANGES_WORD[what];
     for (;;) {
-      const seen = Atomics.load(this.#control, CHANGES);
+      const seen = Atomics.load(this.#control, word);
       if (condition() || this.stopped) return;
-      const change = Atomics.waitAsync(this.#control, CHANGES, seen, LOOK_MS);
+      const change = Atomics.waitAsync(this.#control, word, seen, LOOK_MS);
       if (change.async) await change.value;
     }
   }
@@ -144,8 +159,8 @@ export class Ring {
     return ((Atomics.load(this.#control, counter) + ahead) >>> 0) % this.memory.slots;
   }
 
-  #changed(): void {
-    Atomics.add(this.#control, CHANGES, 1);
-    Atomics.notify(this.#control, CHANGES);
+  #wake(what: Awaited): void {
+    Atomics.add(this.#control, CHANGES_WORD[what], 1);
+    Atomics.notify(this.#control, CHANGES_WORD[what]);
   }
 }

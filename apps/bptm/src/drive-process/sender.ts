@@ -39,7 +39,7 @@ export class Sender {
   /** Sends until the ring ends or is stopped. */
   async run(): Promise<void> {
     for (;;) {
-      await this.#ring.wait(() => this.#ring.filled > this.#pending || this.#atEnd());
+      await this.#ring.wait('blocks', () => this.#ring.filled > this.#pending || this.#atEnd());
       if (this.#ring.stopped || this.#failure !== undefined) return;
       if (this.#ring.filled === this.#pending && this.#ring.ended) return;
       while (this.#ring.filled > this.#pending) this.#write();

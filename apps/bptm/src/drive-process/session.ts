@@ -20,6 +20,8 @@ const FINISH_MAX_MS = 120_000;
 const PEER_CLOSE_GRACE_MS = 60_000;
 const SLOTS_MAX = 128;
 const SLOTS_MIN = 4;
+/** Blocks that are gathered before the drive thread is woken. */
+const WAKE_BLOCKS = 8;
 /** Length of a range that goes to the end of the image. */
 export const TO_THE_END = 0xffff_ffff_ffff_ffffn;
 
@@ -51,7 +53,9 @@ export class StreamSession {
   constructor(order: Order, report: (message: FromDrive) => void) {
     this.#order = order;
     this.#report = report;
-    const memory = makeRingMemory(slotCount(order), blockSizeOf(order));
+    const slots = slotCount(order);
+    const wakeBlocks = order.mode === 'write' ? Math.min(WAKE_BLOCKS, slots / 4) : 1;
+    const memory = makeRingMemory(slots, blockSizeOf(order), wakeBlocks);
     this.#ring = new Ring(memory);
     const workerData: ThreadStart = { ring: memory };
     const worker = new Worker(new URL('./drive-thread.ts', import.meta.url), { workerData });
