@@ -38,55 +38,91 @@ export function linkPostgres(folder) {
   execFileSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: folder });
 }
 
-/** @param {string} root */
-const contractsDir = (root) => join(root, 'libs/contracts');
-/** @param {string} root */
-const stampFile = (root) => join(root, '.cache/setup/contracts');
+/**
+ * Something that is made from files of ours: in `folder`, from `inputs` (files and folders below it), by Node scripts.
+ * @typedef {{ name: string, folder: string, output: string, inputs: string[], scripts: string[][] }} Product
+ */
+
+/** @type {Product} */
+export const CONTRACTS = {
+  name: 'contracts',
+  folder: 'libs/contracts',
+  output: 'gen',
+  inputs: ['generate.ts', 'package.json', 'generate', 'proto'],
+  scripts: [['generate.ts']],
+};
+
+/** @type {Product} */
+export const CONSOLE = {
+  name: 'console',
+  folder: 'apps/console',
+  output: 'dist',
+  inputs: ['generate.ts', 'package.json', 'vite.config.ts', 'page', 'src'],
+  scripts: [
+    ['generate.ts'],
+    ['../../node_modules/vite/bin/vite.js', 'build', '--logLevel', 'error'],
+  ],
+};
 
 /**
- * Whether gen/ was made from other files than the ones that are there now.
  * @param {string} root
+ * @param {Product} product
  */
-export function areContractsStale(root) {
-  if (!existsSync(join(contractsDir(root), 'gen'))) return true;
-  const stamp = stampFile(root);
-  return !existsSync(stamp) || readFileSync(stamp, 'utf8') !== digestOfInputs(root);
+const stampFile = (root, { name }) => join(root, '.cache/setup', name);
+
+/**
+ * Whether the product was made from other files than the ones that are there now.
+ * @param {string} root
+ * @param {Product} product
+ */
+export function isStale(root, product) {
+  if (!existsSync(join(root, product.folder))) return false;
+  if (!existsSync(join(root, product.folder, product.output))) return true;
+  const stamp = stampFile(root, product);
+  return !existsSync(stamp) || readFileSync(stamp, 'utf8') !== digestOfInputs(root, product);
 }
 
 /**
  * @param {string} root
+ * @param {Product} product
  * @param {string} node24
  */
-export function generateContracts(root, node24) {
-  const digest = digestOfInputs(root);
+export function make(root, product, node24) {
+  const digest = digestOfInputs(root, product);
   try {
-    execFileSync(node24, ['generate.ts'], {
-      cwd: contractsDir(root),
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
+    for (const script of product.scripts) {
+      execFileSync(node24, script, {
+        cwd: join(root, product.folder),
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+    }
   } catch (error) {
-    throw new SetupError('the contracts could not be generated', { cause: error });
+    throw new SetupError(`${product.folder}/${product.output} could not be made`, { cause: error });
   }
-  mkdirSync(dirname(stampFile(root)), { recursive: true });
-  writeFileSync(stampFile(root), digest);
+  const stamp = stampFile(root, product);
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, digest);
 }
 
-/** @param {string} root */
-function digestOfInputs(root) {
-  const folder = contractsDir(root);
+/**
+ * @param {string} root
+ * @param {Product} product
+ */
+function digestOfInputs(root, { folder, inputs }) {
   const hash = createHash('sha256');
-  const names = ['generate.ts', 'package.json'];
-  for (const part of ['generate', 'proto']) {
-    if (!existsSync(join(folder, part))) continue;
-    for (const name of readdirSync(join(folder, part), { recursive: true, encoding: 'utf8' })) {
-      if (/\.(ts|proto|json)$/.test(name)) names.push(join(part, name));
-    }
-  }
+  const names = inputs.flatMap((input) => {
+    const stat = lstatSync(join(root, folder, input), { throwIfNoEntry: false });
+    if (stat === undefined) return [];
+    if (!stat.isDirectory()) return [input];
+    return readdirSync(join(root, folder, input), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|tsx|css|html|svg|proto|json)$/.test(name))
+      .map((name) => join(input, name));
+  });
   for (const name of names.sort()) {
     hash
       .update(name)
       .update('\0')
-      .update(readFileSync(join(folder, name)))
+      .update(readFileSync(join(root, folder, name)))
       .update('\0');
   }
   return hash.digest('hex');

@@ -1,16 +1,11 @@
 // Brings a fresh clone, or one that was pulled, to where everything runs: npm packages, PostgreSQL's links,
-// the contracts' types, nats-server. What is in place already is left alone, which takes milliseconds.
+// the contracts' types, the console's page, nats-server. What is in place already is left alone, which takes milliseconds.
 
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { install, whyInstall } from './dependencies.js';
-import {
-  areContractsStale,
-  generateContracts,
-  linkPostgres,
-  unlinkedPostgres,
-} from './generated.js';
+import { CONSOLE, CONTRACTS, isStale, linkPostgres, make, unlinkedPostgres } from './generated.js';
 import {
   cachedNatsServer,
   installedNatsServer,
@@ -42,8 +37,12 @@ const STEPS = [
     run: () => linkPostgres(/** @type {string} */ (unlinkedPostgres(root))),
   },
   {
-    why: () => (areContractsStale(root) ? 'generating code from libs/contracts/proto' : undefined),
-    run: () => generateContracts(root, requireNode24()),
+    why: () => (isStale(root, CONTRACTS) ? 'generating code from libs/contracts/proto' : undefined),
+    run: () => make(root, CONTRACTS, requireNode24()),
+  },
+  {
+    why: () => (isStale(root, CONSOLE) ? "building the console's page" : undefined),
+    run: () => make(root, CONSOLE, requireNode24()),
   },
   {
     why: () => {
