@@ -48,6 +48,8 @@ process.exit(failed === 0 && totals.passed > 0 ? 0 : 1);
 function runStep(step: string): boolean {
   const projects = positionals.map((name) => `@tapestry/${name}`).join(',');
   const only = projects === '' || step === 'generate' ? [] : [`--projects=${projects}`];
+  // Biome reads the whole workspace's types each time it starts: once over everything is far cheaper than once a project.
+  const target = step === 'lint' && projects === '' ? 'lint:all' : step;
   const started = performance.now();
   const { status } = spawnSync(
     process.execPath,
@@ -55,7 +57,7 @@ function runStep(step: string): boolean {
       join(ROOT, 'node_modules/nx/dist/bin/nx.js'),
       'run-many',
       '-t',
-      step,
+      target,
       ...only,
       '--outputStyle=static',
     ],
