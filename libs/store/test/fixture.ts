@@ -1,13 +1,12 @@
 // One PostgreSQL server a test file, and a new schema a test, so that tests share nothing but the server.
 
-import type { PostgresServer } from '@tapestry/servers';
-import { startTestPostgres } from '@tapestry/testkit';
+import { startTestPostgres, type TestPostgres } from '@tapestry/testkit';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { type Migrations, openStore, type Store } from '../src/index.ts';
 import { quietLog } from './quiet-log.ts';
 
 export interface Fixture {
-  server(): PostgresServer;
+  server(): TestPostgres;
   /** A new schema's name. */
   newSchema(): string;
   open<DB>(schema: string, migrations?: Migrations): Promise<Store<DB>>;
@@ -17,7 +16,7 @@ export interface Fixture {
 export function withPostgres(): Fixture {
   // A machine that is busy with other tests is slow, not wrong.
   vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
-  let server: PostgresServer | undefined;
+  let server: TestPostgres | undefined;
   let schemas = 0;
   const stores: { close(): Promise<void> }[] = [];
   beforeAll(async () => {
@@ -28,10 +27,10 @@ export function withPostgres(): Fixture {
     await server?.stop();
   });
   return {
-    server: () => server as PostgresServer,
+    server: () => server as TestPostgres,
     newSchema: () => `t${++schemas}`,
     open: async <DB>(schema: string, migrations: Migrations = {}) => {
-      const connection = { url: (server as PostgresServer).url() };
+      const connection = { url: (server as TestPostgres).url() };
       const store = await openStore<DB>({ connection, schema, migrations, log: quietLog });
       stores.push(store);
       return store;

@@ -4,13 +4,18 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endLeftoverNats, isAlive, type NatsServer, startNats } from '@tapestry/servers';
+import { containersAsked, startContainerNats } from './containers.ts';
+
+/** What tests use of a server, whether it is a process or a container. */
+export type TestNats = Pick<NatsServer, 'port' | 'url' | 'stop' | 'kill' | 'restart'>;
 
 /**
  * Starts an empty server (about 30 ms). stop() also removes its files; at the latest it ends with the test
  * process. restart() keeps port and streams.
  * @param options.config users and permissions, in nats-server's own language
  */
-export async function startTestNats(options: { config?: string } = {}): Promise<NatsServer> {
+export async function startTestNats(options: { config?: string } = {}): Promise<TestNats> {
+  if (containersAsked()) return startContainerNats(options);
   await sweep();
   const folder = mkdtempSync(join(tmpdir(), `tapestry-nats-${process.pid}-`));
   const server = await startNats({ folder, config: options.config, endWithUs: true });

@@ -9,6 +9,13 @@ import {
   type PostgresServer,
   startPostgres,
 } from '@tapestry/servers';
+import { containersAsked, startContainerPostgres } from './containers.ts';
+
+/** What tests use of a server, whether it is a process or a container. */
+export type TestPostgres = Pick<
+  PostgresServer,
+  'port' | 'address' | 'url' | 'stop' | 'kill' | 'restart'
+>;
 
 const PREFIX = 'tapestry-pg-';
 
@@ -19,7 +26,8 @@ const PREFIX = 'tapestry-pg-';
  */
 export async function startTestPostgres(
   options: { settings?: Record<string, string> } = {},
-): Promise<PostgresServer> {
+): Promise<TestPostgres> {
+  if (containersAsked()) return startContainerPostgres(options);
   await sweep();
   const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   const server = await startPostgres({ folder, durability: 'scratch', settings: options.settings });

@@ -9,8 +9,7 @@ import {
   provisionStreams,
 } from '@tapestry/bus';
 import { callerToken, type Identity, SERVICES, type ServiceName } from '@tapestry/contracts';
-import type { NatsServer } from '@tapestry/servers';
-import { startTestNats } from './nats-server.ts';
+import { startTestNats, type TestNats } from './nats-server.ts';
 import { testLog } from './test-log.ts';
 
 export interface TestBus {
@@ -40,7 +39,7 @@ export async function startTestBus(options: TestBusOptions = {}): Promise<TestBu
     (identity): BusUser => ({ identity, password: passwordOf(identity) }),
   );
   const provisionPassword = passwordOf(PROVISION_USER);
-  const server: NatsServer = await startTestNats({
+  const server: TestNats = await startTestNats({
     config: authorizationConfig(users, provisionPassword),
   });
   const open: Bus[] = [];
