@@ -27,6 +27,7 @@ const stateDir = defaultStateDir(values.state, join(ROOT, '.state-dev'));
 const others = DAEMONS.filter((daemon) => daemon !== name);
 const system = await startSystem({
   stateDir,
+  natsUrl: process.env.NATS_URL || undefined,
   without: values.alone ? DAEMONS : [name],
   onStage: (text) => process.stderr.write(`${text}\n`),
 });

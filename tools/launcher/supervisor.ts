@@ -33,6 +33,7 @@ try {
     stateDir: layout.stateDir,
     ...(values.host === undefined ? {} : { host: values.host }),
     ...(values['log-level'] === undefined ? {} : { logLevel: values['log-level'] }),
+    natsUrl: process.env.NATS_URL || undefined,
     consolePort: Number(values['console-port'] ?? 0),
     onStage: (text) => note('starting', text),
   });

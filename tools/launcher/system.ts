@@ -35,6 +35,8 @@ export interface SystemOptions {
   readonly logLevel?: string;
   /** More environment for single daemons. */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** A bus that runs already (NATS_URL): none is started. It must have JetStream, and no users or ours. */
+  readonly natsUrl?: string | undefined;
   /** Daemons that the caller runs himself. */
   readonly without?: readonly DaemonName[];
   /** Told about each stage, for people. */
@@ -46,7 +48,8 @@ export interface RunningSystem {
   readonly host: string;
   readonly natsUrl: string;
   readonly consoleUrl: string;
-  readonly nats: NatsServer;
+  /** Undefined when the bus is somebody else's. */
+  readonly nats: NatsServer | undefined;
   readonly postgres: StatePostgres;
   child(name: DaemonName): SupervisedChild;
   /** Resolves when every daemon answers ready. Errors: 41 naming those that do not, and why. */
@@ -67,26 +70,29 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const ports = await choosePorts(layout, options.consolePort ?? 0);
   const [postgres, nats] = await Promise.all([
     startStatePostgres({ stateDir: layout.stateDir, database: 'tapestry', roles: DATABASE_ROLES }),
-    startNats({
-      folder: join(layout.stateDir, 'nats'),
-      port: ports.nats!,
-      config: secrets.busConfig,
-    }),
+    options.natsUrl === undefined
+      ? startNats({
+          folder: join(layout.stateDir, 'nats'),
+          port: ports.nats!,
+          config: secrets.busConfig,
+        })
+      : undefined,
     prepareKeyStore(layout),
   ]);
-  stage(`PostgreSQL and the bus (${nats.url}) run`);
-  await provisionStreams({ url: nats.url, password: secrets.provisionPassword });
+  const natsUrl = nats?.url ?? options.natsUrl ?? '';
+  stage(`PostgreSQL and the bus (${natsUrl}) run`);
+  await provisionStreams({ url: natsUrl, password: secrets.provisionPassword });
   const children = new Map<DaemonName, SupervisedChild>();
   const remember = (): void =>
     writeJson(layout.systemFile, {
-      natsUrl: nats.url,
+      natsUrl,
       host,
       consoleUrl: `http://${HTTP_HOST}:${ports.console}`,
       processes: [...children.values()].flatMap((child) => child.record() ?? []),
     } satisfies SystemRecord);
   for (const name of DAEMONS) {
     const plan = planDaemon(name, {
-      ...{ layout, secrets, host, natsUrl: nats.url, httpHost: HTTP_HOST },
+      ...{ layout, secrets, host, natsUrl, httpHost: HTTP_HOST },
       portOf: (daemon) => ports[daemon]!,
       databaseUrl: (role) => databaseUrl(postgres, role),
       logLevel: options.logLevel ?? 'info',
@@ -98,8 +104,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   for (const name of wanted) children.get(name)!.start();
   stage(`${wanted.length} daemons started`);
   return {
-    ...{ layout, host, nats, postgres },
-    natsUrl: nats.url,
+    ...{ layout, host, nats, natsUrl, postgres },
     consoleUrl: `http://${HTTP_HOST}:${ports.console}`,
     child: (name) => children.get(name)!,
     waitReady: (timeoutMs = READY_MS) =>
@@ -109,7 +114,7 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
       ),
     stop: async () => {
       await Promise.all([...children.values()].map((child) => child.stop()));
-      await nats.stop();
+      await nats?.stop();
       await postgres.stop();
       writeJson(layout.systemFile, { natsUrl: '', host, consoleUrl: '', processes: [] });
     },

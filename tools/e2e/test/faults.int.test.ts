@@ -78,8 +78,8 @@ test(
   'nats-server killed and started again: the backup goes on',
   async () => {
     const held = await holdMidStream(site);
-    await site.system.nats.kill();
-    await site.system.nats.restart();
+    await site.system.nats?.kill();
+    await site.system.nats?.restart();
     held.release();
     const row = await site.ended(held.jobId, 90_000);
     expect(row.status, await site.details(row.jobId)).toBe(0);
