@@ -53,7 +53,8 @@ function Unknown({ unknown }: Pick<Devices, 'unknown'>): ReactNode {
         <p>
           {reason} It comes back when its host confirms that it is idle, or when you vouch for it:{' '}
           <code>
-            {kind === 'drive' ? 'nbrbutil -releaseDrive' : 'nbrbutil -releaseMedia'} {name}
+            {kind === 'drive' ? 'nbrbutil -releaseOrphanedDrive' : 'nbrbutil -releaseOrphanedMedia'}{' '}
+            {name}
           </code>
         </p>
       </div>
