@@ -27,6 +27,7 @@ async function serve(message: ToDrive & { type: 'start' }): Promise<void> {
     const bytes = await started.run();
     leave({ type: 'finished', bytes });
   } catch (error) {
+    // Told before, when it happened; a failure that was lost on the way is told again.
     const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
     leave({ type: 'failed', failure: { status, detail }, bytes: started.bytes });
   }

@@ -71,5 +71,5 @@ export type FromDrive =
   | { readonly type: 'mediaEvent'; readonly event: MediaEvent; readonly detail: string }
   /** Everything is closed; the drive was given back. The process ends by itself. */
   | { readonly type: 'finished'; readonly bytes: bigint }
-  /** The stream is over without success; the drive was given back. The process ends by itself. */
+  /** The stream is over without success. The drive is given back, and the process ends by itself. */
   | { readonly type: 'failed'; readonly failure: Failure; readonly bytes: bigint };

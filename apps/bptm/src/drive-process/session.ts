@@ -3,7 +3,7 @@
 
 import { Worker } from 'node:worker_threads';
 import type { EnvVar } from '@tapestry/contracts';
-import { StatusError } from '@tapestry/status';
+import { asStatusError, StatusError } from '@tapestry/status';
 import { listenForOne } from './listener.ts';
 import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './messages.ts';
 import { Receiver } from './receiver.ts';
@@ -81,6 +81,9 @@ export class StreamSession {
       await this.#thread.call('closeDrive');
       return bytes;
     } catch (error) {
+      // Told before the connection goes: the filer notices that at once, and its complaint must not be heard first.
+      const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
+      this.#report({ type: 'failed', failure: { status, detail }, bytes: this.bytes });
       await this.#breakOff();
       throw error;
     } finally {
