@@ -111,7 +111,14 @@ async function measureThroughput(gib: number): Promise<void> {
   const bytes = gib * 1024 ** 3;
   const file = join(site.source, 'big');
   writeNoise(file, bytes);
-  const limit = await plainCopy(file, join(site.dir, 'plain'));
+  // What the file itself left to write would slow whoever comes first.
+  await run('sync');
+  const limits = [];
+  for (let n = 0; n < 2; n += 1) {
+    limits.push(await plainCopy(file, join(site.dir, 'plain')));
+    await run('sync');
+  }
+  const limit = Math.max(...limits);
   const watch = watchMemory(() => childrenOf(site.system.child('bptm').pid ?? 0));
   const startMs = performance.now();
   const jobId = await site.backup();

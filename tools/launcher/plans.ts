@@ -23,7 +23,7 @@ export function identityOf(name: DaemonName, host: string): Identity {
  */
 const LEAN = {
   NODE_COMPILE_CACHE: join(ROOT, '.cache/node-compile'),
-  NODE_OPTIONS: '--max-semi-space-size=2',
+  NODE_OPTIONS: '--max-semi-space-size=1',
   MALLOC_ARENA_MAX: '2',
 };
 
