@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MEDIA_HOST } from './compose-model.ts';
 
 export const COMPOSE_FILE = join(import.meta.dirname, 'docker-compose.yml');
 
@@ -20,8 +21,11 @@ export interface Composition {
   waitHealthy(timeoutMs: number): Promise<void>;
   /** Runs a command in a service's container; `input` goes to its standard input. Rejects unless it exits with 0. */
   exec(service: string, words: readonly string[], input?: string): Promise<string>;
-  /** SIGKILL to the container's first process. */
-  kill(service: string): Promise<void>;
+  /**
+   * SIGKILL to a daemon of the media server, as a crash would: Docker starts its container again. Not by `docker kill`,
+   * which counts as a wish that it stays away.
+   */
+  crash(daemon: string): Promise<void>;
   logs(service: string): Promise<string>;
   /** Removes containers, network and volumes. */
   down(): Promise<void>;
@@ -50,11 +54,18 @@ export function openComposition(options: CompositionOptions): Composition {
       waitHealthy(() => docker(['ps', '-a', '--filter', label, '--format', PS_FORMAT]), timeoutMs),
     exec: async (service, words, input) =>
       docker(['exec', '-i', await containerOf(service), ...words], input),
-    kill: async (service) => void (await docker(['kill', await containerOf(service)])),
+    crash: async (daemon) => {
+      await docker(['exec', await containerOf(MEDIA_HOST), 'sh', '-c', killScript(daemon)]);
+    },
     logs: async (service) => docker(['logs', '--tail', '200', await containerOf(service)]),
     down: async () => void (await compose('down', '-v', '--remove-orphans', '-t', '20')),
   };
 }
+
+/** From the container that holds the process space: one that ends under its own `docker exec` leaves that hanging. */
+const killScript = (daemon: string): string =>
+  `for each in /proc/[0-9]*; do if tr '\\0' ' ' <$each/cmdline | grep -q '^node apps/${daemon}/src/main.ts'; ` +
+  'then kill -9 "$(basename "$each")"; fi; done';
 
 const PS_FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}';
 
@@ -82,6 +93,8 @@ function composeProgram(): [string, ...string[]] {
   return ['docker', 'compose'];
 }
 
+const RUN_MAX_MS = 600_000;
+
 interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly input?: string | undefined;
@@ -90,7 +103,7 @@ interface RunOptions {
 
 function run(program: string, args: readonly string[], options: RunOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, [...args], { env: options.env });
+    const child = spawn(program, [...args], { env: options.env, timeout: RUN_MAX_MS });
     let out = '';
     let all = '';
     const hear = (text: string): void => {

@@ -19,7 +19,7 @@ export async function schemaFaults(manifest: Manifest): Promise<string[]> {
 export const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.name}`;
 
 async function validatorOf({ apiVersion, kind }: Manifest): Promise<Validate> {
-  const module = (await import(`kubernetes-models/${apiVersion}/${kind}`)) as Record<
+  const module = (await import(/* @vite-ignore */ `kubernetes-models/${apiVersion}/${kind}`)) as Record<
     string,
     new (
       data: object,
