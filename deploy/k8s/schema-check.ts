@@ -19,12 +19,9 @@ export async function schemaFaults(manifest: Manifest): Promise<string[]> {
 export const nameOf = ({ kind, metadata }: Manifest): string => `${kind} ${metadata.name}`;
 
 async function validatorOf({ apiVersion, kind }: Manifest): Promise<Validate> {
-  const module = (await import(/* @vite-ignore */ `kubernetes-models/${apiVersion}/${kind}`)) as Record<
-    string,
-    new (
-      data: object,
-    ) => { validate(): void }
-  >;
+  const module = (await import(
+    /* @vite-ignore */ `kubernetes-models/${apiVersion}/${kind}`
+  )) as Record<string, new (data: object) => { validate(): void }>;
   const Model = module[kind];
   if (Model === undefined) throw new Error(`kubernetes-models has no ${apiVersion} ${kind}`);
   return (data) => new Model(data).validate();

@@ -13,4 +13,4 @@ export type { Health } from './health.ts';
 export { VERSION } from './heartbeat.ts';
 export type { FastifyInstance } from './http.ts';
 export { type Logger, makeLog } from './log.ts';
-export type { Metrics } from './metrics.ts';
+export { type Metrics, makeMetrics } from './metrics.ts';
