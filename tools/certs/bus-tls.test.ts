@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { authorizationConfig, type BusLog, connectBus, provisionStreams } from '@tapestry/bus';
 import { type NatsServer, startNats } from '@tapestry/servers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ensureCertificates, makeAuthority } from './certificates.ts';
+import { type CertificateFiles, ensureCertificates, makeAuthority } from './certificates.ts';
 import { tlsConfig } from './nats-tls.ts';
 import { writeSecretFile } from './secret-file.ts';
 
@@ -15,27 +15,35 @@ const dir = mkdtempSync(join(tmpdir(), 'tapestry-tls-'));
 const cli = { service: 'cli' };
 const quiet: BusLog = { debug: () => {}, warn: () => {}, error: () => {} };
 let nats: NatsServer;
+let elsewhere: NatsServer;
+let clear: NatsServer;
 let caFile: string;
 
+function start(name: string, tls: string): Promise<NatsServer> {
+  const users = authorizationConfig([{ identity: cli, password: 'right' }], 'provision');
+  return startNats({ folder: join(dir, name), config: users + tls, endWithUs: true });
+}
+
 beforeAll(async () => {
+  const names = ['nats', 'localhost', '127.0.0.1'];
   const files = await ensureCertificates(
     join(dir, 'certs'),
-    { nats: ['nats', 'localhost', '127.0.0.1'] },
+    { nats: names, elsewhere: ['nats.elsewhere'] },
     Date.now(),
   );
   caFile = files.caFile;
-  nats = await startNats({
-    folder: join(dir, 'nats'),
-    config: [
-      authorizationConfig([{ identity: cli, password: 'right' }], 'provision'),
-      tlsConfig({ certFile: files.certFile('nats'), keyFile: files.keyFile('nats') }),
-    ].join('\n'),
-    endWithUs: true,
-  });
+  nats = await start('nats', tlsConfig(tlsFiles(files, 'nats')));
+  elsewhere = await start('elsewhere', tlsConfig(tlsFiles(files, 'elsewhere')));
+  clear = await start('clear', '');
 });
 afterAll(async () => {
-  await nats?.stop();
+  await Promise.all([nats, elsewhere, clear].map((server) => server?.stop()));
   rmSync(dir, { recursive: true, force: true });
+});
+
+const tlsFiles = (files: CertificateFiles, server: string) => ({
+  certFile: files.certFile(server),
+  keyFile: files.keyFile(server),
 });
 
 const open = (options: { caFile?: string; password?: string; url?: string }) =>
@@ -68,9 +76,14 @@ test('a client without the authority, or with another one, is refused', async ()
 });
 
 test('a certificate for another name is not accepted', async () => {
-  await expect(
-    open({ caFile, url: nats.url.replace('127.0.0.1', '127.0.0.2') }),
-  ).rejects.toMatchObject({ status: 'cannotConnect' });
+  await expect(open({ caFile, url: elsewhere.url })).rejects.toMatchObject({
+    status: 'cannotConnect',
+  });
+});
+
+test('a client that was told of an authority does not log in to a server without TLS', async () => {
+  await expect(open({ caFile, url: clear.url })).rejects.toMatchObject({ status: 'cannotConnect' });
+  await (await open({ url: clear.url })).close();
 });
 
 test('a wrong password stays a wrong password', async () => {
