@@ -42,8 +42,8 @@ function write(daemon: string, root: string): number {
   }
   process.stdout.write(
     `\nNext: npm install (links the new workspace), npm test -- ${daemon}, npm run dev -- ${daemon}.\n` +
-      'The launcher starts it from now on, because it has a service in the contracts; for containers add it to\n' +
-      'deploy/compose and deploy/k8s beside a daemon of its kind (their tests name what is missing).\n',
+      'The launcher starts it from now on, because it has a service in the contracts; for containers give it a port in\n' +
+      'tools/provision/services.ts and run node deploy/generate.ts: compose and Kubernetes files are made from there.\n',
   );
   return 0;
 }
