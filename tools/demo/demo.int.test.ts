@@ -1,7 +1,7 @@
 // The demo as a person runs it, over a small folder: its output, its exit code, and that nothing is left running.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -9,6 +9,8 @@ import { readJson, type SystemRecord } from '../launcher/layout.ts';
 import { makeTree } from './tree.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tapestry-demo-'));
+// Passable, so that root's PostgreSQL (which runs as nobody) keeps its data in here and not below /var/lib.
+chmodSync(dir, 0o755);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const demo = (...args: string[]): { code: number | null; output: string } => {

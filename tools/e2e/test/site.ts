@@ -1,7 +1,7 @@
 // A whole small site for end-to-end tests: a system with every daemon as its own process, a filer, a virtual library,
 // and the questions that a test asks of it.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, connectBus } from '@tapestry/bus';
@@ -57,6 +57,8 @@ const JOB_MS = 60_000;
 
 export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const dir = mkdtempSync(join(tmpdir(), 'tapestry-site-'));
+  // Passable, so that root's PostgreSQL (which runs as nobody) keeps its data in here and not below /var/lib.
+  chmodSync(dir, 0o755);
   const source = join(dir, 'data');
   const restored = join(dir, 'restored');
   for (const folder of [source, restored]) mkdirSync(folder, { recursive: true });
