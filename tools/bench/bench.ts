@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type Site, startSite, writeNoise } from '../e2e/test/site.ts';
-import { ROOT } from '../launcher/layout.ts';
+import { ROOT, residentBytes } from '../launcher/layout.ts';
 import { DAEMONS } from '../launcher/plans.ts';
 import { type Figure, percentile, printFigures } from './figures.ts';
 import { plainCopy } from './plain-copy.ts';
@@ -180,14 +180,6 @@ async function ended(where: Site, jobId: bigint): Promise<void> {
   const row = await where.ended(jobId, 1_200_000);
   if (row.status !== 0)
     throw new Error(`job ${jobId}: ${row.status}\n${await where.details(jobId)}`);
-}
-
-function residentBytes(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * 4_096;
-  } catch {
-    return 0;
-  }
 }
 
 function childrenOf(pid: number): number[] {

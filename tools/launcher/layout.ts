@@ -80,3 +80,12 @@ export function startTimeOf(pid: number): string | undefined {
 export function stillRuns(record: { readonly pid: number; readonly startTime: string }): boolean {
   return startTimeOf(record.pid) === record.startTime;
 }
+
+/** Memory that the process holds now; 0 when it has ended. */
+export function residentBytes(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * 4_096;
+  } catch {
+    return 0;
+  }
+}

@@ -1,12 +1,12 @@
 // `bpps`: the processes of a system, whether they are ready, and how much memory they hold.
 
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import {
   defaultStateDir,
   layoutOf,
   type ProcessRecord,
   readJson,
+  residentBytes,
   type SystemRecord,
   stillRuns,
 } from './layout.ts';
@@ -48,13 +48,5 @@ async function readiness(httpUrl: string): Promise<string> {
     return ready ? 'ready' : `not ready: ${reason}`;
   } catch {
     return 'does not answer';
-  }
-}
-
-function residentBytes(pid: number): number {
-  try {
-    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * 4_096;
-  } catch {
-    return 0;
   }
 }
