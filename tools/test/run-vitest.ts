@@ -1,12 +1,23 @@
-// Runs vitest once over the projects and counts, with the reason of each skip.
+// Runs vitest once over the projects and counts, with the name of each failure and the reason of each skip.
 
-import { type Reporter, startVitest, type TestCase, type TestModule } from 'vitest/node';
+import {
+  type Reporter,
+  type SerializedError,
+  startVitest,
+  type TestCase,
+  type TestModule,
+} from 'vitest/node';
 import { ROOT } from '../launcher/layout.ts';
 
 export interface Totals {
   readonly passed: number;
-  readonly failed: number;
-  readonly skips: readonly { readonly name: string; readonly reason: string }[];
+  readonly failures: readonly Noted[];
+  readonly skips: readonly Noted[];
+}
+
+export interface Noted {
+  readonly name: string;
+  readonly reason: string;
 }
 
 export async function runVitest(projects: readonly string[]): Promise<Totals> {
@@ -25,29 +36,39 @@ export async function runVitest(projects: readonly string[]): Promise<Totals> {
 
 class Counter implements Reporter {
   #passed = 0;
-  #failed = 0;
-  readonly #skips: { name: string; reason: string }[] = [];
+  readonly #failures: Noted[] = [];
+  readonly #skips: Noted[] = [];
 
-  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
-    this.#failed += errors.length;
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
+    this.#failed('outside of any test', errors);
     for (const module of modules) {
       // A file that could not even be loaded has no tests that could fail.
-      if (module.state() === 'failed' && module.children.size === 0) this.#failed += 1;
-      for (const suite of module.children.allSuites()) this.#failed += suite.errors().length;
-      for (const test of module.children.allTests()) this.#count(test);
+      const where = `${module.project.name} > ${module.relativeModuleId}`;
+      this.#failed(where, module.errors());
+      for (const suite of module.children.allSuites()) {
+        this.#failed(`${where} > ${suite.fullName}`, suite.errors());
+      }
+      for (const test of module.children.allTests()) this.#count(where, test);
     }
   }
 
-  #count(test: TestCase): void {
+  #count(where: string, test: TestCase): void {
     const result = test.result();
+    const name = `${where} > ${test.fullName}`;
     if (result.state === 'passed') this.#passed += 1;
-    else if (result.state === 'skipped') {
-      const name = `${test.project.name} > ${test.fullName}`;
-      this.#skips.push({ name, reason: result.note ?? '' });
-    } else this.#failed += 1;
+    else if (result.state === 'skipped') this.#skips.push({ name, reason: result.note ?? '' });
+    else this.#failures.push({ name, reason: firstLine(result.errors?.[0]) });
+  }
+
+  #failed(name: string, errors: readonly SerializedError[]): void {
+    for (const error of errors) this.#failures.push({ name, reason: firstLine(error) });
   }
 
   totals(): Totals {
-    return { passed: this.#passed, failed: this.#failed, skips: this.#skips };
+    return { passed: this.#passed, failures: this.#failures, skips: this.#skips };
   }
+}
+
+function firstLine(error: SerializedError | undefined): string {
+  return error?.message.split('\n', 1)[0] ?? 'it did not end';
 }

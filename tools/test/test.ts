@@ -37,11 +37,14 @@ const steps = values['tests-only'] === true ? [] : ['generate', 'typecheck', 'li
 const failedSteps = steps.filter((step) => !runStep(step));
 const totals = await runVitest(positionals);
 for (const step of failedSteps) process.stdout.write(`FAILED ${step}: see above\n`);
+for (const { name, reason } of totals.failures) {
+  process.stdout.write(`FAILED ${name}: ${reason}\n`);
+}
 for (const { name, reason } of totals.skips) {
   process.stdout.write(`SKIPPED ${name}: ${reason || 'no reason given'}\n`);
 }
 const unexplained = totals.skips.filter(({ reason }) => reason === '').length;
-const failed = totals.failed + failedSteps.length + unexplained;
+const failed = totals.failures.length + failedSteps.length + unexplained;
 process.stdout.write(`${totals.passed} passed, ${failed} failed, ${totals.skips.length} skipped\n`);
 process.exit(failed === 0 && totals.passed > 0 ? 0 : 1);
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { makeCredentialKey, openCredential } from '@tapestry/contracts';
 import { startDaemon } from '@tapestry/runtime';
 import { openStore } from '@tapestry/store';
-import { startTestDaemon, testLog } from '@tapestry/testkit';
+import { eventually, startTestDaemon, testLog } from '@tapestry/testkit';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { nbemm } from '../src/daemon.ts';
@@ -227,7 +227,7 @@ test('a change is told to whoever hears it, and a restart forgets nothing', asyn
   const heard: string[] = [];
   await world.asNbrbBus.hear('ResourcesChanged', ({ what }) => heard.push(what));
   await world.cli.AddPool({ name: 'Told' });
-  expect(heard).toContain('pool Told');
+  await eventually('the change is heard', () => heard.includes('pool Told'));
   const { stateDir } = world.daemon;
   await world.daemon.stop();
   world.daemon = await startTestDaemon(nbemm, world.bus, {

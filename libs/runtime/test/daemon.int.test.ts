@@ -54,7 +54,7 @@ test('it is live, ready, measured and heard of', async () => {
   expect(metrics).toMatch(
     /tapestry_call_seconds_count\{.*method="SubmitBackup".*caller="cli".*\} 1/,
   );
-  expect(beats).toContain(`bprd ${process.pid}`);
+  await eventually('its heartbeat', () => beats.includes(`bprd ${process.pid}`));
   await daemon.stop();
 });
 
