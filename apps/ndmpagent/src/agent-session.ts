@@ -22,6 +22,7 @@ export class AgentSession {
   readonly #work: Work;
   readonly #abort = new AbortController();
   readonly #filerLog: FilerLog;
+  #running: Promise<void> = Promise.resolve();
 
   constructor(
     parts: AgentParts,
@@ -43,7 +44,7 @@ export class AgentSession {
 
   start(): void {
     this.#update({}, 'durable');
-    void this.#run(async (context) => {
+    this.#running = this.#run(async (context) => {
       if (this.#work.kind === 'restore') return runRestore(context, this.#work.request);
       await runBackup(context, this.#work.request, this.#spoolPath);
       await runCatalog(context, this.#work.request, this.#spoolPath);
@@ -56,11 +57,16 @@ export class AgentSession {
     if (next === 'over') return;
     const work = this.#work;
     if (next === 'catalog' && work.kind === 'backup') {
-      void this.#run((context) => runCatalog(context, work.request, this.#spoolPath));
+      this.#running = this.#run((context) => runCatalog(context, work.request, this.#spoolPath));
       return;
     }
     const detail = 'ndmpagent was restarted: its connection to the filer was lost';
     this.#fail({ status: work.kind === 'backup' ? 'ndmpFailed' : 'ndmpRestoreFailed', detail });
+  }
+
+  /** Resolves when nothing of the session's work goes on in this process. */
+  get settled(): Promise<void> {
+    return this.#running;
   }
 
   /** Ends the session with this status. Harmless when it is over. */

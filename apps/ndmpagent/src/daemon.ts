@@ -28,7 +28,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmp
   return {
     handlers: service.handlers(),
     stop: async () => {
-      service.stop();
+      await service.stop();
       store.close();
     },
   };

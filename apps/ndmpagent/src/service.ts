@@ -42,8 +42,10 @@ export class AgentService {
     this.#forgetTimer = setInterval(() => this.#forget(), FORGET_EVERY_MS);
   }
 
-  stop(): void {
+  /** Waits for what the stop signal ends: a build that still runs would meet the one of the next start. */
+  async stop(): Promise<void> {
     clearInterval(this.#forgetTimer);
+    await Promise.all([...this.#byAttempt.values()].map((session) => session.settled));
   }
 
   handlers(): Handlers<'ndmpagent'> {

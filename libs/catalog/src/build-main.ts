@@ -1,19 +1,18 @@
-// The child process of a build: `node build-main.ts <request.json>`. It reports JSON lines on stdout, ends when its
+// The child process of a build. The first line of stdin is its request; it reports JSON lines on stdout, ends when its
 // stdin closes (its parent died), and holds nothing that the next build would not clean up.
 
-import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { asStatusError, toWire } from '@tapestry/status';
 import { buildFileList } from './build/build.ts';
 import { encodeReport } from './build/report.ts';
 import type { BuildRequest } from './build/request.ts';
 
-const [requestPath] = process.argv.slice(2);
-
-process.stdin.on('end', () => process.exit(1)).resume();
+const input = createInterface({ input: process.stdin });
+const firstLine = new Promise<string>((resolve) => input.once('line', resolve));
+input.once('close', () => process.exit(1));
 
 async function main(): Promise<void> {
-  if (!requestPath) throw new Error('usage: build-main.ts <request.json>');
-  const request = JSON.parse(await readFile(requestPath, 'utf8')) as BuildRequest;
+  const request = JSON.parse(await firstLine) as BuildRequest;
   const result = await buildFileList(request, (progress) =>
     process.stdout.write(encodeReport({ kind: 'progress', progress })),
   );
@@ -21,11 +20,13 @@ async function main(): Promise<void> {
   process.stdout.write(encodeReport({ kind: 'result', result, peakRssBytes }));
 }
 
-main().then(
-  () => process.stdin.destroy(),
-  (error: unknown) => {
-    process.exitCode = 1;
-    process.stdout.write(encodeReport({ kind: 'error', error: toWire(asStatusError(error)) }));
-    process.stdin.destroy();
-  },
-);
+function leave(): void {
+  input.removeAllListeners('close');
+  process.stdin.destroy();
+}
+
+main().then(leave, (error: unknown) => {
+  process.exitCode = 1;
+  process.stdout.write(encodeReport({ kind: 'error', error: toWire(asStatusError(error)) }));
+  leave();
+});

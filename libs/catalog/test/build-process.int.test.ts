@@ -1,8 +1,10 @@
 // Builds in real child processes: killed in every phase, aborted, timed out, orphaned.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test, vi } from 'vitest';
 import { startBuild } from '../src/index.ts';
@@ -28,17 +30,18 @@ const spoolPath = await workshop.spool(async (spool) => {
 });
 
 /** Starts the child directly, as a daemon that dies would leave it. */
-function spawnBuild(request: object, requestPath: string) {
-  const child = spawn(process.execPath, [BUILD_MAIN, requestPath], {
+function spawnBuild(request: object) {
+  const child = spawn(process.execPath, [BUILD_MAIN], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
+  child.stdin.write(`${JSON.stringify(request)}\n`);
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const reached = (phase: string) =>
     new Promise<void>((resolve) => {
       child.stdout.on('data', (text) => String(text).includes(`"phase":"${phase}"`) && resolve());
       child.once('close', () => resolve());
     });
-  return { child, ended, reached, request };
+  return { child, ended, reached };
 }
 
 test('a build that was killed in any phase is started again and gives the same bytes', async () => {
@@ -55,10 +58,8 @@ test('a build that was killed in any phase is started again and gives the same b
   const bytes = await readFile(outPath);
 
   const again = workshop.newPath('parquet');
-  const requestPath = workshop.newPath('json');
-  await writeFile(requestPath, JSON.stringify({ ...request, outPath: again }));
   for (const phase of ['read', 'join', 'write', 'digest']) {
-    const build = spawnBuild(request, requestPath);
+    const build = spawnBuild({ ...request, outPath: again });
     await build.reached(phase);
     build.child.kill('SIGKILL');
     await build.ended;
@@ -67,15 +68,29 @@ test('a build that was killed in any phase is started again and gives the same b
   const restarted = await startBuild({ ...request, outPath: again }, { timeoutMs });
   expect(restarted.sha256).toBe(whole.sha256);
   expect(bytes.equals(await readFile(again))).toBe(true);
-  expect(existsSync(`${again}.work`) || existsSync(`${again}.request.json`)).toBe(false);
+  expect(filesBeside(again)).toEqual([basename(again)]);
 });
+
+test('a build does not wait for, and is not harmed by, one before it that still ends', async () => {
+  const request = { spoolPath, outPath: workshop.newPath('parquet'), prefix: '/' };
+  const before = spawnBuild(request);
+  await before.reached('join');
+  const { sha256 } = await startBuild(request, { timeoutMs });
+  await before.ended;
+  expect(await readFile(request.outPath).then(sha256Of)).toBe(sha256);
+});
+
+function filesBeside(path: string): string[] {
+  return readdirSync(dirname(path)).filter((name) => name.startsWith(basename(path)));
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
 
 test('a build ends with the process that wanted it', async () => {
   const outPath = workshop.newPath('parquet');
-  const requestPath = workshop.newPath('json');
-  const request = { spoolPath, outPath, prefix: '/' };
-  await writeFile(requestPath, JSON.stringify(request));
-  const build = spawnBuild(request, requestPath);
+  const build = spawnBuild({ spoolPath, outPath, prefix: '/' });
   await build.reached('read');
   build.child.stdin.end();
   expect(await build.ended).toBe(1);

@@ -3,8 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { StatusError } from '@tapestry/status';
@@ -23,8 +23,8 @@ const THREADS_DEFAULT = 2;
 const PROGRESS_EVERY_MS = 500;
 
 /**
- * Builds the file list. Safe to run again after any crash, with the same result byte for byte, as long as one
- * build at a time has this `outPath`. Errors: imageInconsistent (spool incomplete), fileOpenFailed,
+ * Builds the file list. Safe to run again after any crash, and while a killed build of the same `outPath` still ends:
+ * the result is the same byte for byte. Errors: imageInconsistent (spool incomplete), fileOpenFailed,
  * fileReadFailed, fileWriteFailed, systemCallFailed (out of memory or space), invalidParameter (prefix).
  */
 export async function buildFileList(
@@ -35,10 +35,9 @@ export async function buildFileList(
   if (prefix === undefined) {
     throw new StatusError('invalidParameter', `the prefix ${request.prefix} is not a path`);
   }
-  const workFolder = `${request.outPath}.work`;
-  await rm(workFolder, { recursive: true, force: true });
-  await mkdir(workFolder, { mode: 0o700 }).catch((cause: Error) => {
-    throw new StatusError('fileWriteFailed', `${workFolder}: ${cause.message}`, {}, { cause });
+  await removeLeftovers(request.outPath);
+  const workFolder = await mkdtemp(workPrefix(request.outPath)).catch((cause: Error) => {
+    throw new StatusError('fileWriteFailed', `${request.outPath}: ${cause.message}`, {}, { cause });
   });
   try {
     const staged = await stage({ ...request, prefix }, workFolder, onProgress);
@@ -53,6 +52,20 @@ export async function buildFileList(
     throw asCatalogError(error, 'building the file list');
   } finally {
     await rm(workFolder, { recursive: true, force: true });
+  }
+}
+
+function workPrefix(outPath: string): string {
+  return `${outPath}.work-`;
+}
+
+/** Folders of builds that were killed. One that still ends may write into its own: the next build takes what stays. */
+async function removeLeftovers(outPath: string): Promise<void> {
+  const prefix = basename(workPrefix(outPath));
+  const names = await readdir(dirname(outPath)).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(prefix)) continue;
+    await rm(join(dirname(outPath), name), { recursive: true, force: true }).catch(() => undefined);
   }
 }
 

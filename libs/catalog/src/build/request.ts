@@ -4,7 +4,7 @@ import type { PathText } from '../path-text.ts';
 
 export interface BuildRequest {
   readonly spoolPath: string;
-  /** The Parquet file to write; it appears whole or not at all. `<outPath>.work` is used meanwhile. */
+  /** The Parquet file to write; it appears whole or not at all. A folder `<outPath>.work-…` is used meanwhile. */
   readonly outPath: string;
   /** What the paths of this image are joined to, as the user sees them, e.g. `/vol1`. '/' for none. */
   readonly prefix: PathText;

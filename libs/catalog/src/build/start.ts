@@ -1,7 +1,6 @@
 // Runs a build in a child process of its own, so that its memory and its crashes are not the daemon's.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { fromWire, StatusError } from '@tapestry/status';
@@ -26,8 +25,8 @@ export interface StartedResult extends BuildResult {
 }
 
 /**
- * Builds a file list in a child process. After any failure the same call may be made again; one build at a time
- * for one `outPath`. When this process dies, the child ends too.
+ * Builds a file list in a child process. After any failure the same call may be made again. When this process dies,
+ * the child ends too.
  * Errors: those of `buildFileList`; killedBySignal (the child died), requestTimedOut, cancelled (aborted).
  */
 export async function startBuild(
@@ -35,22 +34,12 @@ export async function startBuild(
   options: StartOptions,
 ): Promise<StartedResult> {
   if (options.signal?.aborted) throw new StatusError('cancelled', 'the build was aborted');
-  const requestPath = `${request.outPath}.request.json`;
-  await writeFile(requestPath, JSON.stringify(request), { mode: 0o600 }).catch((cause: Error) => {
-    throw new StatusError('fileWriteFailed', `${requestPath}: ${cause.message}`, {}, { cause });
-  });
-  try {
-    return await runChild(requestPath, options);
-  } finally {
-    await rm(requestPath, { force: true });
-  }
-}
-
-async function runChild(requestPath: string, options: StartOptions): Promise<StartedResult> {
-  const child = spawn(process.execPath, [BUILD_MAIN, requestPath], {
+  const child = spawn(process.execPath, [BUILD_MAIN], {
     env: CHILD_ENV,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
+  child.stdin.on('error', () => {}); // the child ended first
+  child.stdin.write(`${JSON.stringify(request)}\n`);
   let killed: StatusError | undefined;
   const kill = (reason: StatusError) => {
     killed ??= reason;
@@ -83,7 +72,6 @@ async function follow(
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-STDERR_KEPT_CHARS);
   });
-  child.stdin?.on('error', () => {}); // the child ended first
   if (child.stdout) {
     createInterface({ input: child.stdout }).on('line', (line) => {
       const report = decodeReport(line);
