@@ -19,7 +19,7 @@ export const config = z
     /** How long a filer may take to connect. */
     acceptTimeoutMs: z.coerce.number().int().positive().default(300_000),
     /** Drive processes kept ready: raise it where many streams start at once. */
-    poolSize: z.coerce.number().int().min(0).max(16).default(2),
+    poolSize: z.coerce.number().int().min(0).max(16).default(1),
     /** Memory of one stream's ring. */
     ringBytes: z.coerce.number().int().min(1_048_576).max(134_217_728).default(33_554_432),
     mountTimeoutMs: z.coerce.number().int().positive().default(900_000),

@@ -1,7 +1,7 @@
 // The thread that alone holds the drive: it answers the calls of the main thread one after the other. Inside a call it may
 // sleep on the ring; a stopped ring ends every call soon.
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { asStatusError, StatusError } from '@tapestry/status';
 import type { Drive } from '@tapestry/storage';
 import { openDrivePath } from './drive-opener.ts';
@@ -9,13 +9,7 @@ import { FragmentSource } from './fragment-source.ts';
 import { FragmentTarget } from './fragment-target.ts';
 import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
 import { Ring } from './ring.ts';
-import type {
-  DriveCall,
-  DriveCalls,
-  ThreadMessage,
-  ThreadRequest,
-  ThreadStart,
-} from './thread-link.ts';
+import type { DriveCall, DriveCalls, ThreadMessage, ThreadRequest } from './thread-link.ts';
 import { checkMediumForRead, prepareMediumForWrite } from './volume-check.ts';
 
 type AsyncCalls = {
@@ -23,7 +17,7 @@ type AsyncCalls = {
 };
 
 const port = parentPort!;
-const ring = new Ring((workerData as ThreadStart).ring);
+let ring: Ring | undefined;
 let drive: Drive | undefined;
 let target: FragmentTarget | undefined;
 let source: FragmentSource | undefined;
@@ -38,22 +32,21 @@ async function open(order: Order): Promise<Drive> {
 }
 
 const calls: AsyncCalls = {
+  useRing: async (memory) => {
+    ring = new Ring(memory);
+    return null;
+  },
   openForWrite: async (order: WriteOrder) => {
     const opened = await open(order);
     const { labelled, fileNumber } = await prepareMediumForWrite(opened, order, report);
-    target = new FragmentTarget({
-      drive: opened,
-      ring,
-      order,
-      report,
-      firstFileNumber: fileNumber,
-    });
+    const parts = { drive: opened, ring: held(ring), order, report };
+    target = new FragmentTarget({ ...parts, firstFileNumber: fileNumber });
     return { labelled, fileNumber };
   },
   openForRead: async (order: ReadOrder) => {
     const opened = await open(order);
     await checkMediumForRead(opened, order, report);
-    source = new FragmentSource({ drive: opened, ring, order, report });
+    source = new FragmentSource({ drive: opened, ring: held(ring), order, report });
     return { fileNumber: order.fragments[0]?.fileNumber ?? 0 };
   },
   writeStream: async () => ({ bytes: await held(target).writeStream() }),

@@ -4,10 +4,12 @@
 import { asStatusError } from '@tapestry/status';
 import type { FromDrive, ToDrive } from './messages.ts';
 import { StreamSession } from './session.ts';
+import { ThreadLink } from './thread-link.ts';
 
 /** An exit that waits for its last message must not wait for ever. */
 const FLUSH_MAX_MS = 2_000;
 
+const thread = new ThreadLink(report);
 let session: StreamSession | undefined;
 
 function report(message: FromDrive): void {
@@ -21,7 +23,7 @@ function leave(last: FromDrive): void {
 }
 
 async function serve(message: ToDrive & { type: 'start' }): Promise<void> {
-  const started = new StreamSession(message.order, report);
+  const started = new StreamSession(message.order, thread, report);
   session = started;
   try {
     const bytes = await started.run();

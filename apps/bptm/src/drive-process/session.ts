@@ -1,7 +1,6 @@
 // One stream in a drive process, on its main thread: the way from the open drive over the listener and the ring to the
 // closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
 
-import { Worker } from 'node:worker_threads';
 import type { EnvVar } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
 import { listenForOne } from './listener.ts';
@@ -9,7 +8,7 @@ import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './message
 import { Receiver } from './receiver.ts';
 import { makeRingMemory, Ring } from './ring.ts';
 import { Sender } from './sender.ts';
-import { ThreadLink, type ThreadStart } from './thread-link.ts';
+import type { ThreadLink } from './thread-link.ts';
 
 const PROGRESS_MS = 500;
 /** The drive thread gets this long to come out of a call when the stream is broken off. */
@@ -50,16 +49,13 @@ export class StreamSession {
   #leaseTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
 
-  constructor(order: Order, report: (message: FromDrive) => void) {
+  constructor(order: Order, thread: ThreadLink, report: (message: FromDrive) => void) {
     this.#order = order;
+    this.#thread = thread;
     this.#report = report;
     const slots = slotCount(order);
     const wakeBlocks = order.mode === 'write' ? Math.min(WAKE_BLOCKS, slots / 4) : 1;
-    const memory = makeRingMemory(slots, blockSizeOf(order), wakeBlocks);
-    this.#ring = new Ring(memory);
-    const workerData: ThreadStart = { ring: memory };
-    const worker = new Worker(new URL('./drive-thread.ts', import.meta.url), { workerData });
-    this.#thread = new ThreadLink(worker, report);
+    this.#ring = new Ring(makeRingMemory(slots, blockSizeOf(order), wakeBlocks));
     this.#broken.promise.catch(() => undefined);
     this.#renewLease(order.leaseMs);
   }
@@ -75,6 +71,7 @@ export class StreamSession {
       PROGRESS_MS,
     );
     try {
+      await this.#thread.call('useRing', this.#ring.memory);
       const order = this.#order;
       const work = order.mode === 'write' ? this.#write(order) : this.#read(order);
       const bytes = await Promise.race([work, this.#broken.promise]);

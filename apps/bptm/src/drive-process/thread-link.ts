@@ -1,6 +1,6 @@
 // Calls from the process's main thread to its drive thread: one at a time, each answered or failed.
 
-import type { Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import type { EnvVar } from '@tapestry/contracts';
 import { isStatusName, StatusError, type StatusName } from '@tapestry/status';
 import type { FromDrive, ReadOrder, WriteOrder } from './messages.ts';
@@ -8,6 +8,8 @@ import type { RingMemory } from './ring.ts';
 
 /** What the drive thread does. Each is called after the one before has settled. */
 export interface DriveCalls {
+  /** First of all: the memory through which the stream's blocks go. */
+  useRing(memory: RingMemory): null;
   openForWrite(order: WriteOrder): { labelled: boolean; fileNumber: number };
   openForRead(order: ReadOrder): { fileNumber: number };
   /** Takes all blocks from the ring until its end, and answers how many payload bytes that were. */
@@ -37,10 +39,6 @@ export type ThreadMessage =
     }
   | { readonly kind: 'report'; readonly report: FromDrive };
 
-export interface ThreadStart {
-  readonly ring: RingMemory;
-}
-
 type Argument<C extends DriveCall> = Parameters<DriveCalls[C]> extends [infer A] ? A : undefined;
 
 interface Waiting {
@@ -54,14 +52,15 @@ export class ThreadLink {
   #lastId = 0;
   #ended: Error | undefined;
 
-  constructor(worker: Worker, onReport: (report: FromDrive) => void) {
-    this.#worker = worker;
-    worker.on('message', (message: ThreadMessage) => {
+  /** Starts the thread: long before there is a stream, since it takes longer than all else that a stream waits for. */
+  constructor(onReport: (report: FromDrive) => void) {
+    this.#worker = new Worker(new URL('./drive-thread.ts', import.meta.url));
+    this.#worker.on('message', (message: ThreadMessage) => {
       if (message.kind === 'report') onReport(message.report);
       else this.#settle(message);
     });
-    worker.on('error', (error) => this.#end(error));
-    worker.on('exit', () => this.#end(new Error('the drive thread ended')));
+    this.#worker.on('error', (error) => this.#end(error));
+    this.#worker.on('exit', () => this.#end(new Error('the drive thread ended')));
   }
 
   call<C extends DriveCall>(
