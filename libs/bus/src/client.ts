@@ -17,6 +17,8 @@ import { injectTrace } from './trace.ts';
 
 export const TIMEOUT_HEADER = 'Tapestry-Timeout-Ms';
 export const STATUS_HEADER = 'Tapestry-Status';
+/** The answer of a service that is going: it has not looked at the call, which another instance or its next life may take. */
+export const GOING_HEADER = 'Tapestry-Going';
 
 /** A daemon that restarts is away for a moment: nobody took the call, so asking again is safe. */
 const AWAY_MAX_MS = 5_000;
@@ -68,9 +70,10 @@ async function ask(asking: Asking, request: never, options: CallOptions): Promis
         Math.max(1, endMs - performance.now()),
         options.signal,
       );
+      if (answer.headers?.has(GOING_HEADER) === true) throw new Going();
       return read(answer, method);
     } catch (error) {
-      if (!isNoResponders(error)) throw asStatus(error, asking);
+      if (!isAway(error)) throw asStatus(error, asking);
       if (performance.now() + AWAY_PAUSE_MS >= awayEndMs) {
         throw new StatusError(
           'cannotConnect',
@@ -112,8 +115,14 @@ function read(answer: Msg, method: Method): unknown {
   return codec(method.reply).decode(answer.data);
 }
 
-function isNoResponders(error: unknown): boolean {
+class Going extends Error {
+  override readonly name = 'Going';
+}
+
+/** Nobody took the call. */
+function isAway(error: unknown): boolean {
   return (
+    error instanceof Going ||
     error instanceof nats.NoRespondersError ||
     (error instanceof nats.RequestError && error.isNoResponders())
   );

@@ -14,7 +14,7 @@ import {
 } from '@tapestry/contracts';
 import { asStatusError, StatusError, toWire } from '@tapestry/status';
 import type { BusLog, Call, Handlers, Server } from './bus.ts';
-import { STATUS_HEADER, TIMEOUT_HEADER } from './client.ts';
+import { GOING_HEADER, STATUS_HEADER, TIMEOUT_HEADER } from './client.ts';
 import { withTrace } from './trace.ts';
 
 /** More calls at once than this are refused with 134, which callers try again. */
@@ -47,12 +47,17 @@ export async function serveService<S extends ServiceName>(
   const { connection, service, identity } = options;
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
+  let going = false;
   const subject = serveSubject(service, targetOf(service, identity.host));
   const subscription = connection.subscribe(subject, {
     queue: service,
     callback: (error, message) => {
       if (error !== null) {
         options.log.error({ err: error, subject }, 'the subscription ended');
+        return;
+      }
+      if (going) {
+        refuse(message);
         return;
       }
       const run = answer(options, message, stopping.signal, running.size).finally(() =>
@@ -63,13 +68,21 @@ export async function serveService<S extends ServiceName>(
   });
   await connection.flush();
   return {
+    // What was sent before and arrives after is not begun: a service that stops saves nothing any more.
     stop: async (graceMs = 5_000) => {
+      going = true;
       await subscription.drain().catch(() => undefined);
       const grace = setTimeout(() => stopping.abort(), graceMs);
       await Promise.allSettled(running);
       clearTimeout(grace);
     },
   };
+}
+
+function refuse(message: Msg): void {
+  const head = headers();
+  head.set(GOING_HEADER, 'yes');
+  message.respond(undefined, { headers: head });
 }
 
 async function answer<S extends ServiceName>(

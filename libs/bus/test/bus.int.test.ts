@@ -57,6 +57,26 @@ test('a call made while a service restarts reaches it when it is back', async ()
   await bpdbm.stop();
 });
 
+test('what reaches a service after it was told to stop is not begun, and waits for its next life', async () => {
+  const client = (await bus.as({ service: 'nbpem' })).client('bpdbm');
+  const asBpdbm = await bus.as({ service: 'bpdbm' });
+  let stopped: Promise<void> | undefined;
+  const first = await fakeService(asBpdbm, 'bpdbm', {
+    ListPolicies: async () => {
+      stopped ??= first.stop();
+      return {};
+    },
+  });
+  // Sent in one go: most lie in the socket before the first is looked at.
+  const answers = Promise.all(Array.from({ length: 50 }, () => client.ListPolicies({})));
+  await eventually('the stop', () => stopped !== undefined);
+  await stopped;
+  const second = await fakeService(asBpdbm, 'bpdbm', { ListPolicies: async () => ({}) });
+  await answers;
+  expect([first.calls.length, second.calls.length]).toEqual([1, 49]);
+  await second.stop();
+});
+
 test('services of two hosts are told apart', async () => {
   const media1 = await fakeService(await bus.as({ service: 'bpcd', host: 'media1' }), 'bpcd', {
     Start: async () => ({}),
