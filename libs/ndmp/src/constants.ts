@@ -99,6 +99,21 @@ export const TAPE_MTIO = {
   eject: 6,
   testReady: 7,
 } as const;
+export const TAPE_STATE_FLAGS = {
+  noRewind: 0x08,
+  writeProtected: 0x10,
+  error: 0x20,
+  unload: 0x40,
+} as const;
+export const TAPE_STATE_UNSUPPORTED = {
+  fileNumber: 0x01,
+  softErrors: 0x02,
+  blockSize: 0x04,
+  blockNumber: 0x08,
+  totalSpace: 0x10,
+  spaceRemain: 0x20,
+} as const;
+export const TAPE_ATTR = { rewindOnClose: 1, unloadOnClose: 2, rawOpen: 4 } as const;
 export const SCSI_FLAGS = { dataIn: 1, dataOut: 2 } as const;
 
 export const BUTYPE_ATTR = {

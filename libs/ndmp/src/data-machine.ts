@@ -57,9 +57,9 @@ export function dataRequest(
     case 'dataGetState':
       return reply(state, event, NDMP_ERROR.noError, stateReply(state.data, facts));
     case 'dataListen':
-      return owe(state, event, { do: 'listen' });
+      return owe(state, event, { do: 'listen', addressType: event.body.addressType });
     case 'dataConnect':
-      return owe(state, event, { do: 'dial', endpoints: endpointsOf(event.body.address) });
+      return owe(state, event, dial(event.body.address));
     case 'dataStartBackup':
       return owe(state, event, start(DATA_OPERATION.backup, { ...event.body, names: [] }));
     case 'dataStartRecover':
@@ -91,8 +91,8 @@ function argumentError(event: AnyRequest, facts: ServerFacts): number | undefine
   return undefined;
 }
 
-function endpointsOf(address: NdmpAddress) {
-  return address.type === 'tcp' ? address.endpoints : [];
+function dial(address: NdmpAddress): Effect {
+  return { do: 'dial', address, endpoints: address.type === 'tcp' ? address.endpoints : [] };
 }
 
 function start(
@@ -170,6 +170,8 @@ export function dataEvent(
       if (!running.includes(state.data.state)) return { state, effects: [] };
       return halt(state, event.reason, event.env.length > 0 ? event.env : state.data.env);
     }
+    default:
+      return { state, effects: [] };
   }
 }
 

@@ -32,8 +32,11 @@ export {
   nameOf,
   RECOVERY_STATUS,
   SCSI_FLAGS,
+  TAPE_ATTR,
   TAPE_MTIO,
   TAPE_OPEN_MODE,
+  TAPE_STATE_FLAGS,
+  TAPE_STATE_UNSUPPORTED,
   U32_MAX,
   U64_MAX,
 } from './constants.ts';
@@ -77,11 +80,32 @@ export {
 } from './messages.ts';
 export { isRefusal, NdmpError, type NdmpFailure, toStatusError } from './ndmp-error.ts';
 export { step } from './server-machine.ts';
+export type {
+  ByteStream,
+  CdbOrder,
+  CdbOutcome,
+  MoverOrder,
+  MoverProgress,
+  MoverPump,
+  MoverReport,
+  Outcome,
+  ScsiDevice,
+  ScsiPort,
+  ScsiTarget,
+  StreamListener,
+  StreamPort,
+  TapeDrive,
+  TapePort,
+  TapeStatus,
+} from './server-ports.ts';
 export { blankReply } from './server-replies.ts';
 export {
   type AnyRequest,
   type ConnectionPhase,
   type DataMachine,
+  type DeviceEffect,
+  type DeviceRequestName,
+  type DeviceRules,
   type Effect,
   INITIAL_SERVER,
   type ServerEvent,

@@ -3,6 +3,7 @@
 
 import { DATA_HALT, DATA_OPERATION, DATA_STATE } from './constants.ts';
 import type { NdmpVersion, PostBody, PostName, RequestBody, RequestName } from './messages.ts';
+import type { MoverOrder, MoverReport } from './server-ports.ts';
 import type { NameEntry, NdmpAddress, Pval, TcpEndpoint } from './structures.ts';
 
 export interface DataMachine {
@@ -36,12 +37,19 @@ export type AnyRequest = {
 
 export type ServerEvent =
   | AnyRequest
-  /** Outcomes of the effects listen, dial, start and answer. */
+  /** Outcomes of the effects listen, dial, start, and of answer and device. */
   | { type: 'listening'; address: NdmpAddress }
   | { type: 'dialled'; address: NdmpAddress }
   | { type: 'started'; env: readonly Pval[] }
   | { type: 'answered'; body: Record<string, unknown> }
   | { type: 'failed'; error: number; text?: string }
+  /** Outcomes of moverListen and moverConnect; `failed` is theirs as well. */
+  | { type: 'moverListening'; address: NdmpAddress }
+  | { type: 'moverConnected'; address: NdmpAddress }
+  /** What the mover reports on its own. */
+  | MoverReport
+  /** The control connection is gone: everything is given back, nothing is said any more. */
+  | { type: 'lost' }
   /** What the data service reports on its own. */
   | { type: 'peerConnected'; address: NdmpAddress }
   | { type: 'dataRead'; offset: bigint; length: bigint }
@@ -54,13 +62,55 @@ export type Effect =
   | { do: 'penalise'; failures: number }
   | { do: 'close' }
   | { do: 'answer'; name: RequestName }
-  | { do: 'listen' }
-  | { do: 'dial'; endpoints: TcpEndpoint[] }
+  | { do: 'listen'; addressType: number }
+  /** `endpoints` is empty for LOCAL: the data service then joins the mover of this session. */
+  | { do: 'dial'; address: NdmpAddress; endpoints: TcpEndpoint[] }
   | { do: 'start'; operation: number; butype: string; env: Pval[]; names: NameEntry[] }
   /** End the data connection and whatever runs on it, at once. */
   | { do: 'abortData' }
   /** DATA_STOP: forget the operation; what a successful backup must remember is remembered now. */
-  | { do: 'releaseData'; successful: boolean };
+  | { do: 'releaseData'; successful: boolean }
+  | DeviceEffect;
+
+export type DeviceRequestName =
+  | 'tapeOpen'
+  | 'tapeClose'
+  | 'tapeGetState'
+  | 'tapeMtio'
+  | 'tapeWrite'
+  | 'tapeRead'
+  | 'tapeExecuteCdb'
+  | 'scsiOpen'
+  | 'scsiClose'
+  | 'scsiGetState'
+  | 'scsiSetTarget'
+  | 'scsiResetDevice'
+  | 'scsiResetBus'
+  | 'scsiExecuteCdb';
+
+/** What concerns tape, robot and mover; `SessionDevices` performs these over the ports. */
+export type DeviceEffect =
+  /** Ask the port; its outcome is the event `answered`. */
+  | { do: 'device'; name: DeviceRequestName; body: Record<string, unknown>; rules: DeviceRules }
+  /** Give the open device back without an answer: the connection ended. */
+  | { do: 'releaseDevice'; rules: DeviceRules }
+  | { do: 'moverListen'; addressType: number }
+  | { do: 'moverConnect'; address: NdmpAddress }
+  | { do: 'moverRun'; order: MoverOrder }
+  | { do: 'moverRead'; offset: bigint; length: bigint }
+  | { do: 'moverClose' }
+  | { do: 'moverAbort' }
+  | { do: 'moverRelease' };
+
+/** What the machine decided about how a device request is to be done. */
+export interface DeviceRules {
+  /** Write a filemark first: data is on the tape without one behind it (SPEC4 3.4.1). */
+  readonly markFirst: boolean;
+  /** v2 and v3: reads and record spacing go over a filemark that they meet. */
+  readonly crossing: boolean;
+  /** TAPE_CLOSE after one that failed: no I/O, always succeeds. */
+  readonly discard: boolean;
+}
 
 /** What is outside the machine and may change between two events. */
 export interface ServerFacts {
