@@ -99,7 +99,13 @@ export class Mounts {
     const row = this.byLease(lease);
     if (row === undefined) return;
     const stillHeld = await this.#isHeld(row);
+    this.#requireServing();
     this.apply(row.drive, { type: 'unmountAsked', lease, stillHeld });
+  }
+
+  /** A daemon that stops saves nothing any more: what it would answer well, its next life would not know. */
+  #requireServing(): void {
+    if (this.#parts.stopping.aborted) throw new StatusError('resourcesBusy', 'ltid is stopping');
   }
 
   /** Looks after holders that are silent: whose writer is gone, and which drive can be called idle? */
@@ -141,6 +147,7 @@ export class Mounts {
     const { clock, robots } = this.#parts;
     const startMs = clock.nowMs();
     const mediaId = grant.volume!.mediaId;
+    this.#requireServing();
     this.apply(spec.name, { type: 'mountAsked', lease, mediaId });
     try {
       await robots.use(spec.robotNumber, signal, (library) => this.#bring(library, grant, spec));
