@@ -5,7 +5,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ProcessRecord, startTimeOf } from './layout.ts';
+import { markOf } from '@tapestry/processes';
+import type { ProcessRecord } from './layout.ts';
 
 export interface ChildPlan {
   readonly name: string;
@@ -48,9 +49,10 @@ export class SupervisedChild {
 
   record(): ProcessRecord | undefined {
     const { pid } = this;
-    const startTime = pid === undefined ? undefined : startTimeOf(pid);
-    if (pid === undefined || startTime === undefined) return undefined;
-    return { name: this.plan.name, pid, startTime, httpUrl: this.plan.httpUrl };
+    const mark = pid === undefined ? null : markOf(pid);
+    return mark === null
+      ? undefined
+      : { ...mark, name: this.plan.name, httpUrl: this.plan.httpUrl };
   }
 
   start(): void {

@@ -2,6 +2,7 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { ProcessMark } from '@tapestry/processes';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -43,11 +44,8 @@ export interface SystemRecord {
   readonly processes: readonly ProcessRecord[];
 }
 
-export interface ProcessRecord {
+export interface ProcessRecord extends ProcessMark {
   readonly name: string;
-  readonly pid: number;
-  /** Ticks since boot at which it started: a pid alone may have been given out again. */
-  readonly startTime: string;
   readonly httpUrl: string;
 }
 
@@ -64,21 +62,6 @@ export function writeJson(file: string, value: unknown): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
   writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`);
   renameSync(`${file}.new`, file);
-}
-
-/** Field 22 of /proc/<pid>/stat; undefined when no such process lives. */
-export function startTimeOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-export function stillRuns(record: { readonly pid: number; readonly startTime: string }): boolean {
-  return startTimeOf(record.pid) === record.startTime;
 }
 
 /** Memory that the process holds now; 0 when it has ended. */

@@ -1,6 +1,7 @@
 // `bpps`: the processes of a system, whether they are ready, and how much memory they hold.
 
 import { parseArgs } from 'node:util';
+import { stillLives } from '@tapestry/processes';
 import {
   defaultStateDir,
   layoutOf,
@@ -8,7 +9,6 @@ import {
   readJson,
   residentBytes,
   type SystemRecord,
-  stillRuns,
 } from './layout.ts';
 
 const { values } = parseArgs({
@@ -27,7 +27,7 @@ if (values.help) {
   process.exit(0);
 }
 const layout = layoutOf(defaultStateDir(values.state, process.env.TAPESTRY_STATE_DIR));
-const processes = (readJson<SystemRecord>(layout.systemFile)?.processes ?? []).filter(stillRuns);
+const processes = (readJson<SystemRecord>(layout.systemFile)?.processes ?? []).filter(stillLives);
 if (processes.length === 0) {
   process.stdout.write(`No daemon runs with the state in ${layout.stateDir}\n`);
   process.exit(0);

@@ -5,7 +5,8 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { defaultStateDir, layoutOf, readJson, stillRuns } from './layout.ts';
+import { type ProcessMark, stillLives } from '@tapestry/processes';
+import { defaultStateDir, layoutOf, readJson } from './layout.ts';
 
 const USAGE = `bp.start_all (npm start --): start Tapestry on this machine
 
@@ -16,9 +17,7 @@ const USAGE = `bp.start_all (npm start --): start Tapestry on this machine
 `;
 const WAIT_MS = 120_000;
 
-interface Note {
-  readonly pid: number;
-  readonly startTime: string;
+interface Note extends ProcessMark {
   readonly phase: string;
   readonly text: string;
 }
@@ -38,7 +37,7 @@ if (values.help) {
 }
 const layout = layoutOf(defaultStateDir(values.state, process.env.TAPESTRY_STATE_DIR));
 const before = readJson<Note>(layout.supervisorFile);
-if (before !== undefined && stillRuns(before)) {
+if (before !== undefined && stillLives(before)) {
   process.stdout.write(
     `Tapestry runs already (pid ${before.pid}, ${before.phase}): ${before.text}\n`,
   );
@@ -74,7 +73,7 @@ async function follow(pid: number): Promise<number> {
         process.stdout.write(`  ${told}\n`);
       }
       if (note.phase === 'ready') return ready(note);
-      if (note.phase === 'failed' || !stillRuns(note)) return failed(note);
+      if (note.phase === 'failed' || !stillLives(note)) return failed(note);
     }
     await sleep(50);
   }

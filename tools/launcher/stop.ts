@@ -2,7 +2,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { defaultStateDir, layoutOf, readJson, stillRuns } from './layout.ts';
+import { type ProcessMark, stillLives } from '@tapestry/processes';
+import { defaultStateDir, layoutOf, readJson } from './layout.ts';
 
 const { values } = parseArgs({ options: { state: { type: 'string' }, help: { type: 'boolean' } } });
 if (values.help) {
@@ -12,14 +13,14 @@ if (values.help) {
   process.exit(0);
 }
 const layout = layoutOf(defaultStateDir(values.state, process.env.TAPESTRY_STATE_DIR));
-const supervisor = readJson<{ pid: number; startTime: string }>(layout.supervisorFile);
-if (supervisor === undefined || !stillRuns(supervisor)) {
+const supervisor = readJson<ProcessMark>(layout.supervisorFile);
+if (supervisor === undefined || !stillLives(supervisor)) {
   process.stdout.write(`Tapestry does not run with the state in ${layout.stateDir}\n`);
   process.exit(0);
 }
 process.kill(supervisor.pid, 'SIGTERM');
 const endMs = Date.now() + 60_000;
-while (stillRuns(supervisor)) {
+while (stillLives(supervisor)) {
   if (Date.now() > endMs) {
     process.stderr.write(
       `The supervisor (pid ${supervisor.pid}) does not end; its log is in ${layout.logDir}\n`,

@@ -3,8 +3,9 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ownMark } from '@tapestry/processes';
 import { asStatusError } from '@tapestry/status';
-import { layoutOf, startTimeOf, writeJson } from './layout.ts';
+import { layoutOf, writeJson } from './layout.ts';
 import { startSystem } from './system.ts';
 
 const { values } = parseArgs({
@@ -22,9 +23,7 @@ if (values.state === undefined) {
 const layout = layoutOf(values.state);
 mkdirSync(dirname(layout.supervisorFile), { recursive: true });
 const note = (phase: string, text = ''): void =>
-  writeJson(layout.supervisorFile, {
-    ...{ pid: process.pid, startTime: startTimeOf(process.pid), phase, text },
-  });
+  writeJson(layout.supervisorFile, { ...ownMark(), phase, text });
 
 note('starting');
 let stopping = false;

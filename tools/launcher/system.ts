@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { provisionStreams } from '@tapestry/bus';
 import { hostToken } from '@tapestry/contracts';
+import { stillLives } from '@tapestry/processes';
 import {
   type NatsServer,
   type StatePostgres,
@@ -15,14 +16,7 @@ import {
 import { StatusError } from '@tapestry/status';
 import { SupervisedChild } from './child.ts';
 import { prepareKeyStore } from './key-store.ts';
-import {
-  type Layout,
-  layoutOf,
-  readJson,
-  type SystemRecord,
-  stillRuns,
-  writeJson,
-} from './layout.ts';
+import { type Layout, layoutOf, readJson, type SystemRecord, writeJson } from './layout.ts';
 import { DAEMONS, DATABASE_ROLES, type DaemonName, identityOf, planDaemon } from './plans.ts';
 import { ensureSecrets } from './secrets.ts';
 
@@ -129,13 +123,13 @@ function databaseUrl(postgres: StatePostgres, role: string): { url: string; pass
 
 /** Daemons of a supervisor that was killed: they would hold ports and leases that the new ones need. */
 async function endSurvivors(layout: Layout): Promise<void> {
-  const survivors = (readJson<SystemRecord>(layout.systemFile)?.processes ?? []).filter(stillRuns);
+  const survivors = (readJson<SystemRecord>(layout.systemFile)?.processes ?? []).filter(stillLives);
   for (const { pid } of survivors) process.kill(pid, 'SIGTERM');
   const endMs = Date.now() + 10_000;
-  while (survivors.some(stillRuns) && Date.now() < endMs) {
+  while (survivors.some(stillLives) && Date.now() < endMs) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  for (const survivor of survivors.filter(stillRuns)) process.kill(survivor.pid, 'SIGKILL');
+  for (const survivor of survivors.filter(stillLives)) process.kill(survivor.pid, 'SIGKILL');
 }
 
 /** Ports of the last start are kept where they are still free. */

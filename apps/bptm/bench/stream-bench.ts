@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { readStat } from '@tapestry/processes';
 import { createVirtualLibrary, openVirtualLibrary, virtualDrivePath } from '@tapestry/storage';
 import { makePool, watch, writeOrder } from '../test/drive-kit.ts';
 
@@ -72,12 +73,7 @@ function peakRss(pid: number): number {
   return Number(found?.[1] ?? 0) * 1024;
 }
 
-/** User and system time so far, in ticks of 10 ms. */
-function cpuSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
+const cpuSeconds = (pid: number): number => (readStat(pid)?.cpuTicks ?? 0) / 100;
 
 const rate = (ms: number): string => `${(totalBytes / 1e6 / (ms / 1000)).toFixed(0)} MB/s`;
 const ratios: number[] = [];

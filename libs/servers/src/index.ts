@@ -1,5 +1,4 @@
 export { defaultCacheDir } from './folders.ts';
-export { isAlive } from './leftover.ts';
 export {
   endLeftoverNats,
   findNatsServer,

@@ -3,17 +3,8 @@
 
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
-
-/** True when the process exists, even one that we may not signal. A zombie has ended. */
-export function isAlive(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3) !== 'Z';
-  } catch {
-    return false;
-  }
-}
 
 /** The first line of a pid file as a number; undefined without such a file. */
 export function pidFromFile(path: string): number | undefined {

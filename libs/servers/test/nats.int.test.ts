@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
+import { isAlive } from '@tapestry/processes';
 import { afterEach, expect, test, vi } from 'vitest';
-import { isAlive, type NatsOptions, type NatsServer, startNats } from '../src/index.ts';
+import { type NatsOptions, type NatsServer, startNats } from '../src/index.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 

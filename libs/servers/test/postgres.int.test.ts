@@ -2,9 +2,10 @@ import { chmodSync, mkdtempSync, statSync, symlinkSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '@tapestry/processes';
 import pg from 'pg';
 import { afterEach, expect, test, vi } from 'vitest';
-import { isAlive, type PostgresServer, provision, startPostgres } from '../src/index.ts';
+import { type PostgresServer, provision, startPostgres } from '../src/index.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 

@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'n
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '@tapestry/processes';
 import pg from 'pg';
 import { afterEach, expect, test, vi } from 'vitest';
-import { isAlive, type RoleAddress, type StatePostgres, startStatePostgres } from '../src/index.ts';
+import { type RoleAddress, type StatePostgres, startStatePostgres } from '../src/index.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -3,7 +3,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endLeftoverNats, isAlive, type NatsServer, startNats } from '@tapestry/servers';
+import { isAlive } from '@tapestry/processes';
+import { endLeftoverNats, type NatsServer, startNats } from '@tapestry/servers';
 import { containersAsked, startContainerNats } from './containers.ts';
 
 /** What tests use of a server, whether it is a process or a container. */

@@ -3,12 +3,8 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  endLeftoverPostgres,
-  isAlive,
-  type PostgresServer,
-  startPostgres,
-} from '@tapestry/servers';
+import { isAlive } from '@tapestry/processes';
+import { endLeftoverPostgres, type PostgresServer, startPostgres } from '@tapestry/servers';
 import { containersAsked, startContainerPostgres } from './containers.ts';
 
 /** What tests use of a server, whether it is a process or a container. */

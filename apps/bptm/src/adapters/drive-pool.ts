@@ -3,10 +3,9 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { markOf, type ProcessMark } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
-import type { ProcessMark } from '../core/process-identity.ts';
 import type { FromDrive, ToDrive } from '../drive-process/messages.ts';
-import { markOf } from './survivors.ts';
 
 const ENTRY = fileURLToPath(new URL('../drive-process/main.ts', import.meta.url));
 const KILL_AFTER_MS = 5_000;
@@ -48,7 +47,7 @@ export class DrivePool {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {
       throw new StatusError('tapeMgrSystemError', 'no drive process can be started on this host');
     }
-    const mark = await markOf(child.pid);
+    const mark = markOf(child.pid);
     if (mark !== null) this.#parts.onStarted(mark);
     return asDriveProcess(child, child.pid);
   }

@@ -1,10 +1,10 @@
 // What bptm must not forget: its streams, the calls that are still to be answered, and the drive processes it started.
 
 import { codec, type OpenStreamRequest, type StreamState } from '@tapestry/contracts';
+import type { ProcessMark } from '@tapestry/processes';
 import { attemptKey, type Lease, leaseOf } from '@tapestry/runtime/fence';
 import { type DatabaseSync, inTransaction, openHostStore } from '@tapestry/runtime/host-store';
 import { isStatusName, STATUS } from '@tapestry/status';
-import type { ProcessMark } from '../core/process-identity.ts';
 import { NEW_STREAM, type Stream } from '../core/stream.ts';
 
 const MIGRATIONS = [

@@ -1,13 +1,13 @@
 // Who may take a drive of a virtual library: the rule of epochs and live owners, in one place.
 
+import { mayLive } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
 import type { DriveOwner } from '../drive.ts';
 import type { DriveRow } from './library-database.ts';
-import { isAlive } from './process-identity.ts';
 
 /** Somebody who lives has the drive open. */
 export function hasLiveHolder(drive: DriveRow): boolean {
-  return drive.holder !== null && isAlive(drive.holder);
+  return drive.holder !== null && mayLive(drive.holder);
 }
 
 /** Throws `staleGrant` or `mediaInUse` when `owner` may not take the drive from who holds it. */

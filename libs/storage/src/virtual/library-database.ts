@@ -2,11 +2,11 @@
 // one durable transaction, so a crash leaves it made or not made. Several processes open it at once.
 
 import { DatabaseSync } from 'node:sqlite';
+import type { ProcessIdentity } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
 import type { DriveOwner } from '../drive.ts';
 import type { ElementPlace } from '../element-layout.ts';
 import type { ElementType } from '../library.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 
 /** Longer than any change takes: a folder sync on a busy disk. */
 const BUSY_TIMEOUT_MS = 30_000;
@@ -129,7 +129,7 @@ export class LibraryDatabase {
     if (!row) return undefined;
     const holder = {
       pid: Number(row.pid),
-      started: String(row.started),
+      startTicks: String(row.started),
       bootId: String(row.boot_id),
       pidNamespace: String(row.pid_namespace),
     };
@@ -151,12 +151,12 @@ export class LibraryDatabase {
   }
 
   setDriveHolder(index: number, owner: DriveOwner, token: string, holder: ProcessIdentity): void {
-    const { pid, started, bootId, pidNamespace } = holder;
+    const { pid, startTicks, bootId, pidNamespace } = holder;
     const sql = `UPDATE drive SET epoch = ?, grant_id = ?, token = ?, pid = ?, started = ?, boot_id = ?,
       pid_namespace = ? WHERE idx = ?`;
     this.#db
       .prepare(sql)
-      .run(owner.epoch, owner.grantId, token, pid, started, bootId, pidNamespace, index);
+      .run(owner.epoch, owner.grantId, token, pid, startTicks, bootId, pidNamespace, index);
   }
 
   /** Nobody holds the drive any more; its epoch never falls. */

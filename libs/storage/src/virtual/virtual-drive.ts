@@ -4,6 +4,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { ownIdentity } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
 import {
   BLOCK_LIMITS,
@@ -32,7 +33,6 @@ import { LibraryDatabase } from './library-database.ts';
 import { cartridgePath, databasePath } from './library-paths.ts';
 import { resolveTarget, spaceOverBlocks, spaceOverFilemarks } from './map-moves.ts';
 import { orMediaFailure } from './media-failure.ts';
-import { ownIdentity } from './process-identity.ts';
 import type { NewRecord } from './segment-writer.ts';
 
 export interface OpenVirtualDriveOptions extends CartridgeOptions {
