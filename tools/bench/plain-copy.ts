@@ -1,18 +1,20 @@
-// The limit beside which the data path is measured: a file through one loopback socket into another file, synced.
+// The limit beside which the data path is measured: bytes through one loopback socket into one file, synced, nothing else.
 
-import { closeSync, fdatasyncSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import net from 'node:net';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
 const CHUNK = 1024 * 1024;
 
-/** GB/s. The sender is a thread of its own, as a filer is a host of its own. */
-export async function plainCopy(from: string, to: string): Promise<number> {
-  const bytes = statSync(from).size;
+/** A file, or so many bytes from memory. */
+type CopySource = string | number;
+
+/** GB/s. Removes the copy. The sender is a thread of its own, as a filer is a host of its own. */
+export async function plainCopy(from: CopySource, to: string): Promise<number> {
   const fd = openSync(to, 'w');
   const startMs = performance.now();
   try {
-    await receive(from, fd);
+    const bytes = await receive(from, fd);
     fdatasyncSync(fd);
     return bytes / ((performance.now() - startMs) / 1000) / 1e9;
   } finally {
@@ -22,7 +24,7 @@ export async function plainCopy(from: string, to: string): Promise<number> {
 }
 
 /** The receiver dials, because only then `onread` reads into one buffer without an event a chunk. */
-function receive(from: string, fd: number): Promise<void> {
+function receive(from: CopySource, fd: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const sender = new Worker(new URL(import.meta.url), { workerData: { from } });
     sender.once('error', reject);
@@ -40,22 +42,33 @@ function receive(from: string, fd: number): Promise<void> {
       socket.once('error', reject);
       socket.once('end', () => {
         socket.destroy();
-        void sender.terminate().then(() => resolve());
+        void sender.terminate().then(() => resolve(socket.bytesRead));
       });
     });
   });
 }
 
-async function send(from: string): Promise<void> {
+/** Each chunk is sent before the next one takes its place in the buffer. */
+function* chunksOf(from: CopySource): Generator<Buffer> {
+  const buffer = Buffer.alloc(CHUNK, 'tapestry bench ');
+  if (typeof from === 'number') {
+    for (let left = from; left > 0; left -= CHUNK) yield buffer.subarray(0, Math.min(left, CHUNK));
+    return;
+  }
   const fd = openSync(from, 'r');
+  for (;;) {
+    const count = readSync(fd, buffer, 0, CHUNK, null);
+    if (count === 0) break;
+    yield buffer.subarray(0, count);
+  }
+  closeSync(fd);
+}
+
+function send(from: CopySource): void {
   const server = net.createServer(async (socket) => {
-    const buffers = [Buffer.allocUnsafeSlow(CHUNK), Buffer.allocUnsafeSlow(CHUNK)];
-    for (let n = 0; ; n += 1) {
-      const buffer = buffers[n % 2]!;
-      const count = readSync(fd, buffer, 0, CHUNK, null);
-      if (count === 0) break;
+    for (const chunk of chunksOf(from)) {
       await new Promise<void>((resolve) => {
-        socket.write(buffer.subarray(0, count), () => resolve());
+        socket.write(chunk, () => resolve());
       });
     }
     socket.end();
@@ -66,4 +79,4 @@ async function send(from: string): Promise<void> {
   });
 }
 
-if (!isMainThread) await send((workerData as { from: string }).from);
+if (!isMainThread) send((workerData as { from: CopySource }).from);

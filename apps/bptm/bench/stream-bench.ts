@@ -5,10 +5,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { readStat } from '@tapestry/processes';
 import { createVirtualLibrary, openVirtualLibrary, virtualDrivePath } from '@tapestry/storage';
+import { plainCopy } from '../../../tools/bench/plain-copy.ts';
 import { makePool, watch, writeOrder } from '../test/drive-kit.ts';
 
 const GIB = 1_073_741_824;
@@ -25,21 +25,10 @@ function sendTo(port: number): void {
 interface Measured {
   readonly ms: number;
   readonly cpuS: number;
+  readonly peakRssBytes: number;
 }
 
-async function plainCopy(dir: string): Promise<Measured> {
-  const child = spawn(process.execPath, [script('./plain-copy.ts'), join(dir, 'plain')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const port = Number((await lines.next()).value);
-  const startMs = performance.now();
-  sendTo(port);
-  const cpuS = Number((await lines.next()).value);
-  return { ms: performance.now() - startMs, cpuS };
-}
-
-async function tapeStream(dir: string): Promise<Measured & { peakRssBytes: number }> {
+async function tapeStream(dir: string): Promise<Measured> {
   const libraryDir = join(dir, 'library');
   const cartridges = [{ barcode: 'A00001L8', capacityBytes: 2 * totalBytes + GIB }];
   await createVirtualLibrary({ dir: libraryDir, drives: 1, slots: 1, cartridges });
@@ -75,20 +64,20 @@ function peakRss(pid: number): number {
 
 const cpuSeconds = (pid: number): number => (readStat(pid)?.cpuTicks ?? 0) / 100;
 
-const rate = (ms: number): string => `${(totalBytes / 1e6 / (ms / 1000)).toFixed(0)} MB/s`;
+const shown = (gbPerS: number): string => `${(gbPerS * 1000).toFixed(0)} MB/s`;
 const ratios: number[] = [];
 for (let round = 1; round <= Number(rounds); round += 1) {
   const dir = mkdtempSync(join(folder, 'stream-bench-'));
-  const plain = await plainCopy(dir);
-  rmSync(join(dir, 'plain'));
-  const tape = await tapeStream(dir);
+  const plain = await plainCopy(totalBytes, join(dir, 'plain'));
+  const { ms, cpuS, peakRssBytes } = await tapeStream(dir);
   rmSync(dir, { recursive: true, force: true });
-  ratios.push(plain.ms / tape.ms);
-  const memory = `${Math.round(tape.peakRssBytes / 1e6)} MB at most`;
+  const tape = totalBytes / 1e6 / ms;
+  ratios.push(tape / plain);
+  const memory = `${Math.round(peakRssBytes / 1e6)} MB at most`;
   console.log(
-    `round ${round}: plain copy ${rate(plain.ms)} (${plain.cpuS.toFixed(2)} s CPU), ` +
-      `drive process ${rate(tape.ms)} (${tape.cpuS.toFixed(2)} s CPU, ${memory}), ` +
-      `${((100 * plain.ms) / tape.ms).toFixed(0)} %`,
+    `round ${round}: plain copy ${shown(plain)}, ` +
+      `drive process ${shown(tape)} (${cpuS.toFixed(2)} s CPU, ${memory}), ` +
+      `${((100 * tape) / plain).toFixed(0)} %`,
   );
 }
 ratios.sort((a, b) => a - b);
