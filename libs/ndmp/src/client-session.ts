@@ -8,7 +8,7 @@ import {
   type RawMessage,
   splitRecord,
 } from './envelope.ts';
-import { HISTORY_CODE, type HistoryKind, type HistoryPost } from './file-history.ts';
+import { type HistoryKind, type HistoryPost, historyCode } from './file-history.ts';
 import { RecordFramer } from './framer.ts';
 import {
   messagesOf,
@@ -33,9 +33,7 @@ export type ClientEvent =
   | { type: 'post'; post: Post }
   | { type: 'history'; post: HistoryPost };
 
-const KIND_OF_CODE = new Map<number, HistoryKind>(
-  Object.entries(HISTORY_CODE).map(([kind, code]) => [code, kind as HistoryKind]),
-);
+const KINDS: readonly HistoryKind[] = ['file', 'dir', 'node'];
 
 export class ClientSession {
   /** The version spoken; the highest until CONNECT_OPEN settles it. */
@@ -100,12 +98,14 @@ export class ClientSession {
 
   #post(message: RawMessage, onEvent: (event: ClientEvent) => void): void {
     const { code } = message.header;
-    const kind = KIND_OF_CODE.get(code);
+    const { version } = this;
+    const kind = KINDS.find((each) => historyCode(each, version) === code);
     if (kind !== undefined) {
-      onEvent({ type: 'history', post: { kind, body: message.body } });
+      const post = { kind, body: message.body };
+      onEvent({ type: 'history', post: version === 2 ? { ...post, version } : post });
       return;
     }
-    const row = messagesOf(this.version).byCode(code);
+    const row = messagesOf(version).byCode(code);
     if (row?.kind !== 'post') return;
     onEvent({ type: 'post', post: decodePost(row, message.body) });
   }

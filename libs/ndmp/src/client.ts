@@ -4,9 +4,16 @@
 
 import { md5Answer } from './authentication.ts';
 import { type ClientEvent, ClientSession, type Post } from './client-session.ts';
-import { AUTH_TYPE, CONNECTION_STATUS, NDMP_ERROR } from './constants.ts';
+import { AUTH_TYPE, CONNECTION_STATUS, LOG_TYPE, NDMP_ERROR } from './constants.ts';
 import type { HistoryPost } from './file-history.ts';
-import type { NdmpVersion, PostBody, ReplyBody, RequestBody, RequestName } from './messages.ts';
+import {
+  messagesOf,
+  type NdmpVersion,
+  type PostBody,
+  type ReplyBody,
+  type RequestBody,
+  type RequestName,
+} from './messages.ts';
 import { NdmpError } from './ndmp-error.ts';
 import type { LogFile, LogMessage, NameEntry, NdmpAddress, Pval } from './structures.ts';
 
@@ -33,7 +40,7 @@ export interface NdmpHandlers {
 }
 
 /** Posts that report a change of state. */
-export type Notification = Exclude<Post, { name: 'logFile' | 'logMessage' }>;
+export type Notification = Exclude<Post, { name: 'logFile' | 'logMessage' | 'logDebug' }>;
 
 export interface NdmpClientOptions {
   transport: NdmpTransport;
@@ -107,7 +114,7 @@ export class NdmpClient {
       throw new NdmpError('refused', 'connect', detail);
     }
     const highest = Math.min(offer.version, options.versionMax ?? 4);
-    for (const version of [4, 3] as const) {
+    for (const version of [4, 3, 2] as const) {
       if (version > highest) continue;
       if (await this.#tryOpen(version, options)) return { version, text: offer.text };
     }
@@ -223,6 +230,13 @@ export class NdmpClient {
   ): Promise<ReplyBody<N>> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed);
     if (options.signal?.aborted) return Promise.reject(new NdmpError('cancelled', name));
+    if (!messagesOf(this.version).requests[name].isSpoken) {
+      const detail = {
+        error: NDMP_ERROR.notSupported,
+        text: `no such message in v${this.version}`,
+      };
+      return Promise.reject(new NdmpError('refused', name, detail));
+    }
     const { sequence, bytes } = this.#session.request(name, body, nowSeconds());
     const answer = this.#wait<ReplyBody<N>>(name, options, {
       arm: (waiting) => this.#calls.set(sequence, waiting),
@@ -327,6 +341,7 @@ export class NdmpClient {
   #dispatchPost(post: Post): void {
     if (post.name === 'logMessage') this.#handlers.onLogMessage?.(post.body);
     else if (post.name === 'logFile') this.#handlers.onLogFile?.(post.body);
+    else if (post.name === 'logDebug') this.#handlers.onLogMessage?.(debugMessage(post.body));
     else {
       if (post.name === 'notifyConnectionStatus') this.#takeGreeting(post.body);
       this.#handlers.onNotify?.(post);
@@ -349,6 +364,12 @@ export class NdmpClient {
     }
     this.#handlers.onClose?.(error);
   }
+}
+
+/** LOG_DEBUG of v2 in the words of its successor. */
+function debugMessage({ level, text }: PostBody<'logDebug'>): LogMessage {
+  const plain = { hasAssociatedMessage: 0, associatedSequence: 0 };
+  return { ...plain, logType: LOG_TYPE.debug, messageId: level, entry: text };
 }
 
 function nowSeconds(): number {

@@ -109,3 +109,7 @@ export function mapped<W, T>(wire: Codec<W>, to: (w: W) => T, from: (t: T) => W)
 }
 
 export const empty: Codec<Record<never, never>> = struct({});
+
+/** The error word of a reply: NDMP_ERROR. */
+export const error: Codec<number> = u32;
+export const errorOnly: Codec<{ error: number }> = struct({ error });

@@ -128,6 +128,16 @@ export const BUTYPE_ATTR = {
   backupHistoryFile: 0x0200,
   backupHistoryDir: 0x0400,
   recoverFileHistory: 0x0800,
+  recoverHistoryFile: 0x1000,
+  recoverHistoryDir: 0x2000,
+} as const;
+/** What CONFIG_GET_BUTYPE_ATTR of v2 says a backup type can not do. */
+export const BUTYPE_ATTR_V2 = {
+  noBackupFileList: 0x01,
+  noBackupFhInfo: 0x02,
+  noRecoverFileList: 0x04,
+  noRecoverFhInfo: 0x08,
+  noRecoverIncrementalOnly: 0x20,
 } as const;
 
 export const FS_INFO_UNSUPPORTED = {

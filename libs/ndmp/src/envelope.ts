@@ -1,6 +1,7 @@
 // A message on the wire: record mark, 24-byte header, body. Encoding yields one fragment; decoding
 // takes a whole record from the framer. Sequence numbers and times are given, never made here.
 
+import { errorFor } from './error-mapping.ts';
 import {
   type MessageTable,
   messagesOf,
@@ -93,7 +94,8 @@ export function encodeReply<N extends RequestName>(
 ): Buffer {
   const row = messagesOf(stamp.version).requests[name];
   const writer = open(headerOf(stamp, MESSAGE_TYPE.reply, row.code, replySequence, 0), 256);
-  row.reply.encode(writer, body);
+  const told = 'error' in body ? { ...body, error: errorFor(stamp.version, body.error) } : body;
+  row.reply.encode(writer, told);
   return seal(writer);
 }
 
@@ -104,7 +106,8 @@ export function encodeHeaderError(
   replySequence: number,
   error: number,
 ): Buffer {
-  return seal(open(headerOf(stamp, MESSAGE_TYPE.reply, code, replySequence, error), 28));
+  const told = errorFor(stamp.version, error);
+  return seal(open(headerOf(stamp, MESSAGE_TYPE.reply, code, replySequence, told), 28));
 }
 
 export function encodePost<N extends PostName>(stamp: Stamp, name: N, body: PostBody<N>): Buffer {
@@ -166,15 +169,15 @@ export function decodeReply<N extends RequestName>(
     const error = 'error' in decoded ? Number(decoded.error) : 0;
     return { error, body: decoded };
   } catch (cause) {
-    const error = leadingError(name, body);
+    const error = leadingError(table, name, body);
     if (error === 0) throw cause;
     return { error, body: undefined };
   }
 }
 
-/** The error word of a body that does not decode; the two state replies have it second. */
-function leadingError(name: RequestName, body: Buffer): number {
-  const second = name === 'dataGetState' || name === 'tapeGetState';
+/** The error word of a body that does not decode; two state replies have it second since v3. */
+function leadingError(table: MessageTable, name: RequestName, body: Buffer): number {
+  const second = table.version > 2 && (name === 'dataGetState' || name === 'tapeGetState');
   const at = second && body.length >= 8 ? 4 : 0;
   return body.length >= at + 4 ? body.readUInt32BE(at) : 0;
 }

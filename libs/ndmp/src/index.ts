@@ -15,6 +15,7 @@ export {
   ADDR_TYPE,
   AUTH_TYPE,
   BUTYPE_ATTR,
+  BUTYPE_ATTR_V2,
   CONNECTION_STATUS,
   DATA_HALT,
   DATA_OPERATION,
@@ -54,6 +55,7 @@ export {
   type Stamp,
   splitRecord,
 } from './envelope.ts';
+export { errorClass, errorFor } from './error-mapping.ts';
 export {
   countHistory,
   HISTORY_CODE,
@@ -61,11 +63,19 @@ export {
   type HistoryKind,
   type HistoryPost,
   type HistoryVisitor,
+  historyCode,
   readHistory,
 } from './file-history.ts';
 export { FramingError, RecordFramer } from './framer.ts';
 export type { FileStat, HistoryDir, HistoryFile, HistoryNode } from './history-codec.ts';
 export {
+  classOfMessage,
+  type MessageClass,
+  type MessageOrigin,
+  TEST_CLASS,
+} from './message-class.ts';
+export {
+  isVersion,
   type MessageTable,
   messagesOf,
   type NdmpVersion,
@@ -77,6 +87,7 @@ export {
   type RequestName,
   type RequestRow,
   VERSION_MAX,
+  VERSION_MIN,
 } from './messages.ts';
 export { isRefusal, NdmpError, type NdmpFailure, toStatusError } from './ndmp-error.ts';
 export { step } from './server-machine.ts';

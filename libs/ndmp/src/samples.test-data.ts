@@ -62,6 +62,7 @@ const challenge = Buffer.alloc(64, 7);
 
 export const SAMPLE_REQUESTS: { [N in RequestName]: RequestBody<N> } = {
   configGetHostInfo: none,
+  configGetButypeAttr: { name: 'dump' },
   configGetConnectionType: none,
   configGetAuthAttr: { authType: 2 },
   configGetButypeInfo: none,
@@ -71,10 +72,13 @@ export const SAMPLE_REQUESTS: { [N in RequestName]: RequestBody<N> } = {
   configGetServerInfo: none,
   configSetExtList: { selected: [{ classId: 0x2052, version: 1 }] },
   configGetExtList: none,
+  testEcho: { message: 'hi', short: 7 },
   scsiOpen: { device: 'mc0' },
   scsiClose: none,
   scsiGetState: none,
+  scsiSetTarget: { device: 'mc0', controller: 0, id: 3, lun: 1 },
   scsiResetDevice: none,
+  scsiResetBus: none,
   scsiExecuteCdb: cdb,
   tapeOpen: { device: 'nst0', mode: 1 },
   tapeClose: none,
@@ -110,6 +114,7 @@ export const SAMPLE_REQUESTS: { [N in RequestName]: RequestBody<N> } = {
 
 export const SAMPLE_REPLIES: { [N in RequestName]: ReplyBody<N> } = {
   configGetHostInfo: { error: 0, hostname: 'h', osType: 'Linux', osVersion: '6', hostId: 'id' },
+  configGetButypeAttr: { error: 0, attrs: 0x2a },
   configGetConnectionType: { error: 0, types: [0, 1] },
   configGetAuthAttr: { error: 0, attr: { authType: 2, challenge } },
   configGetButypeInfo: { error: 0, butypes: [{ name: 'tar', defaultEnv: env, attrs: 0x63e }] },
@@ -136,10 +141,13 @@ export const SAMPLE_REPLIES: { [N in RequestName]: ReplyBody<N> } = {
   configGetServerInfo: { error: 0, vendor: 'v', product: 'p', revision: '1', authTypes: [1, 2] },
   configSetExtList: ok,
   configGetExtList: { error: 0, classes: [{ classId: 1, versions: [1, 2] }] },
+  testEcho: { error: 0, message: 'hi' },
   scsiOpen: ok,
   scsiClose: ok,
   scsiGetState: { error: 0, controller: -1, id: 3, lun: 0 },
+  scsiSetTarget: { error: 1 },
   scsiResetDevice: ok,
+  scsiResetBus: ok,
   scsiExecuteCdb: cdbAnswer,
   tapeOpen: ok,
   tapeClose: ok,
@@ -212,9 +220,10 @@ export const SAMPLE_REPLIES: { [N in RequestName]: ReplyBody<N> } = {
 export const SAMPLE_POSTS: { [N in PostName]: PostBody<N> } = {
   notifyDataHalted: { reason: 1, text: '' },
   notifyConnectionStatus: { reason: 2, version: 4, text: 'busy' },
-  notifyMoverHalted: { reason: 1, text: 'x' },
+  notifyMoverHalted: { reason: 1, text: '' },
   notifyMoverPaused: { reason: 3, seekPosition: 512n },
   notifyDataRead: { offset: 0n, length: U64_MAX },
+  logDebug: { level: 4, text: 'trace' },
   logFile: { name: '/a', status: 2 },
   logMessage: {
     logType: 2,

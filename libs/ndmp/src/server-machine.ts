@@ -4,7 +4,7 @@
 import { md5Answer, sameSecret } from './authentication.ts';
 import { AUTH_TYPE, DATA_STATE, NDMP_ERROR } from './constants.ts';
 import { dataEvent, dataRequest } from './data-machine.ts';
-import type { RequestName } from './messages.ts';
+import { isVersion, type RequestName } from './messages.ts';
 import { replyWith } from './server-replies.ts';
 import {
   type AnyRequest,
@@ -54,7 +54,7 @@ function request(before: ServerState, event: AnyRequest, facts: ServerFacts): St
   }
   switch (event.name) {
     case 'connectOpen':
-      return connectOpen(state, event);
+      return connectOpen(state, event, facts);
     case 'connectClientAuth':
       return clientAuth(state, event, facts);
     case 'connectClose':
@@ -71,9 +71,14 @@ function request(before: ServerState, event: AnyRequest, facts: ServerFacts): St
   }
 }
 
-function connectOpen(state: ServerState, event: Request<'connectOpen'>): Step {
+function connectOpen(
+  state: ServerState,
+  event: Request<'connectOpen'>,
+  { versionMin = 3, versionMax = 4 }: ServerFacts,
+): Step {
   const { version } = event.body;
-  if (version !== 3 && version !== 4) return refuse(state, event, NDMP_ERROR.illegalArgs);
+  const isOffered = version >= versionMin && version <= versionMax;
+  if (!isOffered || !isVersion(version)) return refuse(state, event, NDMP_ERROR.illegalArgs);
   if (state.phase !== 'offered') {
     return version === state.version
       ? accept(state, event)

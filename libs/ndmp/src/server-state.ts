@@ -120,6 +120,9 @@ export interface ServerFacts {
   /** ADDR_TYPE values that the data service can connect by. */
   readonly addressTypes: readonly number[];
   readonly authFailuresMax: number;
+  /** The versions that CONNECT_OPEN may agree on: 3 to 4 unless said otherwise. */
+  readonly versionMin?: NdmpVersion;
+  readonly versionMax?: NdmpVersion;
   /** 64 fresh random bytes. */
   newChallenge(): Buffer;
   /** Stream bytes moved so far by the current operation. */

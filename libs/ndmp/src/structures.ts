@@ -15,7 +15,14 @@ import {
   u32,
   u64,
 } from './codec.ts';
-import { ADDR_TYPE, AUTH_TYPE, NDMP_ERROR, RECOVERY_STATUS } from './constants.ts';
+import {
+  ADDR_TYPE,
+  AUTH_TYPE,
+  BUTYPE_ATTR,
+  LOG_TYPE,
+  NDMP_ERROR,
+  RECOVERY_STATUS,
+} from './constants.ts';
 import type { XdrReader, XdrWriter } from './xdr.ts';
 import { XdrError } from './xdr.ts';
 
@@ -80,6 +87,8 @@ export type NdmpAddress =
   | { type: 'local' }
   | { type: 'tcp'; endpoints: TcpEndpoint[] }
   | { type: 'ipc'; data: Buffer }
+  /** v3 only. */
+  | { type: 'fc'; loopId: number }
   | { type: 'unknown'; addrType: number };
 
 const ipv4: Codec<string> = mapped(u32, ipv4FromNumber, numberFromIpv4);
@@ -87,34 +96,49 @@ const endpointV4 = struct({ host: ipv4, port: u32, env: array(pval) });
 const endpointsV4 = array(endpointV4);
 const endpointV3 = struct({ host: ipv4, port: u32 });
 
-export const addressV4 = addressCodec(endpointsV4);
-export const addressV3 = addressCodec(
-  mapped(
-    endpointV3,
-    (one): TcpEndpoint[] => [{ ...one, env: [] }],
-    (all) => all[0] ?? { host: '0.0.0.0', port: 0 },
-  ),
+const endpointsV3: Codec<TcpEndpoint[]> = mapped(
+  endpointV3,
+  (one): TcpEndpoint[] => [{ ...one, env: [] }],
+  (all) => all[0] ?? { host: '0.0.0.0', port: 0 },
 );
 
-function addressCodec(tcp: Codec<TcpEndpoint[]>): Codec<NdmpAddress> {
+/** What an address type carries in one version; a type without an arm is one that it cannot say. */
+interface Arms {
+  tcp: Codec<TcpEndpoint[]>;
+  ipc?: Codec<Buffer>;
+  fc?: Codec<number>;
+}
+
+export const addressV4 = addressCodec({ tcp: endpointsV4, ipc: opaque });
+export const addressV3 = addressCodec({ tcp: endpointsV3, ipc: opaque, fc: u32 });
+/** A mover's address: LOCAL or TCP. */
+export const addressV2 = addressCodec({ tcp: endpointsV3 });
+
+function addressCodec(arms: Arms): Codec<NdmpAddress> {
   return {
     bytesMin: 4,
-    encode: (writer, value) => encodeAddress(writer, value, tcp),
-    decode: (reader) => decodeAddress(reader, tcp),
+    encode: (writer, value) => encodeAddress(writer, value, arms),
+    decode: (reader) => decodeAddress(reader, arms),
   };
 }
 
-function encodeAddress(writer: XdrWriter, value: NdmpAddress, tcp: Codec<TcpEndpoint[]>): void {
+function encodeAddress(writer: XdrWriter, value: NdmpAddress, arms: Arms): void {
   writer.i32(value.type === 'unknown' ? value.addrType : ADDR_TYPE[value.type]);
-  if (value.type === 'tcp') tcp.encode(writer, value.endpoints);
-  if (value.type === 'ipc') opaque.encode(writer, value.data);
+  if (value.type === 'tcp') arms.tcp.encode(writer, value.endpoints);
+  if (value.type === 'ipc') arms.ipc?.encode(writer, value.data);
+  if (value.type === 'fc') arms.fc?.encode(writer, value.loopId);
 }
 
-function decodeAddress(reader: XdrReader, tcp: Codec<TcpEndpoint[]>): NdmpAddress {
+function decodeAddress(reader: XdrReader, arms: Arms): NdmpAddress {
   const addrType = reader.i32();
   if (addrType === ADDR_TYPE.local) return { type: 'local' };
-  if (addrType === ADDR_TYPE.tcp) return { type: 'tcp', endpoints: tcp.decode(reader) };
-  if (addrType === ADDR_TYPE.ipc) return { type: 'ipc', data: opaque.decode(reader) };
+  if (addrType === ADDR_TYPE.tcp) return { type: 'tcp', endpoints: arms.tcp.decode(reader) };
+  if (addrType === ADDR_TYPE.ipc && arms.ipc !== undefined) {
+    return { type: 'ipc', data: arms.ipc.decode(reader) };
+  }
+  if (addrType === ADDR_TYPE.fc && arms.fc !== undefined) {
+    return { type: 'fc', loopId: arms.fc.decode(reader) };
+  }
   return { type: 'unknown', addrType };
 }
 
@@ -131,6 +155,30 @@ function numberFromIpv4(host: string): number {
 
 export const butypeInfo = struct({ name: text, defaultEnv: array(pval), attrs: u32 });
 export type ButypeInfo = Infer<typeof butypeInfo>;
+
+const HISTORY_BACKUP_V3 = 0x0001;
+const HISTORY_RECOVER_V3 = 0x0200;
+const BOTH_HISTORIES = BUTYPE_ATTR.backupHistoryFile | BUTYPE_ATTR.backupHistoryDir;
+const SAME_IN_V3 = 0x01fe;
+
+/** v3 has one bit for both forms of history, and v4 gave another of its bits a new meaning. */
+export const butypeInfoV3: Codec<ButypeInfo> = mapped(
+  butypeInfo,
+  (wire) => ({ ...wire, attrs: attrsFromV3(wire.attrs) }),
+  (value) => ({ ...value, attrs: attrsForV3(value.attrs) }),
+);
+
+function attrsFromV3(attrs: number): number {
+  const backup = (attrs & HISTORY_BACKUP_V3) === 0 ? 0 : BOTH_HISTORIES;
+  const recover = (attrs & HISTORY_RECOVER_V3) === 0 ? 0 : BUTYPE_ATTR.recoverFileHistory;
+  return (attrs & SAME_IN_V3) | backup | recover;
+}
+
+function attrsForV3(attrs: number): number {
+  const backup = (attrs & BOTH_HISTORIES) === 0 ? 0 : HISTORY_BACKUP_V3;
+  const recover = (attrs & BUTYPE_ATTR.recoverFileHistory) === 0 ? 0 : HISTORY_RECOVER_V3;
+  return (attrs & SAME_IN_V3) | backup | recover;
+}
 
 export const fsInfo = struct({
   unsupported: u32,
@@ -197,6 +245,15 @@ export const logMessageV3: Codec<LogMessage> = mapped(
   (value) => value,
 );
 
+const silent = { messageId: 0, hasAssociatedMessage: 0, associatedSequence: 0 };
+
+/** LOG_LOG of v2 is a line and nothing else. */
+export const logMessageV2: Codec<LogMessage> = mapped(
+  struct({ entry: text }),
+  ({ entry }): LogMessage => ({ ...silent, logType: LOG_TYPE.normal, entry }),
+  (value) => value,
+);
+
 export const logFileV4 = struct({ name: text, status: i32 });
 export type LogFile = Infer<typeof logFileV4>;
 
@@ -205,6 +262,12 @@ export const logFileV3: Codec<LogFile> = mapped(
   logFileV4,
   ({ name, status }) => ({ name, status: statusOfError(status) }),
   ({ name, status }) => ({ name, status: errorOfStatus(status) }),
+);
+
+export const logFileV2: Codec<LogFile> = mapped(
+  struct({ name: text, ssid: u32, error: i32 }),
+  ({ name, error }) => ({ name, status: statusOfError(error) }),
+  ({ name, status }) => ({ name, ssid: 0, error: errorOfStatus(status) }),
 );
 
 function statusOfError(error: number): number {

@@ -1,0 +1,75 @@
+// File history of v2: UNIX only, 32-bit nodes, fh_info inside the stat. The entries are those of v3
+// and v4, with "unknown" where v2 has no word.
+
+import type { Codec } from './codec.ts';
+import { U32_MAX, U64_MAX } from './constants.ts';
+import type { FileStat, HistoryDir, HistoryFile, HistoryNode } from './history-codec.ts';
+import type { XdrReader, XdrWriter } from './xdr.ts';
+
+interface StatAndPlace {
+  stat: FileStat;
+  fhInfo: bigint;
+}
+
+function readStat(reader: XdrReader): StatAndPlace {
+  const stat = {
+    type: reader.i32(),
+    mtime: reader.u32(),
+    atime: reader.u32(),
+    ctime: reader.u32(),
+    owner: reader.u32(),
+    group: reader.u32(),
+    mode: reader.u32(),
+    size: reader.u64(),
+    links: 1,
+  };
+  return { stat, fhInfo: reader.u64() };
+}
+
+function writeStat(writer: XdrWriter, { stat, fhInfo }: StatAndPlace): void {
+  writer.i32(stat.type);
+  writer.u32(stat.mtime);
+  writer.u32(stat.atime);
+  writer.u32(stat.ctime);
+  writer.u32(stat.owner);
+  writer.u32(stat.group);
+  writer.u32(stat.mode);
+  writer.u64(stat.size);
+  writer.u64(fhInfo);
+}
+
+/** A node that does not fit into v2's word is unknown there. */
+const shortNode = (node: bigint): number => (node < BigInt(U32_MAX) ? Number(node) : U32_MAX);
+const longNode = (node: number): bigint => (node === U32_MAX ? U64_MAX : BigInt(node));
+
+export const historyFileV2: Codec<HistoryFile> = {
+  bytesMin: 48,
+  encode(writer, entry) {
+    writer.opaque(entry.name);
+    writeStat(writer, entry);
+  },
+  decode: (reader) => ({ name: reader.opaque(), ...readStat(reader), node: U64_MAX }),
+};
+
+export const historyDirV2: Codec<HistoryDir> = {
+  bytesMin: 12,
+  encode(writer, entry) {
+    writer.opaque(entry.name);
+    writer.u32(shortNode(entry.node));
+    writer.u32(shortNode(entry.parent));
+  },
+  decode: (reader) => ({
+    name: reader.opaque(),
+    node: longNode(reader.u32()),
+    parent: longNode(reader.u32()),
+  }),
+};
+
+export const historyNodeV2: Codec<HistoryNode> = {
+  bytesMin: 48,
+  encode(writer, entry) {
+    writeStat(writer, entry);
+    writer.u32(shortNode(entry.node));
+  },
+  decode: (reader) => ({ ...readStat(reader), node: longNode(reader.u32()) }),
+};
