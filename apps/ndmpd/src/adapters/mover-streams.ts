@@ -1,0 +1,164 @@
+// How the mover of one session gets its data connection: it listens or dials over TCP, or meets the DATA service of its
+// own session on a socket in a private folder (LOCAL).
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  ADDR_TYPE,
+  NDMP_ERROR,
+  type NdmpAddress,
+  type Outcome,
+  type StreamListener,
+  type StreamPort,
+} from '@tapestry/ndmp';
+import { SocketStream } from './socket-stream.ts';
+
+const LISTEN_TIMEOUT_MS = 300_000;
+const DIAL_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 60_000;
+
+export interface MoverStreamsOptions {
+  /** Address of this host to listen on and to announce. */
+  readonly host: string;
+  /** Called with the socket of a LOCAL connection that the session's DATA service is to dial. */
+  readonly onLocalDial: (path: string) => void;
+}
+
+export class MoverStreams implements StreamPort {
+  readonly #options: MoverStreamsOptions;
+  #localPath: string | undefined;
+
+  constructor(options: MoverStreamsOptions) {
+    this.#options = options;
+  }
+
+  /** Where the mover waits for the DATA service of its session; undefined unless it does. */
+  get localPath(): string | undefined {
+    return this.#localPath;
+  }
+
+  async listen(addressType: number): Promise<Outcome & { readonly listener?: StreamListener }> {
+    if (addressType !== ADDR_TYPE.tcp && addressType !== ADDR_TYPE.local) {
+      return { error: NDMP_ERROR.illegalArgs };
+    }
+    const open = addressType === ADDR_TYPE.tcp ? this.#listenTcp() : this.#listenLocal();
+    try {
+      return { error: NDMP_ERROR.noError, listener: await open };
+    } catch {
+      return { error: NDMP_ERROR.connect };
+    }
+  }
+
+  async #listenTcp(): Promise<StreamListener> {
+    const { host } = this.#options;
+    const { server, accepted, close } = await listenOnce({ host, port: 0 });
+    const bound = server.address();
+    const port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
+    const address = tcpAddress(host, port);
+    return { address, close, accepted: accepted.then(adopt) };
+  }
+
+  async #listenLocal(): Promise<StreamListener> {
+    const folder = await mkdtemp(join(tmpdir(), 'ndmpd-mover-')); // mode 0700: for this user alone
+    const path = join(folder, 'data');
+    const forget = (): void => {
+      if (this.#localPath === path) this.#localPath = undefined;
+      void rm(folder, { recursive: true, force: true });
+    };
+    try {
+      const { accepted, close } = await listenOnce({ path });
+      this.#localPath = path;
+      void accepted.then(forget, forget);
+      const address = { type: 'local' } as const;
+      const stream = accepted.then((socket) => ({
+        stream: new SocketStream(socket),
+        peer: address,
+      }));
+      stream.catch(() => undefined); // also told to who awaits it
+      return { address, close, accepted: stream };
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  async dial(address: NdmpAddress): ReturnType<StreamPort['dial']> {
+    if (address.type === 'local') return this.#dialLocal();
+    if (address.type !== 'tcp') return { error: NDMP_ERROR.illegalArgs };
+    for (const { host, port } of address.endpoints) {
+      try {
+        const socket = await dialOne(host, port);
+        return { error: NDMP_ERROR.noError, ...adopt(socket) };
+      } catch {
+        // The next end point may answer.
+      }
+    }
+    return { error: NDMP_ERROR.connect };
+  }
+
+  /** The DATA service only waits; it can dial but not be dialled, so the mover has it dial. */
+  async #dialLocal(): ReturnType<StreamPort['dial']> {
+    try {
+      const { accepted } = await this.#listenLocal();
+      if (this.#localPath !== undefined) this.#options.onLocalDial(this.#localPath);
+      return { error: NDMP_ERROR.noError, ...(await accepted) };
+    } catch {
+      return { error: NDMP_ERROR.connect };
+    }
+  }
+}
+
+/** One connection, then the listener is gone; so it is after the time is up or when it is closed. */
+async function listenOnce(where: { host: string; port: number } | { path: string }): Promise<{
+  server: Server;
+  accepted: Promise<Socket>;
+  close: () => void;
+}> {
+  const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true });
+  server.maxConnections = 1;
+  const accepted = new Promise<Socket>((resolve, reject) => {
+    const timer = setTimeout(() => server.close(), LISTEN_TIMEOUT_MS);
+    server.once('connection', (socket) => {
+      resolve(socket);
+      server.close();
+    });
+    server.once('close', () => {
+      clearTimeout(timer);
+      reject(new Error('the listener was closed'));
+    });
+  });
+  accepted.catch(() => undefined); // told to who awaits it
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(where, resolve);
+  });
+  return { server, accepted, close: () => void server.close() };
+}
+
+function dialOne(host: string, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    const timer = setTimeout(() => socket.destroy(new Error('timed out')), DIAL_TIMEOUT_MS);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+  });
+}
+
+function adopt(socket: Socket): { stream: SocketStream; peer: NdmpAddress } {
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  const host = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
+  return { stream: new SocketStream(socket), peer: tcpAddress(host, socket.remotePort ?? 0) };
+}
+
+function tcpAddress(host: string, port: number): NdmpAddress {
+  return { type: 'tcp', endpoints: [{ host, port, env: [] }] };
+}
