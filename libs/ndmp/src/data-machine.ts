@@ -9,12 +9,16 @@ import {
   DATA_STATE,
   DATA_STATE_UNSUPPORTED,
   LOG_TYPE,
+  MOVER_MODE,
+  MOVER_STATE,
   NDMP_ERROR,
   U32_MAX,
   U64_MAX,
 } from './constants.ts';
 import type { RequestName } from './messages.ts';
+import { joinLocally, readLocally } from './mover-machine.ts';
 import { replyWith } from './server-replies.ts';
+import { dataStates } from './server-rules.ts';
 import {
   type AnyRequest,
   type DataMachine,
@@ -25,22 +29,10 @@ import {
   type ServerState,
   type Step,
 } from './server-state.ts';
+import { dialectOf, followedBy, owing, unchanged } from './server-steps.ts';
 import type { NameEntry, NdmpAddress, Pval } from './structures.ts';
 
-const { idle, listen, connected, active, halted } = DATA_STATE;
-
-/** States in which a DATA request is legal. */
-const LEGAL: Readonly<Partial<Record<RequestName, readonly number[]>>> = {
-  dataGetState: [idle, listen, connected, active, halted],
-  dataListen: [idle],
-  dataConnect: [idle],
-  dataStartBackup: [connected],
-  dataStartRecover: [connected],
-  dataStartRecoverFileHistory: [connected],
-  dataGetEnv: [active, halted],
-  dataAbort: [listen, connected, active, halted],
-  dataStop: [halted],
-};
+const { listen, connected, active, halted } = DATA_STATE;
 
 /** The step of a DATA request; undefined for a request of another service. */
 export function dataRequest(
@@ -48,11 +40,13 @@ export function dataRequest(
   event: AnyRequest,
   facts: ServerFacts,
 ): Step | undefined {
-  const legal = LEGAL[event.name];
+  const legal = dataStates(event.name, dialectOf(state, facts));
   if (legal === undefined) return undefined;
-  const badArgument = argumentError(event, facts);
+  const badArgument = argumentError(state, event, facts);
   if (badArgument !== undefined) return reply(state, event, badArgument);
-  if (!legal.includes(state.data.state)) return reply(state, event, NDMP_ERROR.illegalState);
+  const isLegal = legal.includes(state.data.state) && moverAgrees(state, event, facts);
+  if (!isLegal) return reply(state, event, NDMP_ERROR.illegalState);
+  if (state.version === 2 && isStart(event)) return startV2(state, event);
   switch (event.name) {
     case 'dataGetState':
       return reply(state, event, NDMP_ERROR.noError, stateReply(state.data, facts));
@@ -77,18 +71,63 @@ export function dataRequest(
   }
 }
 
-function argumentError(event: AnyRequest, facts: ServerFacts): number | undefined {
+function argumentError(
+  state: ServerState,
+  event: AnyRequest,
+  facts: ServerFacts,
+): number | undefined {
+  let address: NdmpAddress | undefined;
   if (event.name === 'dataListen') {
     return facts.addressTypes.includes(event.body.addressType) ? undefined : NDMP_ERROR.illegalArgs;
   }
+  if (event.name === 'dataConnect') address = event.body.address;
+  else if (state.version === 2 && 'butype' in event.body) address = moverOf(event.body);
+  return address === undefined || isUsable(address, facts) ? undefined : NDMP_ERROR.illegalArgs;
+}
+
+function isUsable(address: NdmpAddress, facts: ServerFacts): boolean {
+  if (address.type === 'local') return facts.addressTypes.includes(ADDR_TYPE.local);
+  if (address.type !== 'tcp' || address.endpoints.length === 0) return false;
+  return facts.addressTypes.includes(ADDR_TYPE.tcp);
+}
+
+function moverOf(body: { mover?: NdmpAddress }): NdmpAddress {
+  return body.mover ?? { type: 'local' };
+}
+
+/** One image stream a session: the mover of the same session waits for us, or keeps out of it. */
+function moverAgrees(state: ServerState, event: AnyRequest, facts: ServerFacts): boolean {
+  const { mover, data } = state;
+  const isIdle = mover.state === MOVER_STATE.idle;
+  const isWaiting = mover.state === MOVER_STATE.listen && mover.address.type === 'local';
+  if (event.name === 'dataListen') return isIdle;
   if (event.name === 'dataConnect') {
-    const { address } = event.body;
-    const usable = address.type === 'tcp' && address.endpoints.length > 0;
-    return usable && facts.addressTypes.includes(ADDR_TYPE.tcp)
-      ? undefined
-      : NDMP_ERROR.illegalArgs;
+    return event.body.address.type === 'local' ? isWaiting : isIdle || facts.isStrict !== true;
   }
-  return undefined;
+  const operation = OPERATION_OF[event.name];
+  if (operation === undefined) return true;
+  if (state.version === 2) {
+    const isLocal = 'butype' in event.body && moverOf(event.body).type === 'local';
+    return !isLocal || (isWaiting && mover.mode === modeFor(operation));
+  }
+  const isLocal = data.address.type === 'local';
+  return !isLocal || (mover.state === MOVER_STATE.active && mover.mode === modeFor(operation));
+}
+
+/** The mover reads what a backup sends, and writes what a recovery reads. */
+function modeFor(operation: number): number {
+  return operation === DATA_OPERATION.backup ? MOVER_MODE.read : MOVER_MODE.write;
+}
+
+type StartRequest = Extract<AnyRequest, { body: { butype: string } }>;
+
+function isStart(event: AnyRequest): event is StartRequest {
+  return event.name in OPERATION_OF;
+}
+
+/** v2 has no CONNECT: its start requests make the connection first. */
+function startV2(state: ServerState, event: StartRequest): Step {
+  return owing(state, event, dial(moverOf(event.body)), { ...event.body });
 }
 
 function dial(address: NdmpAddress): Effect {
@@ -137,15 +176,14 @@ function stop(state: ServerState, event: AnyRequest): Step {
 }
 
 /** The step of an effect's outcome or of what the data connection did by itself. */
-export function dataEvent(
-  state: ServerState,
-  event: Exclude<ServerEvent, { type: 'request' } | { type: 'answered' }>,
-): Step {
+export function dataEvent(state: ServerState, event: ServerEvent, facts: ServerFacts): Step {
   switch (event.type) {
     case 'listening':
       return settle(state, { ...state.data, state: listen, address: event.address }, event);
     case 'dialled':
-      return settle(state, { ...state.data, state: connected, address: event.address }, event);
+      return followedBy(dialled(state, event.address), (next) =>
+        event.address.type === 'local' ? joinLocally(next, facts) : unchanged(next),
+      );
     case 'started':
       // The connection may have died while the start was prepared; then the halt is posted already.
       return state.data.state === connected
@@ -162,6 +200,7 @@ export function dataEvent(
       if (state.data.state !== active) return { state, effects: [] };
       const { offset, length } = event;
       const data = { ...state.data, readOffset: offset, readLength: length };
+      if (data.address.type === 'local') return readLocally({ ...state, data }, offset, length);
       const post: Effect = { do: 'post', name: 'notifyDataRead', body: { offset, length } };
       return { state: { ...state, data }, effects: [post] };
     }
@@ -173,6 +212,17 @@ export function dataEvent(
     default:
       return { state, effects: [] };
   }
+}
+
+function dialled(state: ServerState, address: NdmpAddress): Step {
+  const data = { ...state.data, state: connected, address };
+  const { owed } = state;
+  if (owed?.name === 'dataConnect') return settle(state, data, { type: 'dialled' });
+  const operation = owed === undefined ? undefined : OPERATION_OF[owed.name];
+  if (owed?.body === undefined || operation === undefined) return unchanged(state);
+  const { butype, env, names } = owed.body as { butype: string; env: Pval[]; names?: NameEntry[] };
+  const begun = start(operation, { butype, env, names: names ?? [] });
+  return { state: { ...state, data }, effects: [begun] };
 }
 
 const OPERATION_OF: Readonly<Partial<Record<RequestName, number>>> = {
@@ -206,8 +256,12 @@ function failed(state: ServerState, event: { error: number; text?: string }): St
   if (state.owed === undefined) return { state, effects: [] };
   const { name, sequence } = state.owed;
   const refusal = replyWith(name, sequence, event.error);
-  const effects = event.text === undefined ? [refusal] : [errorLog(event.text, sequence), refusal];
-  return { state: { ...state, owed: undefined }, effects };
+  const told = event.text === undefined ? [refusal] : [errorLog(event.text, sequence), refusal];
+  // v2: the connection was made for this start alone.
+  const isUndone = state.version === 2 && state.data.state === connected;
+  const data = isUndone ? IDLE_DATA : state.data;
+  const effects: Effect[] = isUndone ? [{ do: 'abortData' }, ...told] : told;
+  return { state: { ...state, data, owed: undefined }, effects };
 }
 
 function errorLog(entry: string, associatedSequence: number): Effect {

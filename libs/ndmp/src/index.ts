@@ -119,6 +119,8 @@ export {
   type DeviceRules,
   type Effect,
   INITIAL_SERVER,
+  initialServer,
+  type MoverMachine,
   type ServerEvent,
   type ServerFacts,
   type ServerState,

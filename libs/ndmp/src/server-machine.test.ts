@@ -27,8 +27,15 @@ const facts: ServerFacts = {
   bytesProcessed: () => 77n,
 };
 const authed: ServerState = { ...INITIAL_SERVER, phase: 'authed' };
-const inState = (state: number): ServerState => ({ ...authed, data: { ...IDLE_DATA, state } });
 const { idle, listen, connected, active, halted } = DATA_STATE;
+const address = {
+  type: 'tcp' as const,
+  endpoints: [{ host: '10.0.0.1', port: 4000, env: [] }],
+};
+const inState = (state: number): ServerState => ({
+  ...authed,
+  data: state === idle ? IDLE_DATA : { ...IDLE_DATA, state, address },
+});
 
 function request(name: RequestName, body: unknown = SAMPLE_REQUESTS[name]): AnyRequest {
   return { type: 'request', sequence: 5, name, body } as AnyRequest;
@@ -97,11 +104,6 @@ describe('DATA requests by state', () => {
     }
   });
 });
-
-const address = {
-  type: 'tcp' as const,
-  endpoints: [{ host: '10.0.0.1', port: 4000, env: [] }],
-};
 
 describe('a DATA operation', () => {
   test('listen, accept, backup, halt, environment, stop', () => {

@@ -4,17 +4,20 @@
 import { md5Answer, sameSecret } from './authentication.ts';
 import { AUTH_TYPE, DATA_STATE, NDMP_ERROR } from './constants.ts';
 import { dataEvent, dataRequest } from './data-machine.ts';
+import { abandonDevice, deviceAnswered, deviceRequest, isDeviceRequest } from './device-machine.ts';
+import { extensionRequest } from './extension-machine.ts';
 import { isVersion, type RequestName } from './messages.ts';
-import { replyWith } from './server-replies.ts';
+import { abandonMover, isMoverEvent, moverEvent, moverRequest } from './mover-machine.ts';
 import {
   type AnyRequest,
   type Effect,
-  IDLE_DATA,
+  INITIAL_SERVER,
   type ServerEvent,
   type ServerFacts,
   type ServerState,
   type Step,
 } from './server-state.ts';
+import { followedBy, owing, type Request, replied, unchanged } from './server-steps.ts';
 
 const PRE_AUTH: ReadonlySet<RequestName> = new Set<RequestName>([
   'connectOpen',
@@ -24,15 +27,17 @@ const PRE_AUTH: ReadonlySet<RequestName> = new Set<RequestName>([
   'configGetServerInfo',
 ]);
 
+/** In v2 it is the host's information that tells how to log in. */
+const PRE_AUTH_V2: ReadonlySet<RequestName> = new Set<RequestName>(['configGetHostInfo']);
+
 /** Requests that the shell answers from what it knows of its host. */
 const ANSWERED: ReadonlySet<RequestName> = new Set<RequestName>([
   'configGetHostInfo',
   'configGetServerInfo',
   'configGetButypeInfo',
   'configGetFsInfo',
+  'configGetButypeAttr',
 ]);
-
-type Request<N extends RequestName> = Extract<AnyRequest, { name: N }>;
 
 /**
  * One event in, the next state and the effects out, to be performed in order. The shell must not
@@ -42,45 +47,63 @@ export function step(state: ServerState, event: ServerEvent, facts: ServerFacts)
   if (state.phase === 'closing') return { state, effects: [] };
   if (event.type === 'request') return request(state, event, facts);
   if (event.type === 'answered') return answered(state, event.body);
-  return dataEvent(state, event);
+  if (event.type === 'lost') return lost(state, facts);
+  if (isMoverEvent(event)) return moverEvent(state, event, facts);
+  return dataEvent(state, event, facts);
 }
 
 function request(before: ServerState, event: AnyRequest, facts: ServerFacts): Step {
   // Anything but CONNECT_OPEN accepts the version that the greeting offered.
   const implied = before.phase === 'offered' && event.name !== 'connectOpen';
   const state: ServerState = implied ? { ...before, phase: 'open' } : before;
-  if (state.phase !== 'authed' && !PRE_AUTH.has(event.name)) {
-    return refuse(state, event, NDMP_ERROR.notAuthorized);
-  }
+  const isOpen = PRE_AUTH.has(event.name) || (state.version === 2 && PRE_AUTH_V2.has(event.name));
+  if (state.phase !== 'authed' && !isOpen) return refuse(state, event, NDMP_ERROR.notAuthorized);
   switch (event.name) {
     case 'connectOpen':
       return connectOpen(state, event, facts);
     case 'connectClientAuth':
       return clientAuth(state, event, facts);
     case 'connectClose':
-      return close(state);
+      return close(state, facts);
     case 'configGetAuthAttr':
       return authAttr(state, event, facts);
     case 'configGetConnectionType':
       return accept(state, event, { types: [...facts.addressTypes] });
-    case 'configGetExtList':
-      return accept(state, event, { classes: [] });
     default:
-      if (ANSWERED.has(event.name)) return owe(state, event, [{ do: 'answer', name: event.name }]);
-      return dataRequest(state, event, facts) ?? refuse(state, event, NDMP_ERROR.notSupported);
+      return serviceRequest(state, event, facts) ?? refuse(state, event, NDMP_ERROR.notSupported);
   }
+}
+
+function serviceRequest(
+  state: ServerState,
+  event: AnyRequest,
+  facts: ServerFacts,
+): Step | undefined {
+  const { name } = event;
+  const isListed =
+    (name === 'configGetTapeInfo' && facts.hasTape === true) ||
+    (name === 'configGetScsiInfo' && facts.hasScsi === true);
+  if (ANSWERED.has(name) || isListed) {
+    return owing(state, event, { do: 'answer', name, body: { ...event.body } });
+  }
+  if (isDeviceRequest(event)) return deviceRequest(state, event, facts);
+  return (
+    dataRequest(state, event, facts) ??
+    moverRequest(state, event, facts) ??
+    extensionRequest(state, event, facts)
+  );
 }
 
 function connectOpen(
   state: ServerState,
   event: Request<'connectOpen'>,
-  { versionMin = 3, versionMax = 4 }: ServerFacts,
+  { versionMin = 3, versionMax = 4, isStrict }: ServerFacts,
 ): Step {
   const { version } = event.body;
   const isOffered = version >= versionMin && version <= versionMax;
   if (!isOffered || !isVersion(version)) return refuse(state, event, NDMP_ERROR.illegalArgs);
   if (state.phase !== 'offered') {
-    return version === state.version
+    return version === state.version && isStrict !== true
       ? accept(state, event)
       : refuse(state, event, NDMP_ERROR.illegalState);
   }
@@ -144,37 +167,27 @@ function challengeAnswer(challenge: Buffer | undefined, facts: ServerFacts): Buf
   return md5Answer(facts.password, challenge ?? facts.newChallenge());
 }
 
-function close(state: ServerState): Step {
+function close(state: ServerState, facts: ServerFacts): Step {
+  return followedBy(lost(state, facts), (next) => ({ state: next, effects: [{ do: 'close' }] }));
+}
+
+/** Everything is given back, in the order in which it leans on each other; nothing is posted. */
+function lost(state: ServerState, facts: ServerFacts): Step {
   const abort: Effect[] = state.data.state === DATA_STATE.idle ? [] : [{ do: 'abortData' }];
-  return {
-    state: { ...state, phase: 'closing', data: IDLE_DATA },
-    effects: [...abort, { do: 'close' }],
-  };
+  const effects = [...abort, ...abandonMover(state), ...abandonDevice(state, facts)];
+  const { version } = state;
+  return { state: { ...INITIAL_SERVER, version, phase: 'closing' }, effects };
 }
 
 function answered(state: ServerState, body: Record<string, unknown>): Step {
-  if (state.owed === undefined) return { state, effects: [] };
-  const { name, sequence } = state.owed;
-  return {
-    state: { ...state, owed: undefined },
-    effects: [replyWith(name, sequence, NDMP_ERROR.noError, body)],
-  };
+  if (state.owed === undefined) return unchanged(state);
+  return deviceAnswered(state, body);
 }
 
 function accept(state: ServerState, event: AnyRequest, fields?: Record<string, unknown>): Step {
-  return {
-    state,
-    effects: [replyWith(event.name, event.sequence, NDMP_ERROR.noError, fields)],
-  };
+  return replied(state, event, NDMP_ERROR.noError, fields);
 }
 
 function refuse(state: ServerState, event: AnyRequest, error: number): Step {
-  return { state, effects: [replyWith(event.name, event.sequence, error)] };
-}
-
-function owe(state: ServerState, event: AnyRequest, effects: Effect[]): Step {
-  return {
-    state: { ...state, owed: { name: event.name, sequence: event.sequence } },
-    effects,
-  };
+  return replied(state, event, error);
 }

@@ -199,6 +199,8 @@ export interface MoverOrder {
    * `offset` is "no end".
    */
   readonly window: { readonly offset: bigint; readonly length: bigint };
+  /** False: the window of the last order goes on, with what was written in it. */
+  readonly windowIsNew: boolean;
   /** v2 and v3: a read that met a filemark is behind it. */
   readonly crossing: boolean;
 }

@@ -1,9 +1,18 @@
 // The vocabulary of the server's state machine: what it knows of one connection, what may happen to
 // it, and what it wants done. All of it is data; a shell with sockets performs the effects.
 
-import { DATA_HALT, DATA_OPERATION, DATA_STATE } from './constants.ts';
+import {
+  DATA_HALT,
+  DATA_OPERATION,
+  DATA_STATE,
+  MOVER_HALT,
+  MOVER_MODE,
+  MOVER_PAUSE,
+  MOVER_STATE,
+} from './constants.ts';
 import type { NdmpVersion, PostBody, PostName, RequestBody, RequestName } from './messages.ts';
-import type { MoverOrder, MoverReport } from './server-ports.ts';
+import type { Range } from './mover-window.ts';
+import type { MoverOrder, MoverProgress, MoverReport } from './server-ports.ts';
 import type { NameEntry, NdmpAddress, Pval, TcpEndpoint } from './structures.ts';
 
 export interface DataMachine {
@@ -17,6 +26,51 @@ export interface DataMachine {
   readonly readLength: bigint;
 }
 
+export interface MoverMachine {
+  readonly state: number;
+  readonly mode: number;
+  readonly pauseReason: number;
+  readonly haltReason: number;
+  /** 0 until it is set; it outlives MOVER_STOP. */
+  readonly recordSize: number;
+  /** Undefined until it is set, and again after MOVER_STOP. */
+  readonly window: Range | undefined;
+  /** Set since the last time that bytes moved. */
+  readonly windowIsNew: boolean;
+  readonly seekPosition: bigint;
+  readonly address: NdmpAddress;
+  /** The mover's count when it last became active: tells whether it wrote since. */
+  readonly bytesMovedBefore: bigint;
+}
+
+/** A connection has one device at most. */
+export type DeviceSlot =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'scsi' }
+  | {
+      readonly kind: 'tape';
+      /** TAPE_OPEN_MODE */
+      readonly mode: number;
+      /** Data was written and no filemark behind it. */
+      readonly isUnmarked: boolean;
+      /** The last request was a TAPE_CLOSE whose I/O failed. */
+      readonly closeFailed: boolean;
+    };
+
+export interface ClassChoice {
+  readonly classId: number;
+  readonly version: number;
+}
+
+/** Where the negotiation of extensions stands. */
+export interface ExtensionState {
+  readonly isDiscovered: boolean;
+  /** Undefined before SET_EXT_LIST: then the first version of each class is spoken. */
+  readonly selected: readonly ClassChoice[] | undefined;
+  /** An extension was used, which ends negotiation. */
+  readonly isInUse: boolean;
+}
+
 /** offered: greeted, no version yet. open: version agreed. authed: may do everything. */
 export type ConnectionPhase = 'offered' | 'open' | 'authed' | 'closing';
 
@@ -27,8 +81,18 @@ export interface ServerState {
   readonly challenge: Buffer | undefined;
   readonly authFailures: number;
   readonly data: DataMachine;
+  readonly mover: MoverMachine;
+  readonly device: DeviceSlot;
+  readonly extensions: ExtensionState;
   /** The request whose reply waits for an effect; no other request may be taken until then. */
-  readonly owed: { readonly name: RequestName; readonly sequence: number } | undefined;
+  readonly owed: Owed | undefined;
+}
+
+export interface Owed {
+  readonly name: RequestName;
+  readonly sequence: number;
+  /** The request itself, where its outcome needs it. */
+  readonly body?: Record<string, unknown>;
 }
 
 export type AnyRequest = {
@@ -61,7 +125,7 @@ export type Effect =
   /** Wait before the next request is read: the price of a wrong password. */
   | { do: 'penalise'; failures: number }
   | { do: 'close' }
-  | { do: 'answer'; name: RequestName }
+  | { do: 'answer'; name: RequestName; body: Record<string, unknown> }
   | { do: 'listen'; addressType: number }
   /** `endpoints` is empty for LOCAL: the data service then joins the mover of this session. */
   | { do: 'dial'; address: NdmpAddress; endpoints: TcpEndpoint[] }
@@ -127,6 +191,15 @@ export interface ServerFacts {
   newChallenge(): Buffer;
   /** Stream bytes moved so far by the current operation. */
   bytesProcessed(): bigint;
+  /** The letter of the v4 draft, instead of what DMAs are used to: ADR 0013. */
+  readonly isStrict?: boolean;
+  /** The TAPE service with its mover, and the SCSI service: not there unless said otherwise. */
+  readonly hasTape?: boolean;
+  readonly hasScsi?: boolean;
+  /** The mover's counters; needed with `hasTape`. */
+  moverProgress?(): MoverProgress;
+  /** Extension classes that are offered, the default version first. */
+  readonly extensions?: readonly { readonly classId: number; readonly versions: number[] }[];
 }
 
 export interface Step {
@@ -144,11 +217,32 @@ export const IDLE_DATA: DataMachine = {
   readLength: 0n,
 };
 
+export const IDLE_MOVER: MoverMachine = {
+  state: MOVER_STATE.idle,
+  mode: MOVER_MODE.noAction,
+  pauseReason: MOVER_PAUSE.na,
+  haltReason: MOVER_HALT.na,
+  recordSize: 0,
+  window: undefined,
+  windowIsNew: false,
+  seekPosition: 0n,
+  address: { type: 'local' },
+  bytesMovedBefore: 0n,
+};
+
+/** The state of a connection that was just greeted with `version`. */
+export function initialServer(version: NdmpVersion): ServerState {
+  return { ...INITIAL_SERVER, version };
+}
+
 export const INITIAL_SERVER: ServerState = {
   phase: 'offered',
   version: 4,
   challenge: undefined,
   authFailures: 0,
   data: IDLE_DATA,
+  mover: IDLE_MOVER,
+  device: { kind: 'none' },
+  extensions: { isDiscovered: false, selected: undefined, isInUse: false },
   owed: undefined,
 };
