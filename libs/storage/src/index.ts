@@ -100,6 +100,7 @@ export { parseVirtualDrivePath, virtualDrivePath } from './virtual/library-paths
 export {
   type OpenVirtualDriveOptions,
   openVirtualDrive,
+  releaseVirtualDrive,
   type VirtualDrive,
 } from './virtual/virtual-drive.ts';
 export {

@@ -8,6 +8,7 @@ import {
   FIRST_ADDRESS,
   openVirtualDrive,
   openVirtualLibrary,
+  releaseVirtualDrive,
   type VirtualDrive,
 } from '../src/index.ts';
 import { blockOf, makeVirtualBench, tapeText, type VirtualBench } from './virtual-bench.ts';
@@ -128,4 +129,22 @@ test('a drive that does not exist is a status, not a crash', async () => {
     openVirtualDrive({ libraryDir, driveIndex, owner });
   await expect(open(bench.dir, 9)).rejects.toMatchObject({ status: 'mediaOpenError' });
   await expect(open('/nowhere', 0)).rejects.toMatchObject({ status: 'mediaOpenError' });
+});
+
+test('what a dead thread held is given back for it, and only that', async () => {
+  const bench = await make();
+  const owner = { grantId: 'thread', epoch: 5n };
+  const drive = await bench.open({ owner });
+  await drive.writeBlocks([blockOf(1, 100)]);
+  const place = { libraryDir: bench.dir, driveIndex: 0 };
+  releaseVirtualDrive({ ...place, grantId: 'other' });
+  await expect(bench.open({ owner })).rejects.toMatchObject({ status: 'mediaInUse' });
+  releaseVirtualDrive({ ...place, grantId: owner.grantId });
+  await expect(drive.writeBlocks([blockOf(2, 100)])).rejects.toMatchObject({
+    status: 'staleGrant',
+  });
+  const next = await bench.open({ owner: { ...owner, grantId: 'next' } });
+  releaseVirtualDrive({ ...place, grantId: owner.grantId });
+  await next.writeFilemarks(1, 'sync');
+  await next.close();
 });

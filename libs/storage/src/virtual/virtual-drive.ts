@@ -73,6 +73,27 @@ export async function openVirtualDrive(options: OpenVirtualDriveOptions): Promis
   return new FileDrive(database, token, options);
 }
 
+/**
+ * Ends the hold of a grant whose holder cannot close the drive: a thread of this process that died or hangs. What it may
+ * still have under way is not part of the medium. Nothing happens when the drive is held by another grant, or free.
+ */
+export function releaseVirtualDrive(options: {
+  readonly libraryDir: string;
+  readonly driveIndex: number;
+  readonly grantId: string;
+}): void {
+  const { libraryDir, driveIndex, grantId } = options;
+  const database = LibraryDatabase.open(databasePath(libraryDir));
+  try {
+    database.transaction(() => {
+      const row = database.drive(driveIndex);
+      if (row?.grantId === grantId) database.clearDriveHolder(driveIndex, row.epoch);
+    });
+  } finally {
+    database.close();
+  }
+}
+
 class FileDrive implements VirtualDrive {
   readonly #database: LibraryDatabase;
   readonly #token: string;
