@@ -24,6 +24,8 @@ export interface MoverStreamsOptions {
   readonly host: string;
   /** Called with the socket of a LOCAL connection that the session's DATA service is to dial. */
   readonly onLocalDial: (path: string) => void;
+  /** Called whenever bytes came or went. */
+  readonly onMoved: () => void;
 }
 
 export class MoverStreams implements StreamPort {
@@ -57,7 +59,7 @@ export class MoverStreams implements StreamPort {
     const bound = server.address();
     const port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
     const address = tcpAddress(host, port);
-    return { address, close, accepted: accepted.then(adopt) };
+    return { address, close, accepted: accepted.then((socket) => this.#adopt(socket)) };
   }
 
   async #listenLocal(): Promise<StreamListener> {
@@ -73,7 +75,7 @@ export class MoverStreams implements StreamPort {
       void accepted.then(forget, forget);
       const address = { type: 'local' } as const;
       const stream = accepted.then((socket) => ({
-        stream: new SocketStream(socket),
+        stream: new SocketStream(socket, this.#options.onMoved),
         peer: address,
       }));
       stream.catch(() => undefined); // also told to who awaits it
@@ -90,12 +92,19 @@ export class MoverStreams implements StreamPort {
     for (const { host, port } of address.endpoints) {
       try {
         const socket = await dialOne(host, port);
-        return { error: NDMP_ERROR.noError, ...adopt(socket) };
+        return { error: NDMP_ERROR.noError, ...this.#adopt(socket) };
       } catch {
         // The next end point may answer.
       }
     }
     return { error: NDMP_ERROR.connect };
+  }
+
+  #adopt(socket: Socket): { stream: SocketStream; peer: NdmpAddress } {
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    const host = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
+    const peer = tcpAddress(host, socket.remotePort ?? 0);
+    return { stream: new SocketStream(socket, this.#options.onMoved), peer };
   }
 
   /** The DATA service only waits; it can dial but not be dialled, so the mover has it dial. */
@@ -151,12 +160,6 @@ function dialOne(host: string, port: number): Promise<Socket> {
       reject(error);
     });
   });
-}
-
-function adopt(socket: Socket): { stream: SocketStream; peer: NdmpAddress } {
-  socket.setKeepAlive(true, KEEP_ALIVE_MS);
-  const host = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
-  return { stream: new SocketStream(socket), peer: tcpAddress(host, socket.remotePort ?? 0) };
 }
 
 function tcpAddress(host: string, port: number): NdmpAddress {

@@ -11,12 +11,15 @@ const LINGER_MS = 2000;
 export class SocketStream implements ByteStream {
   readonly peerEnd: Promise<'closed' | 'broken'>;
   readonly #socket: Socket;
+  readonly #onMoved: () => void;
   #hasEnded = false;
   #rest: Buffer | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket) {
+  /** `onMoved` is called whenever bytes came or went. */
+  constructor(socket: Socket, onMoved: () => void) {
     this.#socket = socket;
+    this.#onMoved = onMoved;
     socket.on('error', () => socket.destroy()); // told by 'close'
     this.peerEnd = new Promise((resolve) => {
       socket.once('end', () => {
@@ -42,6 +45,7 @@ export class SocketStream implements ByteStream {
       this.#rest = undefined;
       if (chunk !== null) {
         if (chunk.length > sizeBytesMax) this.#rest = chunk.subarray(sizeBytesMax);
+        this.#onMoved();
         return chunk.subarray(0, sizeBytesMax);
       }
       if (this.#hasEnded) return undefined;
@@ -55,7 +59,11 @@ export class SocketStream implements ByteStream {
 
   write(bytes: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+      this.#socket.write(bytes, (error) => {
+        if (error) reject(error);
+        else resolve();
+        this.#onMoved();
+      });
     });
   }
 

@@ -1,7 +1,6 @@
 // The virtual library as ndmpd offers it: its drives to the TAPE service, its robot to the SCSI service. One object for
 // all sessions. A drive is claimed in the library while a session has it open; what a dead ndmpd held is free at once.
 
-import { randomUUID } from 'node:crypto';
 import {
   type CdbOrder,
   type CdbOutcome,
@@ -11,67 +10,58 @@ import {
   type ScsiDevice,
   type ScsiPort,
   TAPE_ATTR,
-  TAPE_OPEN_MODE,
-  type TapePort,
 } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
 import {
-  type Drive,
-  type DriveOwner,
   type Library,
   type LibraryElement,
-  openVirtualDrive,
   openVirtualLibrary,
+  releaseVirtualDrive,
 } from '@tapestry/storage';
 import { cdbAnswered, cdbError, cdbRefused } from '../core/cdb-order.ts';
 import { changerStep, libraryRefusal } from '../core/changer.ts';
 import { DEVICE_TYPE, type ScsiIdentity } from '../core/scsi-inquiry.ts';
 import { good, type ScsiReply } from '../core/scsi-reply.ts';
-import { tapeErrorOf } from '../core/tape-errors.ts';
-import { TapeUnit } from './tape-unit.ts';
-
-export const CHANGER = 'changer0';
-const DRIVES = { vendor: 'TAPESTRY', product: 'VIRTUAL DRIVE', revision: '0100' } as const;
-/** All opens of ndmpd are equal: who has a drive keeps it until it lets go or dies. */
-const EPOCH = 1n;
-
-/** What of a library is needed here, so that one in memory serves as well. */
-export interface TapeSource {
-  readonly library: Library;
-  openDrive(driveIndex: number, owner: DriveOwner): Promise<Drive>;
-}
+import { CHANGER, DRIVES, driveName } from '../core/tape-names.ts';
+import type { DrivePlace } from '../core/tape-protocol.ts';
 
 /** Throws `robotMissing` when there is no library in the folder. */
-export async function virtualTapeSource(libraryDir: string): Promise<TapeSource> {
-  const library = await openVirtualLibrary(libraryDir);
-  const openDrive = (driveIndex: number, owner: DriveOwner): Promise<Drive> =>
-    openVirtualDrive({ libraryDir, driveIndex, owner });
-  return { library, openDrive };
+export async function openTapeLibrary(dir: string): Promise<TapeLibrary> {
+  return new TapeLibrary(dir, await openVirtualLibrary(dir));
 }
 
-export const driveName = (index: number): string => `drive${index}`;
-
 export class TapeLibrary {
-  readonly #source: TapeSource;
+  readonly dir: string;
+  readonly #library: Library;
   #isChangerOpen = false;
-  readonly tapes: TapePort;
   readonly robots: ScsiPort;
 
-  constructor(source: TapeSource) {
-    this.#source = source;
-    this.tapes = { list: () => this.#listDrives(), open: (name, mode) => this.#open(name, mode) };
+  constructor(dir: string, library: Library) {
+    this.dir = dir;
+    this.#library = library;
     this.robots = { list: () => this.#listChanger(), open: (name) => this.#openChanger(name) };
   }
 
   async close(): Promise<void> {
-    await this.#source.library.close();
+    await this.#library.close();
   }
 
   async #drives(): Promise<readonly LibraryElement[]> {
-    return (await this.#source.library.inventory()).filter(({ type }) => type === 'drive');
+    return (await this.#library.inventory()).filter(({ type }) => type === 'drive');
   }
 
-  async #listDrives(): Promise<DeviceInfo[]> {
+  /** The drive of that name; undefined when there is none. */
+  async findDrive(device: string): Promise<DrivePlace | undefined> {
+    const element = (await this.#drives()).find(({ index }) => driveName(index) === device);
+    return element && { driveIndex: element.index, serial: element.driveSerial ?? '' };
+  }
+
+  /** Ends the hold of a thread that cannot give its drive back any more. */
+  takeBack({ driveIndex }: DrivePlace, grantId: string): void {
+    releaseVirtualDrive({ libraryDir: this.dir, driveIndex, grantId });
+  }
+
+  async listDrives(): Promise<DeviceInfo[]> {
     return (await this.#drives()).map(({ index, driveSerial }) => ({
       model: `${DRIVES.vendor} ${DRIVES.product}`,
       capabilities: [
@@ -88,29 +78,11 @@ export class TapeLibrary {
   }
 
   async #listChanger(): Promise<DeviceInfo[]> {
-    const { vendor, product, serial } = await this.#source.library.identity();
+    const { vendor, product, serial } = await this.#library.identity();
     const capability = [{ name: 'SERIAL_NUMBER', value: serial }];
     return [
       { model: `${vendor} ${product}`, capabilities: [{ device: CHANGER, attr: 0, capability }] },
     ];
-  }
-
-  async #open(device: string, mode: number): ReturnType<TapePort['open']> {
-    const element = (await this.#drives()).find(({ index }) => driveName(index) === device);
-    if (element === undefined) return { error: NDMP_ERROR.noDevice };
-    let drive: Drive | undefined;
-    try {
-      const owner = { grantId: `ndmpd ${randomUUID()}`, epoch: EPOCH };
-      drive = await this.#source.openDrive(element.index, owner);
-      const error = await mediumError(drive, mode);
-      if (error === NDMP_ERROR.noError) return { error, drive: unitOf(drive, element) };
-      await drive.close();
-      return { error };
-    } catch (error) {
-      await drive?.close().catch(() => undefined);
-      if (error instanceof StatusError) return { error: tapeErrorOf(error.status) };
-      throw error;
-    }
   }
 
   async #openChanger(device: string): ReturnType<ScsiPort['open']> {
@@ -120,22 +92,8 @@ export class TapeLibrary {
     const close = async (): Promise<void> => {
       this.#isChangerOpen = false;
     };
-    return { error: NDMP_ERROR.noError, device: new ChangerUnit(this.#source.library, close) };
+    return { error: NDMP_ERROR.noError, device: new ChangerUnit(this.#library, close) };
   }
-}
-
-function unitOf(drive: Drive, { driveSerial }: LibraryElement): TapeUnit {
-  const serial = driveSerial ?? '';
-  return new TapeUnit(drive, { ...DRIVES, deviceType: DEVICE_TYPE.tape, serial });
-}
-
-/** RAW opens a drive as it is; the other modes need a medium that can be used so. */
-async function mediumError(drive: Drive, mode: number): Promise<number> {
-  const { loaded, writeProtected } = await drive.loadState();
-  if (mode === TAPE_OPEN_MODE.raw) return NDMP_ERROR.noError;
-  if (!loaded) return NDMP_ERROR.noTapeLoaded;
-  const isRefused = mode === TAPE_OPEN_MODE.readWrite && writeProtected;
-  return isRefused ? NDMP_ERROR.writeProtect : NDMP_ERROR.noError;
 }
 
 class ChangerUnit implements ScsiDevice {

@@ -4,7 +4,9 @@
 import { NDMP_ERROR, TAPE_MTIO, TAPE_OPEN_MODE, TAPE_STATE_FLAGS, U32_MAX } from '@tapestry/ndmp';
 import { createMemoryLibrary, FIRST_ADDRESS, type MemoryCartridge } from '@tapestry/storage';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { CHANGER, driveName, TapeLibrary } from './tape-library.ts';
+import { CHANGER } from '../core/tape-names.ts';
+import { TapeLibrary } from './tape-library.ts';
+import { openTape } from './tape-open.ts';
 
 const { noError, eof, eom, io, illegalArgs, noTapeLoaded, writeProtect, deviceBusy } = NDMP_ERROR;
 const { forwardFiles, backwardFiles, forwardRecords, backwardRecords } = TAPE_MTIO;
@@ -16,14 +18,15 @@ function libraryWith(cartridge: Partial<MemoryCartridge> = {}) {
     slots: 2,
     cartridges: [{ barcode: 'A00001L8', capacityBytes: 64 * MIB, ...cartridge }],
   });
-  const openDrive: typeof memory.openDrive = (index, owner) => memory.openDrive(index, owner);
-  return { memory, library: new TapeLibrary({ library: memory, openDrive }) };
+  const open = (mode: number) =>
+    openTape((owner) => memory.openDrive(0, owner), { grantId: 'g', serial: 'MEMORY0', mode });
+  return { memory, open, library: new TapeLibrary('/nowhere', memory) };
 }
 
 async function openLoaded(cartridge?: Partial<MemoryCartridge>, mode = TAPE_OPEN_MODE.readWrite) {
-  const { memory, library } = libraryWith(cartridge);
+  const { memory, open } = libraryWith(cartridge);
   await memory.move(FIRST_ADDRESS.slot, FIRST_ADDRESS.drive);
-  const { error, drive } = await library.tapes.open(driveName(0), mode);
+  const { error, drive } = await open(mode);
   if (drive === undefined) throw new Error(`open answers ${error}`);
   return drive;
 }
@@ -55,8 +58,8 @@ describe('opening', () => {
     ['an empty drive to write', TAPE_OPEN_MODE.readWrite, noTapeLoaded],
     ['an empty drive as it is', TAPE_OPEN_MODE.raw, noError],
   ])('%s', async (_name, mode, error) => {
-    const { library } = libraryWith();
-    expect((await library.tapes.open(driveName(0), mode)).error).toBe(error);
+    const { open } = libraryWith();
+    expect((await open(mode)).error).toBe(error);
   });
 
   test.each([
@@ -64,9 +67,9 @@ describe('opening', () => {
     [TAPE_OPEN_MODE.readWrite, writeProtect],
     [TAPE_OPEN_MODE.raw, noError],
   ])('a protected medium in mode %i', async (mode, error) => {
-    const { memory, library } = libraryWith({ writeProtected: true });
+    const { memory, open } = libraryWith({ writeProtected: true });
     await memory.move(FIRST_ADDRESS.slot, FIRST_ADDRESS.drive);
-    const opened = await library.tapes.open(driveName(0), mode);
+    const opened = await open(mode);
     expect(opened.error).toBe(error);
     if (opened.drive === undefined) return;
     expect((await opened.drive.status()).flags & TAPE_STATE_FLAGS.writeProtected).toBeTruthy();
@@ -74,16 +77,15 @@ describe('opening', () => {
   });
 
   test('one session has a drive at a time, and a refused open leaves it free', async () => {
-    const { memory, library } = libraryWith();
-    expect((await library.tapes.open(driveName(0), TAPE_OPEN_MODE.read)).error).toBe(noTapeLoaded);
+    const { memory, open, library } = libraryWith();
+    expect((await open(TAPE_OPEN_MODE.read)).error).toBe(noTapeLoaded);
     await memory.move(FIRST_ADDRESS.slot, FIRST_ADDRESS.drive);
-    const first = await library.tapes.open(driveName(0), TAPE_OPEN_MODE.read);
-    expect((await library.tapes.open(driveName(0), TAPE_OPEN_MODE.raw)).error).toBe(deviceBusy);
+    const first = await open(TAPE_OPEN_MODE.read);
+    expect((await open(TAPE_OPEN_MODE.raw)).error).toBe(deviceBusy);
     await first.drive?.close('flush');
-    expect((await library.tapes.open(driveName(0), TAPE_OPEN_MODE.read)).error).toBe(noError);
-    expect((await library.tapes.open('bogus', TAPE_OPEN_MODE.read)).error).toBe(
-      NDMP_ERROR.noDevice,
-    );
+    expect((await open(TAPE_OPEN_MODE.read)).error).toBe(noError);
+    expect(await library.findDrive('drive1')).toEqual({ driveIndex: 1, serial: 'MEMORY1' });
+    expect(await library.findDrive('bogus')).toBeUndefined();
   });
 });
 
@@ -287,7 +289,7 @@ describe('the robot', () => {
   });
 
   test('moves a tape into a drive, which then reports its name to both sides', async () => {
-    const { library } = libraryWith();
+    const { library, open } = libraryWith();
     const { device } = await library.robots.open(CHANGER);
     if (device === undefined) throw new Error('the changer does not open');
     expect((await library.robots.open(CHANGER)).error).toBe(deviceBusy);
@@ -295,7 +297,7 @@ describe('the robot', () => {
     expect(await device.executeCdb(load)).toMatchObject({ error: noError, status: 0 });
     const again = await device.executeCdb(load);
     expect([again.status, again.sense[12], again.sense[13]]).toEqual([2, 0x3b, 0x0e]);
-    const { drive } = await library.tapes.open(driveName(0), TAPE_OPEN_MODE.read);
+    const { drive } = await open(TAPE_OPEN_MODE.read);
     const held = await device.executeCdb(order('a5 00 0000 0100 0400 0000 00 00'));
     expect([held.status, held.sense[12], held.sense[13]]).toEqual([2, 0x53, 2]);
     const page = (await drive?.executeCdb(order('12 01 83 00 ff 00')))?.dataIn as Buffer;
