@@ -43,6 +43,7 @@ const stages = makeStages();
 const startedMs = performance.now();
 let filer: Filer | undefined;
 
+let ending: Promise<void> | undefined;
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -51,7 +52,9 @@ async function main(): Promise<number> {
     return 20;
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stopAll().finally(() => process.exit(130)));
+    process.on(signal, () => {
+      ending ??= stopAll().finally(() => process.exit(130));
+    });
   }
   try {
     const result = await demonstrate(stages, commands);

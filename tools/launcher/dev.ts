@@ -47,9 +47,14 @@ const watcher = watch(join(ROOT, 'apps', name, 'src'), { recursive: true }, () =
     child.kill('SIGTERM');
   }, 200);
 });
+let ending = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
+  // A terminal signals the whole process group, and npm passes its own on: the second must not end us in the middle.
+  process.on(signal, () => {
+    if (ending) return;
+    ending = true;
     watcher.close();
+    clearTimeout(timer);
     child.removeAllListeners('exit');
     child.once('exit', () => void system.stop().then(() => process.exit(0)));
     child.kill('SIGTERM');

@@ -258,7 +258,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const peer = await startNdmjob({ dir, port: Number(port) });
   const { address, tape, library } = peer;
   console.log(JSON.stringify({ ready: true, address, tape, library, user: NDMJOB_USER }));
+  let ending: Promise<void> | undefined;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => void peer.stop().then(() => process.exit(0)));
+    process.on(signal, () => {
+      ending ??= peer.stop().then(() => process.exit(0));
+    });
   }
 }
