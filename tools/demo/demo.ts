@@ -43,7 +43,7 @@ const stages = makeStages();
 const startedMs = performance.now();
 let filer: Filer | undefined;
 
-let ending: Promise<void> | undefined;
+let ending = false;
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -53,7 +53,9 @@ async function main(): Promise<number> {
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      ending ??= stopAll().finally(() => process.exit(130));
+      if (ending) return;
+      ending = true;
+      void stopAll().finally(() => process.exit(130));
     });
   }
   try {

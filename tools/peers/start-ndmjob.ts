@@ -258,10 +258,12 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const peer = await startNdmjob({ dir, port: Number(port) });
   const { address, tape, library } = peer;
   console.log(JSON.stringify({ ready: true, address, tape, library, user: NDMJOB_USER }));
-  let ending: Promise<void> | undefined;
+  let ending = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      ending ??= peer.stop().then(() => process.exit(0));
+      if (ending) return;
+      ending = true;
+      void peer.stop().then(() => process.exit(0));
     });
   }
 }
