@@ -5,20 +5,41 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Layout, ROOT, writeJson } from './layout.ts';
+import { StatusError } from '@tapestry/status';
+import { ROOT, writeJson } from './layout.ts';
 
-/** Done once for a state folder: `nbkms.json` says so. */
-export async function prepareKeyStore(layout: Layout): Promise<void> {
-  const marker = join(layout.stateDir, 'nbkms.json');
-  if (existsSync(marker)) return;
-  const daemons = join(layout.stateDir, 'daemons');
+export interface KeyStorePlace {
+  /** nbkms's TAPESTRY_STATE_DIR. */
+  readonly stateDir: string;
+  /** The file that remembers for good that the store was made. */
+  readonly marker: string;
+}
+
+/** Done once; says in words what was done. @throws StatusError systemError when nbkms cannot make it */
+export async function prepareKeyStore({ stateDir, marker }: KeyStorePlace): Promise<string> {
+  if (existsSync(marker)) return 'the key store was made before\n';
   // A store without its marker: an earlier start was killed in between.
-  if (!existsSync(join(daemons, 'nbkms/db/KMS_DATA.dat'))) {
-    await promisify(execFile)(
-      process.execPath,
-      [join(ROOT, 'apps/nbkms/src/main.ts'), '-createemptydb'],
-      { env: { PATH: process.env.PATH ?? '', TAPESTRY_STATE_DIR: daemons } },
-    );
-  }
+  const made = existsSync(join(stateDir, 'nbkms/db/KMS_DATA.dat'));
+  const words = made ? 'the key store was made by a start that was cut short\n' : await create();
   writeJson(marker, { createdMs: Date.now() });
+  return words;
+
+  async function create(): Promise<string> {
+    const main = join(ROOT, 'apps/nbkms/src/main.ts');
+    const env = { PATH: process.env.PATH ?? '', TAPESTRY_STATE_DIR: stateDir };
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, [main, '-createemptydb'], {
+        env,
+      });
+      return stdout;
+    } catch (cause) {
+      const said = (cause as { stderr?: string }).stderr || String(cause);
+      throw new StatusError(
+        'systemError',
+        `no key store can be made: ${said.trim()}`,
+        {},
+        { cause },
+      );
+    }
+  }
 }

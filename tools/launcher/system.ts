@@ -71,7 +71,10 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
           config: secrets.busConfig,
         })
       : undefined,
-    prepareKeyStore(layout),
+    prepareKeyStore({
+      stateDir: join(layout.stateDir, 'daemons'),
+      marker: join(layout.stateDir, 'nbkms.json'),
+    }),
   ]);
   const natsUrl = nats?.url ?? options.natsUrl ?? '';
   stage(`PostgreSQL and the bus (${natsUrl}) run`);
