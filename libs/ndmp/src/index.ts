@@ -90,6 +90,8 @@ export {
   VERSION_MIN,
 } from './messages.ts';
 export { isRefusal, NdmpError, type NdmpFailure, toStatusError } from './ndmp-error.ts';
+export { RecordPump } from './record-pump.ts';
+export { isDeviceEffect, SessionDevices, type SessionDevicesOptions } from './server-devices.ts';
 export { step } from './server-machine.ts';
 export type {
   ByteStream,

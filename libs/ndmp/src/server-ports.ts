@@ -1,6 +1,7 @@
 // What a server with tapes and robots puts behind the state machines: small ports that its adapters
 // implement. No port throws for what a device says: every outcome carries an NDMP_ERROR, 0 for
-// success. A port that throws has a bug, and its session ends with internalError.
+// success. A port that throws has a bug: its request is refused as `undefined`, a mover halts with
+// internalError. `SessionDevices` performs a session's effects over these ports.
 
 import type { DeviceInfo, NdmpAddress } from './structures.ts';
 
