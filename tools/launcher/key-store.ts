@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import { StatusError } from '@tapestry/status';
 import { ROOT, writeJson } from './layout.ts';
 
+const MAKE_MS = 60_000;
+
 export interface KeyStorePlace {
   /** nbkms's TAPESTRY_STATE_DIR. */
   readonly stateDir: string;
@@ -30,6 +32,7 @@ export async function prepareKeyStore({ stateDir, marker }: KeyStorePlace): Prom
     try {
       const { stdout } = await promisify(execFile)(process.execPath, [main, '-createemptydb'], {
         env,
+        timeout: MAKE_MS,
       });
       return stdout;
     } catch (cause) {
