@@ -1,13 +1,14 @@
 // A whole system on this machine: PostgreSQL, the bus and every daemon, started in order and stopped in order.
 // The supervisor process, the tests and the benchmarks run it in the same way.
 
-import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { provisionStreams } from '@tapestry/bus';
 import { hostToken } from '@tapestry/contracts';
 import { stillLives } from '@tapestry/processes';
 import {
+  freePort,
+  isFreePort,
   type NatsServer,
   type StatePostgres,
   startNats,
@@ -141,33 +142,13 @@ async function choosePorts(layout: Layout, consolePort: number): Promise<Record<
   const ports: Record<string, number> = {};
   for (const name of ['nats', ...DAEMONS]) {
     const asked = name === 'console' && consolePort !== 0 ? consolePort : known[name];
-    ports[name] = asked !== undefined && (await isFree(asked)) ? asked : await freePort();
+    ports[name] = asked !== undefined && (await isFreePort(asked)) ? asked : await freePort();
     if (name === 'console' && consolePort !== 0 && ports[name] !== consolePort) {
       throw new StatusError('systemError', `port ${consolePort} for the console is in use`);
     }
   }
   writeJson(layout.portsFile, ports);
   return ports;
-}
-
-function isFree(port: number): Promise<boolean> {
-  return listenOnce(port).then(
-    () => true,
-    () => false,
-  );
-}
-
-const freePort = (): Promise<number> => listenOnce(0);
-
-function listenOnce(port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(port, HTTP_HOST, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }
 
 async function waitReady(children: readonly SupervisedChild[], timeoutMs: number): Promise<void> {

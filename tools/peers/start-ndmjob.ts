@@ -15,10 +15,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '@tapestry/servers';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const CACHE = join(HERE, '..', '..', '.cache', 'peers');
@@ -221,14 +222,6 @@ function configuration(dir: string): string {
     stanza('scsi robot', `device ${join(dir, 'lib')}`, ...none),
     stanza('fs /', 'fs_status online', 'fs_physical_device sim', 'fs_type ext4'),
   ].join('\n');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
 async function ready(port: number, isDead: () => boolean): Promise<void> {

@@ -6,6 +6,7 @@ export {
   type NatsServer,
   startNats,
 } from './nats.ts';
+export { freePort, isFreePort } from './ports.ts';
 export {
   type Address,
   endLeftoverPostgres,

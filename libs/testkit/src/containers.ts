@@ -3,7 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { freePort } from '@tapestry/servers';
 import type { GenericContainer, StartedTestContainer } from 'testcontainers';
 import type { TestNats } from './nats-server.ts';
 import type { TestPostgres } from './postgres.ts';
@@ -126,15 +126,4 @@ function sweepOnce(): void {
     .filter(([id, pid]) => id !== '' && !pids.has(pid ?? ''))
     .map(([id]) => id as string);
   if (left.length > 0) spawnSync('docker', ['rm', '-f', '-v', ...left], { stdio: 'ignore' });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, HOST, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' ? (address?.port ?? 0) : 0));
-    });
-  });
 }
