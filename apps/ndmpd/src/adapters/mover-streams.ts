@@ -13,7 +13,7 @@ import {
   type StreamListener,
   type StreamPort,
 } from '@tapestry/ndmp';
-import { SocketStream } from './socket-stream.ts';
+import { SocketStream, type StreamWatcher } from './socket-stream.ts';
 
 const LISTEN_TIMEOUT_MS = 300_000;
 const DIAL_TIMEOUT_MS = 15_000;
@@ -24,8 +24,7 @@ export interface MoverStreamsOptions {
   readonly host: string;
   /** Called with the socket of a LOCAL connection that the session's DATA service is to dial. */
   readonly onLocalDial: (path: string) => void;
-  /** Called whenever bytes came or went. */
-  readonly onMoved: () => void;
+  readonly onMoved: StreamWatcher;
 }
 
 export class MoverStreams implements StreamPort {
@@ -62,7 +61,7 @@ export class MoverStreams implements StreamPort {
     return { address, close, accepted: accepted.then((socket) => this.#adopt(socket)) };
   }
 
-  async #listenLocal(): Promise<StreamListener> {
+  async #listenLocal(timeoutMs = LISTEN_TIMEOUT_MS): Promise<StreamListener> {
     const folder = await mkdtemp(join(tmpdir(), 'ndmpd-mover-')); // mode 0700: for this user alone
     const path = join(folder, 'data');
     const forget = (): void => {
@@ -70,7 +69,7 @@ export class MoverStreams implements StreamPort {
       void rm(folder, { recursive: true, force: true });
     };
     try {
-      const { accepted, close } = await listenOnce({ path });
+      const { accepted, close } = await listenOnce({ path }, timeoutMs);
       this.#localPath = path;
       void accepted.then(forget, forget);
       const address = { type: 'local' } as const;
@@ -110,7 +109,7 @@ export class MoverStreams implements StreamPort {
   /** The DATA service only waits; it can dial but not be dialled, so the mover has it dial. */
   async #dialLocal(): ReturnType<StreamPort['dial']> {
     try {
-      const { accepted } = await this.#listenLocal();
+      const { accepted } = await this.#listenLocal(DIAL_TIMEOUT_MS);
       if (this.#localPath !== undefined) this.#options.onLocalDial(this.#localPath);
       return { error: NDMP_ERROR.noError, ...(await accepted) };
     } catch {
@@ -120,7 +119,10 @@ export class MoverStreams implements StreamPort {
 }
 
 /** One connection, then the listener is gone; so it is after the time is up or when it is closed. */
-async function listenOnce(where: { host: string; port: number } | { path: string }): Promise<{
+async function listenOnce(
+  where: { host: string; port: number } | { path: string },
+  timeoutMs = LISTEN_TIMEOUT_MS,
+): Promise<{
   server: Server;
   accepted: Promise<Socket>;
   close: () => void;
@@ -128,7 +130,7 @@ async function listenOnce(where: { host: string; port: number } | { path: string
   const server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true });
   server.maxConnections = 1;
   const accepted = new Promise<Socket>((resolve, reject) => {
-    const timer = setTimeout(() => server.close(), LISTEN_TIMEOUT_MS);
+    const timer = setTimeout(() => server.close(), timeoutMs);
     server.once('connection', (socket) => {
       resolve(socket);
       server.close();

@@ -8,16 +8,18 @@ const END_TIMEOUT_MS = 60_000;
 /** How long a peer that got everything may take to close its own side. */
 const LINGER_MS = 2000;
 
+/** Called whenever bytes came, and right before bytes go. */
+export type StreamWatcher = () => void;
+
 export class SocketStream implements ByteStream {
   readonly peerEnd: Promise<'closed' | 'broken'>;
   readonly #socket: Socket;
-  readonly #onMoved: () => void;
+  readonly #onMoved: StreamWatcher;
   #hasEnded = false;
   #rest: Buffer | undefined;
   #wake: (() => void) | undefined;
 
-  /** `onMoved` is called whenever bytes came or went. */
-  constructor(socket: Socket, onMoved: () => void) {
+  constructor(socket: Socket, onMoved: StreamWatcher) {
     this.#socket = socket;
     this.#onMoved = onMoved;
     socket.on('error', () => socket.destroy()); // told by 'close'
@@ -58,11 +60,11 @@ export class SocketStream implements ByteStream {
   }
 
   write(bytes: Buffer): Promise<void> {
+    this.#onMoved();
     return new Promise((resolve, reject) => {
       this.#socket.write(bytes, (error) => {
         if (error) reject(error);
         else resolve();
-        this.#onMoved();
       });
     });
   }

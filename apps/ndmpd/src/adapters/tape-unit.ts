@@ -176,7 +176,8 @@ export class TapeUnit implements TapeDrive {
         case 'oversize':
           return { error: NDMP_ERROR.noError, data: into };
         case 'endOfData':
-          return { error: NDMP_ERROR.eom, data: NOTHING };
+          // v2 and v3 tell no end of data from a filemark.
+          return { error: crossing ? NDMP_ERROR.eof : NDMP_ERROR.eom, data: NOTHING };
         case 'filemark':
           if (!crossing) {
             await this.#drive.spaceFilemarks(-1);

@@ -1,0 +1,226 @@
+// The session's handle on its tape thread, in the form of the ports that the state machine's effects are performed over:
+// drives and mover. The thread starts with the first call and ends with the session.
+
+import { randomUUID } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import {
+  type CdbOrder,
+  type CdbOutcome,
+  type MoverOrder,
+  type MoverProgress,
+  type MoverPump,
+  type MoverReport,
+  NDMP_ERROR,
+  type NdmpAddress,
+  type Outcome,
+  type TapeDrive,
+  type TapePort,
+  type TapeStatus,
+} from '@tapestry/ndmp';
+import {
+  type FromTapeThread,
+  PROGRESS,
+  type TapeCall,
+  type TapeOrder,
+  type TapeThreadOptions,
+} from '../core/tape-protocol.ts';
+import type { TapeLibrary } from './tape-library.ts';
+
+const DISCARD_TIMEOUT_MS = 5000;
+
+export interface TapeServiceOptions {
+  readonly library: TapeLibrary;
+  /** Address of this host for data connections over TCP. */
+  readonly host: string;
+  readonly onReport: (report: MoverReport) => void;
+  /** The DATA service of the session is to dial this socket. */
+  readonly onLocalDial: (path: string) => void;
+}
+
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+export class TapeService implements MoverPump {
+  readonly tapes: TapePort;
+  readonly #options: TapeServiceOptions;
+  readonly #calls = new Map<number, Waiting>();
+  readonly #progress = new SharedArrayBuffer(PROGRESS.count * BigInt64Array.BYTES_PER_ELEMENT);
+  readonly #counters = new BigInt64Array(this.#progress);
+  #worker: Worker | undefined;
+  /** Gives back what the thread may still hold; does nothing when it gave it back itself. */
+  #takeBack: (() => void) | undefined;
+  #lastId = 0;
+  #localPath: string | undefined;
+
+  constructor(options: TapeServiceOptions) {
+    this.#options = options;
+    this.tapes = {
+      list: () => options.library.listDrives(),
+      open: (device, mode) => this.#open(device, mode),
+    };
+  }
+
+  /** Where a mover that listens for LOCAL waits for the DATA service of its session. */
+  get localPath(): string | undefined {
+    return this.#localPath;
+  }
+
+  /** The session is over. Its drive was given back, unless the thread could not. */
+  end(): void {
+    this.#failed('the session is over');
+    this.#takeBack?.();
+    this.#takeBack = undefined;
+  }
+
+  async #open(device: string, mode: number): ReturnType<TapePort['open']> {
+    const { library } = this.#options;
+    const place = await library.findDrive(device);
+    if (place === undefined) return { error: NDMP_ERROR.noDevice };
+    const grantId = `ndmpd ${randomUUID()}`;
+    this.#takeBack = () => library.takeBack(place, grantId);
+    const outcome = await this.#call<Outcome>({ call: 'open', place, grantId, mode });
+    if (outcome.error !== NDMP_ERROR.noError) return outcome;
+    return { ...outcome, drive: this.#drive() };
+  }
+
+  #drive(): TapeDrive {
+    return {
+      status: () => this.#call<TapeStatus>({ call: 'status' }),
+      space: (order) => this.#call({ call: 'space', order }),
+      write: (data) => this.#call({ call: 'write', data }),
+      read: async (order) => {
+        const { error, data } = await this.#call<Outcome & { data: Uint8Array }>({
+          call: 'read',
+          order,
+        });
+        return { error, data: asBuffer(data) };
+      },
+      executeCdb: (order) => this.#executeCdb(order),
+      close: (how) => (how === 'flush' ? this.#call({ call: 'close', how }) : this.#discard()),
+    };
+  }
+
+  async #executeCdb(order: CdbOrder): Promise<CdbOutcome> {
+    const outcome = await this.#call<CdbOutcome>({ call: 'executeCdb', order });
+    const { dataIn, sense } = outcome;
+    return { ...outcome, dataIn: asBuffer(dataIn), sense: asBuffer(sense) };
+  }
+
+  /** A thread that died or hangs cannot give the drive back: it is taken from it. */
+  async #discard(): Promise<Outcome> {
+    const timer = setTimeout(
+      () => this.#failed('it did not let go of its drive'),
+      DISCARD_TIMEOUT_MS,
+    );
+    try {
+      return await this.#call<Outcome>({ call: 'close', how: 'discard' });
+    } catch {
+      this.#takeBack?.();
+      return { error: NDMP_ERROR.noError };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async listen(addressType: number): ReturnType<MoverPump['listen']> {
+    const { localPath, ...outcome } = await this.#call<
+      Awaited<ReturnType<MoverPump['listen']>> & { localPath: string | undefined }
+    >({ call: 'moverListen', addressType });
+    this.#localPath = localPath;
+    return outcome;
+  }
+
+  connect(address: NdmpAddress): ReturnType<MoverPump['connect']> {
+    return this.#call({ call: 'moverConnect', address });
+  }
+
+  /** The drive is the one that the thread has open. */
+  run(mover: MoverOrder): void {
+    this.#order({ order: 'run', mover });
+  }
+
+  read(offset: bigint, length: bigint): void {
+    // At once, so that a second request right behind it finds the first.
+    Atomics.store(this.#counters, PROGRESS.bytesLeftToRead, BigInt.asIntN(64, length));
+    this.#order({ order: 'read', offset, length });
+  }
+
+  progress(): MoverProgress {
+    const [bytesMoved, recordNumber, bytesLeftToRead] = [
+      PROGRESS.bytesMoved,
+      PROGRESS.recordNumber,
+      PROGRESS.bytesLeftToRead,
+    ].map((at) => BigInt.asUintN(64, Atomics.load(this.#counters, at))) as [bigint, bigint, bigint];
+    return { bytesMoved, recordNumber: Number(recordNumber), bytesLeftToRead };
+  }
+
+  close(): void {
+    this.#order({ order: 'close' });
+  }
+
+  async abort(): Promise<void> {
+    if (this.#worker !== undefined) await this.#call({ call: 'moverAbort' });
+  }
+
+  release(): void {
+    this.#order({ order: 'release' });
+    this.#counters.fill(0n);
+  }
+
+  #call<T>(call: TapeCall): Promise<T> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    return new Promise<T>((resolve, reject) => {
+      this.#calls.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.#thread().postMessage({ ...call, id });
+    });
+  }
+
+  #order(order: TapeOrder): void {
+    this.#worker?.postMessage(order);
+  }
+
+  #thread(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const { library, host } = this.#options;
+    const workerData: TapeThreadOptions = {
+      libraryDir: library.dir,
+      host,
+      progress: this.#progress,
+    };
+    const worker = new Worker(new URL('./tape-thread.ts', import.meta.url), { workerData });
+    worker.on('message', (message: FromTapeThread) => this.#take(message));
+    worker.once('error', (error) => this.#failed(error.message));
+    worker.once('exit', (code) => this.#failed(`ended with ${code}`));
+    this.#worker = worker;
+    return worker;
+  }
+
+  #take(message: FromTapeThread): void {
+    if ('report' in message) this.#options.onReport(message.report);
+    else if ('localDial' in message) this.#options.onLocalDial(message.localDial);
+    else {
+      const waiting = this.#calls.get(message.id);
+      this.#calls.delete(message.id);
+      if ('failure' in message) waiting?.reject(new Error(message.failure));
+      else waiting?.resolve(message.value);
+    }
+  }
+
+  /** Every call fails, and later ones start a new thread. */
+  #failed(why: string): void {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#worker = undefined;
+    void worker.terminate();
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    for (const { reject } of calls) reject(new Error(`the tape thread failed: ${why}`));
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
