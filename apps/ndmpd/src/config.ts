@@ -11,7 +11,8 @@ export const USAGE = `ndmpd: an NDMP server that offers directories of this host
   --listen HOST:PORT     address of the control connection; port 0 takes a free one (127.0.0.1:10000)
   --user NAME            the NDMP user
   --password-file FILE   file with that user's password, 1 to 31 bytes
-  --export NAME=DIR      offers DIR as file system /NAME; may be repeated
+  --export NAME=DIR      offers DIR as file system /NAME; may be repeated. DIR,ro takes no recoveries;
+                         DIR,owner=UID:GID gives everything recovered to that owner
   --allow-text-auth      also accept the password in clear
   --dump-dates FILE      keep the dates of level backups here; without it they last as long as the process
   --sessions-max N       control connections served at a time (64)
@@ -19,12 +20,22 @@ export const USAGE = `ndmpd: an NDMP server that offers directories of this host
 
 When ready it prints one line: {"ready":true,"address":"HOST:PORT"}`;
 
+/** A directory, then options that start with a comma. */
+const EXPORT_TARGET = /^(.*?)((?:,ro|,owner=\d{1,10}:\d{1,10})*)$/s;
+
 const exportSchema = z
   .string()
   .regex(/^[^/=\0]+=.+$/, 'must be NAME=DIR, without a slash in NAME')
   .transform((text) => {
     const at = text.indexOf('=');
-    return { name: text.slice(0, at), directory: text.slice(at + 1) };
+    const [, directory = '', options = ''] = EXPORT_TARGET.exec(text.slice(at + 1)) ?? [];
+    const owner = /,owner=(\d+):(\d+)/.exec(options);
+    return {
+      name: text.slice(0, at),
+      directory,
+      readOnly: options.includes(',ro'),
+      ...(owner === null ? {} : { owner: { uid: Number(owner[1]), gid: Number(owner[2]) } }),
+    };
   })
   .refine(({ name }) => name !== '.' && name !== '..', 'NAME may not be . or ..');
 

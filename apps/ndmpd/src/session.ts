@@ -36,7 +36,7 @@ import type { DumpDates } from './adapters/dump-dates.ts';
 import { answer } from './adapters/host-answers.ts';
 import type { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
-import type { WorkerReport } from './core/data-protocol.ts';
+import type { SessionReport } from './core/data-protocol.ts';
 import { type DumpDate, planOperation } from './core/operation-plan.ts';
 
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
@@ -225,6 +225,7 @@ export class Session {
       version: this.#state.version,
       nowNs: BigInt(Date.now()) * 1_000_000n,
       baseOf: (series, level) => dumpDates.baseOf(series, level),
+      tokenOf: (series, dateNs) => dumpDates.tokenOf(series, dateNs),
     });
     if ('error' in plan) {
       await this.#feed({ type: 'failed', ...plan });
@@ -238,13 +239,13 @@ export class Session {
 
   #release(successful: boolean): void {
     if (successful && this.#dumpDate !== undefined) {
-      this.#context.dumpDates.record(this.#dumpDate);
+      this.#context.dumpDates.record(this.#dumpDate, this.#data.directories);
     }
     this.#dumpDate = undefined;
     this.#data.release();
   }
 
-  #onReport(report: WorkerReport): void {
+  #onReport(report: SessionReport): void {
     switch (report.type) {
       case 'listening':
         void this.#feed({ type: 'listening', address: this.#listeningAt(report.port) });
@@ -277,10 +278,10 @@ export class Session {
   }
 
   /** Posts that change no state; each is acknowledged to the worker once the socket took it. */
-  #passOn(report: Extract<WorkerReport, { type: 'history' | 'log' | 'file' }>): void {
+  #passOn(report: Extract<SessionReport, { type: 'history' | 'log' | 'file' }>): void {
     if (report.type === 'history') {
       const code = HISTORY_CODE[report.kind];
-      this.#send((stamp) => encodeRawPost(stamp, code, Buffer.from(report.body.buffer)));
+      this.#send((stamp) => encodeRawPost(stamp, code, Buffer.from(report.body)));
     } else if (report.type === 'log') this.#log(report.logType, report.entry);
     else this.#post('logFile', { name: report.name, status: report.status });
     this.#untaken += 1;

@@ -117,13 +117,13 @@ test('an incremental by token holds what changed, and the directories', async ()
   writeFileSync(`${work}/touched`, 'x');
   await new Promise((resolve) => setTimeout(resolve, 50));
   const full = await backUp(server.address, { FILESYSTEM: '/work', BASE_DATE: '0' });
-  expect(list(full.image)).toEqual(['./', 'sub/', 'sub/old', 'touched']);
+  expect(list(full.image)).toEqual(['./', 'touched', 'sub/', 'sub/old']);
   const token = variable(full.env, 'DUMP_DATE') as string;
   await new Promise((resolve) => setTimeout(resolve, 50));
   writeFileSync(`${work}/sub/new`, 'new');
   execFileSync('chmod', ['600', `${work}/touched`]);
   const next = await backUp(server.address, { FILESYSTEM: '/work', BASE_DATE: token });
-  expect(list(next.image)).toEqual(['./', 'sub/', 'sub/new', 'touched']);
+  expect(list(next.image)).toEqual(['./', 'touched', 'sub/', 'sub/new']);
   const again = variable(next.env, 'DUMP_DATE') as string;
   expect(BigInt(again)).toBeGreaterThan(BigInt(token));
 });
@@ -261,7 +261,10 @@ test('a wrong password is refused, text is off unless allowed, the challenge is 
   expect(await dma.client.getServerInfo()).toMatchObject({ vendor: '', authTypes: [2] });
   await dma.client.authMd5(USER, 'open-sesame');
   expect((await dma.client.getServerInfo()).product).toBe('Tapestry ndmpd');
-  expect((await dma.client.getButypeInfo()).butypes.map(({ name }) => name)).toEqual(['tar']);
+  expect((await dma.client.getButypeInfo()).butypes.map(({ name }) => name)).toEqual([
+    'tar',
+    'dump',
+  ]);
   const { fileSystems } = await dma.client.getFsInfo();
   expect(fileSystems.map((fs) => [fs.logicalDevice, fs.status])).toEqual([
     ['/home', 'online'],

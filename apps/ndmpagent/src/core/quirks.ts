@@ -1,77 +1,129 @@
-// What is known of kinds of filers where the protocol leaves room: a table of data, the first row that fits counts. More rows
-// come from modules that configuration names; they stand before these.
+// What is known of kinds of filers where the protocol leaves room. The knowledge is data (../quirks.json, and what the
+// operator adds): a row says only what differs from the defaults, and the first row that fits counts.
+
+import { z } from 'zod';
+import table from '../quirks.json' with { type: 'json' };
+
+const env = z.record(z.string(), z.string());
+
+/** What one backup type may need otherwise. */
+const typeTraits = {
+  /** token: BASE_DATE and DUMP_DATE, the chain is ours; level: LEVEL, and the filer keeps dump dates. */
+  chain: z.enum(['token', 'level']),
+  /** Variables of the base image that go along with its token. */
+  carry: z.array(z.string()),
+  /** Value of HIST: y as the filer likes, f paths, d directories and nodes, n none. */
+  history: z.enum(['y', 'f', 'd', 'n']),
+  /** offered: where the backup type says so, or says nothing. */
+  direct: z.enum(['offered', 'always', 'never']),
+};
+
+const traits = {
+  ...typeTraits,
+  /** Order in which backup types are preferred when the policy names none. */
+  butypes: z.array(z.string()),
+  versionMax: z.number().int().min(2).max(4),
+  /** BASE_DATE that begins a chain; empty for filers that begin one with LEVEL=0. */
+  chainBegins: z.string(),
+  /** Higher levels are asked for as this one: they save more than needed, never less. */
+  levelMax: z.number().int().min(0),
+  /** Restores a directory with everything below it from one entry with direct access. */
+  directDirectories: z.boolean(),
+  /** What fh_info says when the place of an entry is not known. */
+  unknownPlace: z.enum(['ones', 'zero']),
+  /** Original path in a name list that stands for the whole backup. */
+  wholeName: z.string(),
+  /** connect: to our mover. listen: the filer insists on listening, which needs a mover that connects. */
+  dataConnection: z.enum(['connect', 'listen']),
+  /** Set at each backup, at each restore, with direct access, and when names are picked without it. Policies override. */
+  ...{ backupEnv: env, restoreEnv: env, directEnv: env, selectEnv: env },
+  /** By backup type, in lower case. */
+  types: z.record(z.string(), z.strictObject(typeTraits).partial()),
+};
+
+/** Matched against the server's own words, case-insensitively; all that are named must be found. */
+const match = z
+  .strictObject({ vendor: z.string(), product: z.string(), system: z.string() })
+  .partial();
+
+const row = z.strictObject({ name: z.string(), match: z.array(match), ...traits });
+const partialRow = z.strictObject(traits).partial().extend({
+  name: z.string(),
+  match: z.array(match).min(1),
+});
+const host = z.strictObject(traits).partial().extend({ treatAs: z.string().optional() });
+
+/** What an operator may add: rows that stand before ours, and what is special about single hosts. */
+export const filersSchema = z.strictObject({
+  rows: z.array(partialRow).default([]),
+  hosts: z.record(z.string(), host).default({}),
+});
+
+export type Filers = z.infer<typeof filersSchema>;
+export type FilerQuirks = z.infer<typeof row>;
 
 export interface FilerIdentity {
   readonly vendor: string;
   readonly product: string;
+  /** Type of the operating system, from the host's information. */
+  readonly system: string;
 }
 
-export interface FilerQuirks {
-  /** For messages. */
-  readonly name: string;
-  /** Both are matched against the server's own words, case-insensitively; absent fits all. */
-  readonly vendor?: string;
-  readonly product?: string;
-  /** Takes BASE_DATE and answers DUMP_DATE: then we keep the chain, and its own dump dates do not matter. */
-  readonly takesTokens: boolean;
-  /** The value of HIST that gives history. */
-  readonly history: string;
-  /** Order in which backup types are preferred when the policy names none. */
-  readonly butypes: readonly string[];
-  /** Original path in a name list that stands for the whole backup. */
-  readonly wholeName: string;
-  /** Restores a directory with everything below it from one entry with direct access. */
-  readonly directDirectories: boolean;
+export interface Recognised {
+  readonly quirks: FilerQuirks;
+  /** For people: by what it was recognised. */
+  readonly why: string;
 }
 
-const COMMON: FilerQuirks = {
-  name: 'NDMP server',
-  takesTokens: false,
-  history: 'y',
-  butypes: ['dump', 'tar'],
-  wholeName: '',
-  directDirectories: false,
-};
+const BUILT_IN = z.strictObject({ defaults: row, rows: z.array(partialRow) }).parse(table);
+const DEFAULTS = BUILT_IN.defaults;
+export const NO_FILERS: Filers = { rows: [], hosts: {} };
 
-export const QUIRKS: readonly FilerQuirks[] = [
-  // Our own ndmpd and NDMJOB's formatter follow a directory's members from its offset on.
-  {
-    ...COMMON,
-    ...{ name: 'Tapestry ndmpd', vendor: 'tapestry', takesTokens: true, directDirectories: true },
-  },
-  { ...COMMON, name: 'NDMJOB', product: 'ndmjob', wholeName: '/', butypes: ['tar', 'dump'] },
-  { ...COMMON, name: 'ONTAP', vendor: 'netapp', takesTokens: true },
-  { ...COMMON, name: 'OneFS', vendor: 'isilon', takesTokens: true, history: 'f' },
-  COMMON,
-];
-
-/** The first row that fits; the last row of the table fits every server. */
-export function quirksOf(identity: FilerIdentity, more: readonly FilerQuirks[] = []): FilerQuirks {
-  const fits = (wanted: string | undefined, found: string): boolean =>
-    wanted === undefined || found.toLowerCase().includes(wanted.toLowerCase());
-  return (
-    [...more, ...QUIRKS].find(
-      (row) => fits(row.vendor, identity.vendor) && fits(row.product, identity.product),
-    ) ?? COMMON
-  );
+/** How this filer is treated. A host that is told what to be treated as needs no recognising. */
+export function quirksOf(
+  identity: FilerIdentity,
+  hostName = '',
+  { rows, hosts }: Filers = NO_FILERS,
+): Recognised {
+  const { treatAs, ...special } = hosts[hostName] ?? {};
+  const all = [...rows, ...BUILT_IN.rows];
+  const named = all.find(({ name }) => name.toLowerCase() === treatAs?.toLowerCase());
+  const found = named ?? all.find((each) => each.match.some((words) => fits(words, identity)));
+  const base = merged(DEFAULTS, found ?? {});
+  const because = named === undefined ? recognisedBy(identity, found !== undefined) : 'as configured';
+  const extra = Object.keys(special).length === 0 ? '' : ', with settings of its own';
+  return { quirks: merged(base, special), why: `${because}${extra}` };
 }
 
-/**
- * The backup type to ask for, as the server spells it. A type that the policy names must be offered; without one the
- * planned type is taken if offered, else the preferred of those that are. Undefined: what was named is not offered.
- * A server that offers nothing is believed to know what is asked of it.
- */
-export function chooseButype(facts: {
-  readonly offered: readonly string[];
-  readonly named: string;
-  readonly planned: string;
-  readonly preferred: readonly string[];
-}): string | undefined {
-  const { offered, named, planned, preferred } = facts;
-  const find = (wanted: string): string | undefined =>
-    offered.find((type) => type.toLowerCase() === wanted.toLowerCase());
-  if (offered.length === 0) return named || planned || preferred[0];
-  if (named !== '') return find(named);
-  const candidates = [planned, ...preferred].filter((type) => type !== '');
-  return candidates.map(find).find((type) => type !== undefined) ?? offered[0];
+/** The highest version to speak with a host; more is not known before anything was said. */
+export function versionMaxOf(hostName: string, { hosts }: Filers): 2 | 3 | 4 {
+  return (hosts[hostName]?.versionMax ?? DEFAULTS.versionMax) as 2 | 3 | 4;
+}
+
+/** The same filer's treatment for one backup type. */
+export function forType(quirks: FilerQuirks, butype: string): FilerQuirks {
+  return { ...quirks, ...defined(quirks.types[butype.toLowerCase()] ?? {}) };
+}
+
+function fits(words: z.infer<typeof match>, identity: FilerIdentity): boolean {
+  const wanted = Object.entries(words) as [keyof FilerIdentity, string][];
+  return wanted.every(([key, text]) => identity[key].toLowerCase().includes(text.toLowerCase()));
+}
+
+function recognisedBy({ vendor, product, system }: FilerIdentity, isKnown: boolean): string {
+  const said = [vendor, product, system].filter((word) => word !== '').join(', ');
+  if (said === '') return 'it does not say who it is';
+  return isKnown ? `it says: ${said}` : `not known: ${said}`;
+}
+
+type Special = { [K in keyof FilerQuirks]?: FilerQuirks[K] | undefined };
+
+function merged(base: FilerQuirks, special: Special): FilerQuirks {
+  const types = { ...base.types, ...special.types };
+  return { ...base, ...defined(special), types } as FilerQuirks;
+}
+
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const pairs = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(pairs) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

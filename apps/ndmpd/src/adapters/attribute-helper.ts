@@ -1,55 +1,14 @@
 // Calls that Node has no function for: times in nanoseconds, device nodes, extended attributes (ACLs
-// among them). A small Perl process makes them by number; without Perl, times are exact to about a
-// quarter of a microsecond and the rest is left out. Calls are made in their order.
+// among them), where the holes of a file are. A small Perl process makes them by number; without Perl,
+// times are exact to about a quarter of a microsecond and the rest is left out. Calls are made in their
+// order, by single names in directories that this process holds open.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { lutimesSync } from 'node:fs';
 import { arch } from 'node:os';
-
-/** System call numbers: utimensat, mknodat, lsetxattr, lgetxattr, llistxattr. */
-const CALLS: Readonly<Record<string, readonly number[]>> = {
-  x64: [280, 259, 189, 192, 195],
-  arm64: [88, 33, 6, 9, 12],
-};
-
-// Frames in: one letter, then counted byte strings (N/a*). Answers are counted strings: to "L" the
-// attributes of a path, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
-const SCRIPT = `
-use strict; use IO::Handle; binmode STDIN; binmode STDOUT;
-my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr) = map { $_ + 0 } @ARGV;
-my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
-my $cwd = -100; my $index = 0; my @failed;
-sub bytes { my ($n) = @_; my $got = ''; while (length($got) < $n) {
-  my $r = read(STDIN, $got, $n - length($got), length($got)); exit 0 unless $r; } return $got; }
-sub counted { return bytes(unpack('N', bytes(4))); }
-sub attributes { my ($path) = @_; my $all = '';
-  my $n = syscall($llistxattr, $path, $list, $room); return '' if $n <= 0;
-  for my $name (split /\\0/, substr($list, 0, $n)) {
-    next if $name eq 'security.selinux';
-    my $key = $name . "\\0"; my $v = syscall($lgetxattr, $path, $key, $value, $room);
-    $all .= pack('N/a* N/a*', $name, substr($value, 0, $v)) if $v >= 0;
-  } return $all; }
-for (;;) {
-  my $op = bytes(1);
-  if ($op eq 'S') {
-    print pack('N/a*', join(',', @failed)); STDOUT->flush(); @failed = (); $index = 0; next;
-  }
-  my $path = counted() . "\\0"; my $r = -1;
-  if ($op eq 'L') { print pack('N/a*', attributes($path)); next; }
-  if ($op eq 'T') {
-    my ($s, $ns) = unpack('q>q>', bytes(16));
-    my $times = pack('qqqq', 0, 0x3ffffffe, $s, $ns);
-    $r = syscall($utimensat, $cwd, $path, $times, 0x100);
-  } elsif ($op eq 'N') {
-    my ($mode, $dev) = unpack('NQ>', bytes(12));
-    $r = syscall($mknodat, $cwd, $path, $mode, $dev);
-  } elsif ($op eq 'X') {
-    my $name = counted() . "\\0"; my $bytes = counted();
-    $r = syscall($lsetxattr, $path, $name, $bytes, length($bytes), 0);
-  }
-  push @failed, $index . ':' . ($! + 0) if $r != 0;
-  $index++;
-}`;
+import type { Extent } from '../core/tar-encode.ts';
+import { CALL_NUMBERS, SCRIPT } from './attribute-script.ts';
+import { type Directory, nameIn, remotePath } from './directory.ts';
 
 const NS_PER_S = 1_000_000_000n;
 const QUEUED_BYTES_MAX = 64 * 1024;
@@ -66,10 +25,18 @@ export interface Xattr {
   readonly value: Buffer;
 }
 
+/** A name in a directory, which must stay open until the calls for it are settled. */
+export interface NamedPlace {
+  readonly directory: Directory;
+  readonly name: Buffer;
+}
+
 export class AttributeHelper {
   readonly #child: ChildProcess | undefined;
   readonly #labels: string[] = [];
   readonly #answers: ((answer: Buffer | undefined) => void)[] = [];
+  /** Where the helper looks names up, once it has done what is queued. */
+  #directory: Directory | undefined;
   #queued: Buffer[] = [];
   #queuedBytes = 0;
   #received: Buffer = EMPTY;
@@ -77,7 +44,7 @@ export class AttributeHelper {
 
   /** `perl` names the interpreter; tests pass one that does not exist. */
   constructor(perl = 'perl') {
-    const numbers = CALLS[arch()];
+    const numbers = CALL_NUMBERS[arch()];
     this.#isDead = numbers === undefined;
     if (numbers === undefined) return;
     const args = ['-e', SCRIPT, ...numbers.map(String)];
@@ -94,40 +61,72 @@ export class AttributeHelper {
     return !this.#isDead;
   }
 
-  /** Sets the modification time; the last component is not followed. */
-  setTime(path: Buffer, mtimeNs: bigint, label: string): void {
+  /** Sets the modification time; a symbolic link is not followed. */
+  setTime({ directory, name }: NamedPlace, mtimeNs: bigint, label: string): void {
     if (this.#isDead) {
-      coarseTime(path, mtimeNs);
+      coarseTime(nameIn(directory, name), mtimeNs);
       return;
     }
     const times = Buffer.alloc(16);
     const fraction = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
     times.writeBigInt64BE((mtimeNs - fraction) / NS_PER_S, 0);
     times.writeBigInt64BE(fraction, 8);
-    this.#call(label, 'T', counted(absolute(path)), times);
+    this.#enter(directory);
+    this.#call(label, 'T', counted(name), times);
   }
 
   /** Makes a node of `mode` (type and permissions) for device `dev`. False when it cannot be done. */
-  makeNode(path: Buffer, mode: number, dev: bigint, label: string): boolean {
+  makeNode({ directory, name }: NamedPlace, mode: number, dev: bigint, label: string): boolean {
     if (this.#isDead) return false;
     const numbers = Buffer.alloc(12);
     numbers.writeUInt32BE(mode, 0);
     numbers.writeBigUInt64BE(dev, 4);
-    this.#call(label, 'N', counted(absolute(path)), numbers);
+    this.#enter(directory);
+    this.#call(label, 'N', counted(name), numbers);
     return true;
   }
 
-  setXattr(path: Buffer, { name, value }: Xattr, label: string): void {
+  setXattr({ directory, name }: NamedPlace, xattr: Xattr, label: string): void {
     if (this.#isDead) return;
-    this.#call(label, 'X', counted(absolute(path)), counted(name), counted(value));
+    this.#enter(directory);
+    this.#call(label, 'X', counted(name), counted(xattr.name), counted(xattr.value));
   }
 
-  /** The attributes of each path, in order; empty where there are none or no helper. */
-  async readXattrs(paths: readonly Buffer[]): Promise<Xattr[][]> {
-    if (this.#isDead) return paths.map(() => []);
-    const answers = paths.map((path) => this.#ask('L', counted(absolute(path))));
-    await this.#barrier();
-    return (await Promise.all(answers)).map(parseXattrs);
+  /** Removes every attribute that can be removed. False when there is no helper. */
+  clearXattrs({ directory, name }: NamedPlace): boolean {
+    if (this.#isDead) return false;
+    this.#enter(directory);
+    this.#call('', 'C', counted(name));
+    return true;
+  }
+
+  /**
+   * The attributes of names in a directory, by position in `names`; those without any are missing, all
+   * are without a helper. Names are latin1 strings, one character a byte.
+   */
+  async readXattrs(
+    directory: Directory,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<number, Xattr[]>> {
+    if (this.#isDead || names.length === 0) return new Map();
+    this.#enter(directory);
+    const answer = this.#ask('L', counted(Buffer.from(names.join('\0'), 'latin1')));
+    this.#flush();
+    return parseAttributes(await answer);
+  }
+
+  /**
+   * Where an open file has data, closed by an empty run at its end; the last run reaches to the end when
+   * there are more than `runsMax`. Undefined when it cannot be told.
+   */
+  async dataRuns(fd: number, runsMax: number): Promise<Extent[] | undefined> {
+    if (this.#isDead) return undefined;
+    const limit = Buffer.alloc(4);
+    limit.writeUInt32BE(runsMax);
+    const path = Buffer.from(`/proc/${process.pid}/fd/${fd}`);
+    const answer = this.#ask('H', counted(path), limit);
+    this.#flush();
+    return parseRuns(await answer);
   }
 
   /** Calls queued and not yet known to be made. */
@@ -153,6 +152,12 @@ export class AttributeHelper {
 
   close(): void {
     this.#child?.stdin?.end();
+  }
+
+  #enter(directory: Directory): void {
+    if (this.#directory === directory) return;
+    this.#directory = directory;
+    this.#queue('D', [counted(Buffer.from(remotePath(directory)))]);
   }
 
   /** The helper's word once it has done everything queued; undefined when it is gone. */
@@ -204,9 +209,20 @@ export class AttributeHelper {
   }
 }
 
-function parseXattrs(answer: Buffer | undefined): Xattr[] {
-  const xattrs: Xattr[] = [];
+function parseAttributes(answer: Buffer | undefined): Map<number, Xattr[]> {
+  const found = new Map<number, Xattr[]>();
   let rest = answer ?? EMPTY;
+  while (rest.length > 0) {
+    const end = 8 + rest.readUInt32BE(4);
+    found.set(rest.readUInt32BE(0), parseXattrs(rest.subarray(8, end)));
+    rest = rest.subarray(end);
+  }
+  return found;
+}
+
+function parseXattrs(all: Buffer): Xattr[] {
+  const xattrs: Xattr[] = [];
+  let rest = all;
   const next = (): Buffer => {
     const end = 4 + rest.readUInt32BE(0);
     const bytes = rest.subarray(4, end);
@@ -217,11 +233,14 @@ function parseXattrs(answer: Buffer | undefined): Xattr[] {
   return xattrs;
 }
 
-/** The helper is another process: this one's descriptors have another name there. */
-function absolute(path: Buffer): Buffer {
-  const self = Buffer.from('/proc/self/');
-  if (!path.subarray(0, self.length).equals(self)) return path;
-  return Buffer.concat([Buffer.from(`/proc/${process.pid}/`), path.subarray(self.length)]);
+function parseRuns(answer: Buffer | undefined): Extent[] | undefined {
+  if (answer === undefined || answer.length === 0) return undefined;
+  const runs: Extent[] = [];
+  for (let at = 0; at < answer.length; at += 16) {
+    const offset = Number(answer.readBigUInt64BE(at));
+    runs.push({ offset, length: Number(answer.readBigUInt64BE(at + 8)) });
+  }
+  return runs;
 }
 
 function counted(bytes: Buffer): Buffer {

@@ -1,79 +1,75 @@
 // One backup: walks a directory tree and writes it as a pax stream, with file history on the side. What
-// changes, vanishes or cannot be read is reported and never breaks the stream.
+// changes, vanishes or cannot be read is reported and never breaks the stream. Each directory is sent
+// before its files, and these before its subdirectories; memory grows with the depth and with the
+// longest directory, not with the tree.
 
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, readlinkSync } from 'node:fs';
 import { textFromBytes } from '@tapestry/ndmp';
 import type { BackupOrder } from '../core/data-protocol.ts';
-import { changedSince, type EntryType, historyStat, memberOf, typeOf } from '../core/entry.ts';
-import { END_OF_ARCHIVE, encodeMember, type Member } from '../core/tar-encode.ts';
+import { DirectoryRecord, DirectorySet } from '../core/directory-set.ts';
+import { encodeDumpDirectory } from '../core/dump-directory.ts';
+import { changedSince, memberOf } from '../core/entry.ts';
+import { PathPatterns, type Verdict } from '../core/path-patterns.ts';
+import {
+  BLOCK_BYTES,
+  END_OF_ARCHIVE,
+  encodeMember,
+  type Member,
+  paddingOf,
+} from '../core/tar-encode.ts';
 import { AttributeHelper, type Xattr } from './attribute-helper.ts';
+import { BackupHistory } from './backup-history.ts';
+import { type Child, ChildLoader, pathOf } from './child-loader.ts';
 import {
   closeDirectory,
   type Directory,
   errorCode,
+  nameIn,
   openAt,
   openBelow,
   openRoot,
-  pathIn,
 } from './directory.ts';
+import { listDirectory, listedName, listedType } from './directory-listing.ts';
 import { sendFileData, sparseExtents } from './file-data.ts';
+import { fingerprint } from './fingerprint.ts';
+import { LinkedFiles } from './linked-files.ts';
+import { MountPolicy } from './mounts.ts';
 import type { Reporter } from './reporter.ts';
 import type { StreamSink } from './stream-sink.ts';
+import { joinPath, type WalkedDirectory } from './walked-directory.ts';
 
-const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-/** Files with more names than this many are kept in mind at a time; later links become copies. */
-const LINKED_FILES_MAX = 1_000_000;
-/** Up to here a file is read in one call right after its size was asked: no time to change. */
-const SMALL_FILE_BYTES = 64n * 1024n;
+const BATCH = 256;
 const NO_XATTRS: readonly Xattr[] = [];
-/** Attributes are asked for in batches: the helper is another process. */
-const XATTR_BATCH = 1000;
-const DOT = Buffer.from('.');
-const DOT_DOT = Buffer.from('..');
-const SLASH = Buffer.from('/');
+const ZEROS: Buffer = Buffer.alloc(BLOCK_BYTES);
+const NO_PATH: Buffer = Buffer.alloc(0);
 
 /** The backup root cannot be opened: there is nothing to back up. */
 export class RootError extends Error {
   override readonly name = 'RootError';
 }
 
-interface Child {
-  readonly name: Buffer;
-  /** For system calls, while its directory is open. */
-  readonly location: Buffer;
-  readonly type: EntryType;
-  readonly stats: BigIntStats;
-  xattrs: readonly Xattr[];
-}
-
-interface LinkedFile {
-  readonly path: Buffer;
-  readonly offset: number;
-  namesLeft: number;
-}
-
 export interface BackupTotals {
   readonly members: number;
   /** Objects that are missing from the stream or not whole in it. */
   readonly failed: number;
+  /** See core/directory-set.ts. */
+  readonly directories: Uint8Array;
 }
 
 export class BackupRun {
   readonly #order: BackupOrder;
   readonly #sink: StreamSink;
   readonly #report: Reporter;
+  readonly #history: BackupHistory;
   readonly #helper = new AttributeHelper();
-  readonly #linked = new Map<string, LinkedFile>();
-  #device = 0n;
+  readonly #patterns: PathPatterns;
+  readonly #known: DirectorySet | undefined;
+  readonly #seen = new DirectoryRecord();
+  readonly #linked: LinkedFiles;
+  readonly #loader: ChildLoader;
+  /** The directory that is being worked in, for the loader's troubles. */
+  #here: WalkedDirectory | undefined;
+  #mounts: MountPolicy | undefined;
   #members = 0;
   #failed = 0;
 
@@ -81,6 +77,20 @@ export class BackupRun {
     this.#order = order;
     this.#sink = sink;
     this.#report = report;
+    this.#patterns = new PathPatterns(order.exclude, order.include);
+    const directories = order.base?.directories;
+    this.#known = directories === undefined ? undefined : new DirectorySet(directories);
+    this.#linked = new LinkedFiles(() =>
+      this.#report.warning('too many files with several names: further ones become copies'),
+    );
+    this.#loader = new ChildLoader((_directory, { name, what, isChange }) => {
+      const path = joinPath(this.#here?.path ?? NO_PATH, name);
+      if (isChange) this.#warn(path, what);
+      else this.#fail(path, what);
+    });
+    this.#history = new BackupHistory(order.history, report, (directory, name) =>
+      this.#loader.examine(directory.directory, name),
+    );
   }
 
   /** Sends the whole stream and its end mark. Rejects with RootError, or with the socket's error. */
@@ -88,22 +98,23 @@ export class BackupRun {
     const directory = this.#openTop();
     try {
       const stats = fstatSync(directory.fd, { bigint: true });
-      this.#device = stats.dev;
-      if (this.#order.history === 'dir') {
-        this.#dirEntry(DOT, stats.ino, stats.ino);
-        this.#dirEntry(DOT_DOT, stats.ino, stats.ino);
-      }
+      this.#mounts = new MountPolicy(directory, stats);
       await this.#checkHelper();
-      const [xattrs] = await this.#helper.readXattrs([pathIn(directory, DOT)]);
-      const top = { stats, xattrs: xattrs ?? NO_XATTRS };
-      await this.#backUpDirectory(directory, Buffer.alloc(0), top, undefined);
+      const found = await this.#helper.readXattrs(directory, ['.']);
+      const print = fingerprint(0n, '/', stats.ino);
+      const top: WalkedDirectory = {
+        ...{ directory, path: NO_PATH, stats, xattrs: found.get(0) ?? NO_XATTRS },
+        ...{ parent: undefined, print, isKnown: this.#isKnown(print) },
+        ...{ verdict: this.#patterns.rootVerdict, entries: [], isSent: false, hasFailed: false },
+      };
+      await this.#visit(top);
     } finally {
       this.#helper.close();
       closeDirectory(directory);
     }
     await this.#sink.put(END_OF_ARCHIVE);
     this.#report.flushHistory();
-    return { members: this.#members, failed: this.#failed };
+    return { members: this.#members, failed: this.#failed, directories: this.#seen.toBytes() };
   }
 
   async #checkHelper(): Promise<void> {
@@ -128,169 +139,271 @@ export class BackupRun {
     }
   }
 
-  async #backUpDirectory(
-    directory: Directory,
-    path: Buffer,
-    { stats, xattrs }: { stats: BigIntStats; xattrs: readonly Xattr[] },
-    parent: bigint | undefined,
-  ): Promise<void> {
-    const member = { ...memberOf('directory', path, stats), xattrs };
-    await this.#sendMember(member, 'directory', stats);
-    const children = this.#readChildren(directory, path);
-    await this.#readXattrs(children);
-    if (this.#order.history === 'dir') this.#dirHistory(children, stats.ino, parent);
-    for (const child of children) {
-      const childPath = path.length === 0 ? child.name : Buffer.concat([path, SLASH, child.name]);
-      await this.#backUpChild(directory, child, childPath, stats.ino);
-    }
+  /** At the same place as when the base was taken: what is in it needs saving only if it changed. */
+  #isKnown(print: bigint): boolean {
+    return this.#known?.has(print) ?? false;
+  }
+
+  #isFull(): boolean {
+    return this.#order.base === undefined;
+  }
+
+  /** Whether an object of this directory goes into the stream for its own sake. */
+  #wants(stats: BigIntStats, { isKnown }: WalkedDirectory): boolean {
+    return !isKnown || changedSince(stats, this.#order.base?.sinceNs);
+  }
+
+  async #visit(walked: WalkedDirectory): Promise<void> {
+    this.#here = walked;
+    this.#list(walked);
+    const isRoot = walked.parent === undefined;
+    const isWanted = walked.verdict === 'in' && this.#wants(walked.stats, walked);
+    if (isRoot || isWanted) await this.#sendDirectory(walked);
+    const subdirectories: string[] = [];
+    let at = 0;
+    while (at < walked.entries.length) at = await this.#visitBatch(walked, at, subdirectories);
+    await this.#visitBelow(walked, subdirectories);
+    if (!walked.hasFailed) this.#seen.add(walked.print);
     this.#report.flushOldHistory();
     await this.#report.room();
   }
 
-  /** Of those that go into the stream: links to a member already there carry none. */
-  async #readXattrs(children: readonly Child[]): Promise<void> {
-    const { sinceNs } = this.#order;
-    const wanted = children.filter(
-      ({ type, stats }) =>
-        type === 'directory' || (type !== 'socket' && changedSince(stats, sinceNs)),
-    );
-    for (let at = 0; at < wanted.length; at += XATTR_BATCH) {
-      const batch = wanted.slice(at, at + XATTR_BATCH);
-      const all = await this.#helper.readXattrs(batch.map(({ location }) => location));
-      for (const [i, xattrs] of all.entries()) (batch[i] as Child).xattrs = xattrs;
+  #list(walked: WalkedDirectory): void {
+    try {
+      walked.entries = listDirectory(walked.directory);
+    } catch (error) {
+      this.#fail(walked.path, `cannot be listed: ${errorCode(error)}`);
     }
   }
 
-  #readChildren(directory: Directory, path: Buffer): Child[] {
-    let names: Buffer[];
-    try {
-      names = readdirSync(pathIn(directory, DOT), { encoding: 'buffer' });
-    } catch (error) {
-      this.#fail(path, `cannot be listed: ${errorCode(error)}`);
-      return [];
-    }
+  /** The files of a batch, and the names of its subdirectories; returns where the next one starts. */
+  async #visitBatch(
+    walked: WalkedDirectory,
+    from: number,
+    subdirectories: string[],
+  ): Promise<number> {
+    const rules = {
+      wants: (stats: BigIntStats): boolean => this.#wants(stats, walked) && !this.#isLink(stats),
+      examinesFirst: walked.isKnown,
+    };
     const children: Child[] = [];
-    for (const name of names.sort(Buffer.compare)) {
-      const location = pathIn(directory, name);
-      const stats = this.#statChild(location, path, name);
-      const type = stats === undefined ? undefined : typeOf(stats);
-      if (stats !== undefined && type !== undefined) {
-        children.push({ name, location, type, stats, xattrs: NO_XATTRS });
+    let at = from;
+    this.#loader.startBatch();
+    while (at < walked.entries.length && at - from < BATCH && this.#loader.hasRoom) {
+      const entry = walked.entries[at] as string;
+      at += 1;
+      const name = listedName(entry);
+      const listed = listedType(entry);
+      if (this.#verdictOf(walked, name, listed === 'directory') === 'out') continue;
+      if (listed === 'directory') subdirectories.push(name);
+      else {
+        const child = this.#loader.load(walked.directory, name, listed, rules);
+        if (child?.type === 'directory') subdirectories.push(name);
+        else if (child !== undefined && this.#passes(walked, child)) children.push(child);
       }
     }
-    return children;
+    if (children.length > 0) await this.#sendChildren(walked, children);
+    return at;
   }
 
-  #statChild(location: Buffer, path: Buffer, name: Buffer): BigIntStats | undefined {
-    try {
-      return lstatSync(location, { bigint: true });
-    } catch (error) {
-      const shown = path.length === 0 ? name : Buffer.concat([path, SLASH, name]);
-      if (errorCode(error) === 'ENOENT') this.#warn(shown, 'vanished during the backup');
-      else this.#fail(shown, `cannot be examined: ${errorCode(error)}`);
-      return undefined;
+  #verdictOf({ path, verdict }: WalkedDirectory, name: string, isDirectory: boolean): Verdict {
+    if (this.#patterns.isEmpty) return 'in';
+    const whole = path.length === 0 ? name : `${path.toString('latin1')}/${name}`;
+    return this.#patterns.verdict(whole, isDirectory, verdict);
+  }
+
+  /** One of several names whose data is in the stream, or in what the base left behind. */
+  #isLink(stats: BigIntStats): boolean {
+    return stats.nlink > 1n && this.#linked.find(stats) !== undefined;
+  }
+
+  /** False for what stays out of the stream; unchanged names may turn out to be needed for links. */
+  #passes(walked: WalkedDirectory, { name, type, stats }: Child): boolean {
+    const path = joinPath(walked.path, name);
+    if (type === 'socket') {
+      if (this.#wants(stats, walked)) {
+        this.#report.normal(`${this.#show(path)} is a socket and was left out`);
+      }
+      return false;
+    }
+    if (this.#wants(stats, walked)) return true;
+    if (stats.nlink === 1n) return false;
+    if (this.#linked.find(stats)?.offset !== undefined) return true;
+    this.#linked.addUnsent(stats, path);
+    return false;
+  }
+
+  async #sendChildren(walked: WalkedDirectory, children: readonly Child[]): Promise<void> {
+    const names = children.map(({ name }) => name);
+    const xattrs = await this.#helper.readXattrs(walked.directory, names);
+    if (!walked.isSent) await this.#sendPending(walked);
+    for (const [i, child] of children.entries()) {
+      const sent = this.#sendChild(walked, child, xattrs.get(i) ?? NO_XATTRS);
+      if (sent !== undefined) await sent;
     }
   }
 
-  async #backUpChild(
-    directory: Directory,
-    child: Child,
-    path: Buffer,
-    parent: bigint,
+  /** Directories on the way to something that is sent; outermost first. */
+  async #sendPending(walked: WalkedDirectory): Promise<void> {
+    if (walked.parent !== undefined && !walked.parent.isSent)
+      await this.#sendPending(walked.parent);
+    await this.#sendDirectory(walked);
+    this.#here = walked;
+  }
+
+  /** An incremental lists what a changed directory holds, so that a recovery sees what is gone. */
+  async #sendDirectory(walked: WalkedDirectory): Promise<void> {
+    walked.isSent = true;
+    this.#history.directory(walked, (entry) => {
+      const isDirectory = listedType(entry) === 'directory';
+      return this.#verdictOf(walked, listedName(entry), isDirectory) !== 'out';
+    });
+    const { path, stats, xattrs } = walked;
+    const member = { ...memberOf('directory', path, stats), xattrs };
+    const lists = !this.#isFull() && !walked.hasFailed && this.#wants(stats, walked);
+    const dumpDirectory = lists ? this.#dumpDirectory(walked) : undefined;
+    const whole = dumpDirectory === undefined ? member : { ...member, dumpDirectory };
+    await this.#sendMember(whole, 'directory', stats);
+  }
+
+  #dumpDirectory({ entries, path }: WalkedDirectory): Buffer | undefined {
+    const list = encodeDumpDirectory(
+      entries.map((entry) => ({
+        name: listedName(entry),
+        letter: listedType(entry) === 'directory' ? 'D' : 'Y',
+      })),
+    );
+    if (list === undefined) this.#warn(path, 'is too long to record what is gone from it');
+    return list;
+  }
+
+  async #visitBelow(parent: WalkedDirectory, names: readonly string[]): Promise<void> {
+    for (let at = 0; at < names.length; at += BATCH) {
+      const batch = names.slice(at, at + BATCH);
+      const xattrs = await this.#helper.readXattrs(parent.directory, batch);
+      for (const [i, name] of batch.entries()) {
+        this.#here = parent;
+        await this.#visitSubdirectory(parent, name, xattrs.get(i) ?? NO_XATTRS);
+      }
+    }
+    this.#here = parent;
+  }
+
+  async #visitSubdirectory(
+    parent: WalkedDirectory,
+    name: string,
+    xattrs: readonly Xattr[],
   ): Promise<void> {
-    if (child.type === 'directory') return this.#backUpSubdirectory(directory, child, path, parent);
-    if (child.type === 'socket') {
-      this.#report.normal(`${this.#show(path)} is a socket and was left out`);
-      return;
-    }
-    if (!changedSince(child.stats, this.#order.sinceNs)) return;
-    const linked = this.#linked.get(linkKey(child.stats));
-    if (linked !== undefined) return this.#sendHardLink(child, path, linked);
-    if (child.type === 'file') return this.#backUpFile(child, path);
-    const member = { ...memberOf(child.type, path, child.stats), xattrs: child.xattrs };
-    if (child.type !== 'symlink') {
-      await this.#sendMember(member, child.type, child.stats);
-      return;
-    }
-    const linkTarget = this.#readLink(child, path);
-    if (linkTarget === undefined) return;
-    await this.#sendMember({ ...member, linkTarget }, child.type, child.stats);
-  }
-
-  async #backUpSubdirectory(
-    directory: Directory,
-    child: Child,
-    path: Buffer,
-    parent: bigint,
-  ): Promise<void> {
-    let opened: Directory;
+    const path = joinPath(parent.path, name);
+    let directory: Directory;
     try {
-      opened = openBelow(directory, child.name);
+      directory = openBelow(parent.directory, pathOf(name));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') this.#warn(path, 'vanished during the backup');
       else this.#fail(path, `cannot be opened: ${errorCode(error)}`);
       return;
     }
     try {
-      const stats = fstatSync(opened.fd, { bigint: true });
-      const { xattrs } = child;
-      const isHere = stats.dev === this.#device;
-      if (isHere) await this.#backUpDirectory(opened, path, { stats, xattrs }, parent);
-      else {
-        this.#report.normal(`${this.#show(path)} is another file system and was left out`);
-        await this.#sendMember(memberOf('directory', path, stats), 'directory', stats);
-      }
+      const stats = fstatSync(directory.fd, { bigint: true });
+      const print = fingerprint(parent.print, name, stats.ino);
+      const walked: WalkedDirectory = {
+        ...{ directory, path, stats, xattrs, parent, print, isKnown: this.#isKnown(print) },
+        ...{ verdict: this.#verdictOf(parent, name, true), entries: [] },
+        ...{ isSent: false, hasFailed: false },
+      };
+      if (this.#mounts?.allows(directory, stats)) await this.#visit(walked);
+      else await this.#passMountPoint(walked);
     } finally {
-      closeDirectory(opened);
+      closeDirectory(directory);
     }
   }
 
-  #readLink(child: Child, path: Buffer): Buffer | undefined {
+  /** Only the directory that something is mounted on, with nothing of what is mounted. */
+  async #passMountPoint(walked: WalkedDirectory): Promise<void> {
+    this.#report.normal(`${this.#show(walked.path)} is another file system and was left out`);
+    if (walked.isKnown || walked.verdict !== 'in') return;
+    if (walked.parent !== undefined && !walked.parent.isSent)
+      await this.#sendPending(walked.parent);
+    await this.#sendMember(
+      memberOf('directory', walked.path, walked.stats),
+      'directory',
+      walked.stats,
+    );
+    this.#seen.add(walked.print);
+  }
+
+  /** A promise only where the stream or the DMA has to be waited for. */
+  #sendChild(
+    walked: WalkedDirectory,
+    child: Child,
+    xattrs: readonly Xattr[],
+  ): Promise<unknown> | undefined {
+    const path = joinPath(walked.path, child.name);
+    const { type, stats } = child;
+    this.#history.child(walked, child);
+    const link = this.#linkTo(path, stats);
+    if (link !== undefined) return this.#sendMember(link, type, stats);
+    if (type === 'directory' || type === 'socket') return undefined;
+    if (type === 'file' && child.content === undefined) {
+      return this.#sendLargeFile(walked, child.name, path, xattrs);
+    }
+    if (stats.nlink > 1n) this.#linked.add(stats, path, this.#sink.position);
+    if (child.content !== undefined) {
+      const size = child.content.length;
+      const member = { ...memberOf('file', path, stats), size, xattrs };
+      return this.#sendMember(member, 'file', stats, child.content);
+    }
+    const member = { ...memberOf(type, path, stats), xattrs };
+    if (type !== 'symlink') return this.#sendMember(member, type, stats);
+    const linkTarget = this.#readLink(walked, child.name, path);
+    if (linkTarget === undefined) return undefined;
+    return this.#sendMember({ ...member, linkTarget }, type, stats);
+  }
+
+  #linkTo(path: Buffer, stats: BigIntStats): Member | undefined {
+    const linked = stats.nlink > 1n ? this.#linked.take(stats) : undefined;
+    if (linked === undefined) return undefined;
+    const link: Member = { ...memberOf('hardlink', path, stats), linkTarget: linked.path };
+    return linked.offset === undefined ? link : { ...link, linkOffset: linked.offset };
+  }
+
+  #readLink({ directory }: WalkedDirectory, name: string, path: Buffer): Buffer | undefined {
     try {
-      return readlinkSync(child.location, { encoding: 'buffer' });
+      return readlinkSync(nameIn(directory, pathOf(name)), { encoding: 'buffer' });
     } catch (error) {
       this.#warn(path, `vanished during the backup: ${errorCode(error)}`);
       return undefined;
     }
   }
 
-  async #backUpFile(child: Child, path: Buffer): Promise<void> {
-    let fd: number;
+  async #sendLargeFile(
+    { directory }: WalkedDirectory,
+    name: string,
+    path: Buffer,
+    xattrs: readonly Xattr[],
+  ): Promise<void> {
+    const opened = this.#loader.openFile(directory, name);
+    if (opened === undefined) return;
+    const { fd, stats } = opened;
     try {
-      fd = openSync(child.location, OPEN_FILE);
-    } catch (error) {
-      if (errorCode(error) === 'ENOENT') this.#warn(path, 'vanished during the backup');
-      else this.#fail(path, `cannot be opened: ${errorCode(error)}`);
-      return;
-    }
-    try {
-      const stats = fstatSync(fd, { bigint: true });
-      if (!stats.isFile()) this.#warn(path, 'was replaced during the backup');
-      else await this.#sendFile(fd, path, stats, child.xattrs);
+      const plain = { ...memberOf('file', path, stats), xattrs };
+      const extents = await sparseExtents(fd, stats, this.#helper);
+      const member = extents === undefined ? plain : { ...plain, extents };
+      if (stats.nlink > 1n) this.#linked.add(stats, path, this.#sink.position);
+      await this.#sendMember(member, 'file', stats);
+      await this.#sendData(fd, path, member, stats);
     } finally {
       closeSync(fd);
     }
   }
 
-  async #sendFile(
-    fd: number,
-    path: Buffer,
-    stats: BigIntStats,
-    xattrs: readonly Xattr[],
-  ): Promise<void> {
-    const whole = { ...memberOf('file', path, stats), xattrs };
-    const extents = sparseExtents(fd, stats);
-    const member = extents === undefined ? whole : { ...whole, extents };
-    const offset = await this.#sendMember(member, 'file', stats);
-    if (stats.nlink > 1n && this.#linked.size < LINKED_FILES_MAX) {
-      this.#linked.set(linkKey(stats), { path, offset, namesLeft: Number(stats.nlink) - 1 });
-    }
+  async #sendData(fd: number, path: Buffer, member: Member, stats: BigIntStats): Promise<void> {
     const outcome = await sendFileData(fd, member, this.#sink);
     if (outcome.error !== undefined) {
       this.#fail(path, `could not be read to its end: ${outcome.error}; the rest is zeros`);
     } else if (outcome.missingBytes > 0) {
       this.#warn(path, `shrank by ${outcome.missingBytes} bytes; the rest is zeros`);
-    } else if (stats.size > SMALL_FILE_BYTES) {
+    } else {
       const after = fstatSync(fd, { bigint: true });
       if (after.mtimeNs !== stats.mtimeNs || after.size !== stats.size) {
         this.#warn(path, 'changed while it was read');
@@ -298,48 +411,37 @@ export class BackupRun {
     }
   }
 
-  async #sendHardLink(child: Child, path: Buffer, linked: LinkedFile): Promise<void> {
-    linked.namesLeft -= 1;
-    if (linked.namesLeft === 0) this.#linked.delete(linkKey(child.stats));
-    const member: Member = {
-      ...memberOf('hardlink', path, child.stats),
-      linkTarget: linked.path,
-      linkOffset: linked.offset,
-    };
-    await this.#sendMember(member, child.type, child.stats);
-  }
-
-  /** Sends the headers and posts the history; returns where the member starts. */
-  async #sendMember(member: Member, type: EntryType, stats: BigIntStats): Promise<number> {
+  /** Sends the headers, posts the history, and sends the content where it is given. */
+  #sendMember(
+    member: Member,
+    type: Child['type'],
+    stats: BigIntStats,
+    content?: Buffer,
+  ): Promise<void> | undefined {
     const offset = this.#sink.position;
-    await this.#sink.put(encodeMember(member));
+    const headers = this.#sink.put(encodeMember(member));
     this.#members += 1;
-    this.#memberHistory(member, type, stats, offset);
-    const wait = this.#report.room();
-    if (wait !== undefined) await wait;
-    return offset;
+    this.#history.member(member, { type, stats, offset });
+    const data = headers === undefined ? this.#putContent(content) : undefined;
+    const room = this.#report.room();
+    if (headers === undefined && data === undefined) return room;
+    return this.#finishMember([headers, data, room], headers === undefined ? undefined : content);
   }
 
-  #memberHistory(member: Member, type: EntryType, stats: BigIntStats, offset: number): void {
-    const { history } = this.#order;
-    if (history === 'none') return;
-    const entry = { stat: historyStat(type, stats), node: stats.ino, fhInfo: BigInt(offset) };
-    if (history === 'file') {
-      this.#report.historyFile({ ...entry, name: Buffer.concat([SLASH, member.path]) });
-    } else if (member.type !== 'hardlink') this.#report.historyNode(entry);
+  async #finishMember(
+    waits: readonly (Promise<void> | undefined)[],
+    content: Buffer | undefined,
+  ): Promise<void> {
+    for (const wait of waits) await wait;
+    await this.#putContent(content);
   }
 
-  /** "." and ".." of the root went out first; every directory lists itself, its parent, its children. */
-  #dirHistory(children: readonly Child[], node: bigint, parent: bigint | undefined): void {
-    if (parent !== undefined) {
-      this.#dirEntry(DOT, node, node);
-      this.#dirEntry(DOT_DOT, parent, node);
-    }
-    for (const child of children) this.#dirEntry(child.name, child.stats.ino, node);
-  }
-
-  #dirEntry(name: Buffer, node: bigint, parent: bigint): void {
-    this.#report.historyDir({ name, node, parent });
+  #putContent(content: Buffer | undefined): Promise<void> | undefined {
+    if (content === undefined || content.length === 0) return undefined;
+    const padding = ZEROS.subarray(0, paddingOf(content.length));
+    const data = this.#sink.put(content);
+    if (data === undefined) return this.#sink.put(padding);
+    return data.then(() => this.#sink.put(padding));
   }
 
   #show(path: Buffer): string {
@@ -351,12 +453,10 @@ export class BackupRun {
     this.#report.warning(`${this.#show(path)} ${what}`);
   }
 
+  /** What failed must be tried again: its directory counts as new to the next incremental. */
   #fail(path: Buffer, what: string): void {
     this.#failed += 1;
+    if (this.#here !== undefined) this.#here.hasFailed = true;
     this.#report.error(`${this.#show(path)} ${what}`);
   }
-}
-
-function linkKey(stats: BigIntStats): string {
-  return `${stats.dev}:${stats.ino}`;
 }

@@ -1,62 +1,76 @@
-// The session's handle on its data worker: one at a time, started by LISTEN or CONNECT, ended by ABORT
-// and STOP. Reports of a worker that was ended are dropped, so none can reach a later operation.
+// The session's handle on its data process: one at a time, started by LISTEN or CONNECT, ended by ABORT
+// and STOP. Reports of a process that was ended are dropped, so none can reach a later operation.
 
-import type { Worker } from 'node:worker_threads';
+import type { ChildProcess } from 'node:child_process';
 import { DATA_HALT } from '@tapestry/ndmp';
-import type { WorkerCommand, WorkerReport } from '../core/data-protocol.ts';
+import type { SessionReport, WorkerCommand, WorkerReport } from '../core/data-protocol.ts';
 import type { WorkerPool } from './worker-pool.ts';
+
+const NONE = new Uint8Array(0);
 
 export class DataService {
   readonly #pool: WorkerPool;
-  readonly #onReport: (report: WorkerReport) => void;
-  #worker: Worker | undefined;
-  #progress = new SharedArrayBuffer(8);
+  readonly #onReport: (report: SessionReport) => void;
+  #worker: ChildProcess | undefined;
+  #bytesProcessed = 0n;
+  #directories: Uint8Array = NONE;
 
-  constructor(pool: WorkerPool, onReport: (report: WorkerReport) => void) {
+  constructor(pool: WorkerPool, onReport: (report: SessionReport) => void) {
     this.#pool = pool;
     this.#onReport = onReport;
   }
 
   /** Stream bytes moved by the current operation, or by the last until it is released. */
   get bytesProcessed(): bigint {
-    return Atomics.load(new BigInt64Array(this.#progress), 0);
+    return this.#bytesProcessed;
   }
 
-  /** Starts a worker with its first command, a listen or a dial. */
+  /** What a finished backup saw, until it is released. */
+  get directories(): Uint8Array {
+    return this.#directories;
+  }
+
+  /** Starts a process with its first command, a listen or a dial. */
   open(command: WorkerCommand): void {
-    this.abort();
-    this.#progress = new SharedArrayBuffer(8);
+    this.release();
     const worker = this.#pool.take();
     this.#worker = worker;
     worker.on('message', (report: WorkerReport) => {
-      if (this.#worker === worker) this.#onReport(report);
+      if (this.#worker === worker) this.#take(report);
     });
-    worker.once('error', (error) => this.#crashed(worker, error));
-    this.send({ type: 'setUp', progress: this.#progress });
+    worker.once('error', (error) => this.#crashed(worker, error.message));
+    worker.once('exit', (code, signal) => this.#crashed(worker, `ended by ${signal ?? code}`));
     this.send(command);
   }
 
   send(command: WorkerCommand): void {
-    this.#worker?.postMessage(command);
+    if (this.#worker?.connected) this.#worker.send(command);
   }
 
-  /** Ends the worker with its connection and files, at once. */
+  /** Ends the process with its connection and files, at once and whatever it is doing. */
   abort(): void {
     const worker = this.#worker;
     this.#worker = undefined;
-    if (worker !== undefined) void worker.terminate();
+    worker?.kill('SIGKILL');
   }
 
   /** Forgets the operation and its counters. */
   release(): void {
     this.abort();
-    this.#progress = new SharedArrayBuffer(8);
+    this.#bytesProcessed = 0n;
+    this.#directories = NONE;
   }
 
-  #crashed(worker: Worker, error: Error): void {
+  #take(report: WorkerReport): void {
+    if (report.type === 'progress') this.#bytesProcessed = report.bytes;
+    else if (report.type === 'directories') this.#directories = report.bytes;
+    else this.#onReport(report);
+  }
+
+  #crashed(worker: ChildProcess, why: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    this.#onReport({ type: 'log', logType: 2, entry: `the data service failed: ${error.message}` });
+    this.#onReport({ type: 'log', logType: 2, entry: `the data service failed: ${why}` });
     this.#onReport({ type: 'ended', reason: DATA_HALT.internalError, env: [] });
   }
 }

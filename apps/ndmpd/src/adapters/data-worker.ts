@@ -1,17 +1,22 @@
-// The thread of one data connection: it listens or dials, then runs one operation on that connection.
-// File system calls here are synchronous and may block; the session's thread never does. Ending the
-// thread closes everything it holds, which is how an operation is aborted.
+// The process of one data connection: it listens or dials, then runs one operation on that connection.
+// File system calls here are synchronous and may block; the session's process never does. Ending the
+// process closes everything it holds, which is how an operation is aborted.
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { type MessagePort, parentPort } from 'node:worker_threads';
 import { DATA_HALT, type Pval, type TcpEndpoint } from '@tapestry/ndmp';
-import type { BackupOrder, RecoverOrder, WorkerCommand } from '../core/data-protocol.ts';
+import type {
+  BackupOrder,
+  RecoverOrder,
+  WorkerCommand,
+  WorkerReport,
+} from '../core/data-protocol.ts';
 import {
   FILES_FAILED_VARIABLE,
   FORMAT,
   FORMAT_VARIABLE,
   IMAGE_BYTES_VARIABLE,
 } from '../core/operation-env.ts';
+import { Progress } from '../core/progress.ts';
 import { BackupRun, RootError } from './backup-run.ts';
 import { postImageHistory } from './history-run.ts';
 import { RecoverRun } from './recover-run.ts';
@@ -25,26 +30,26 @@ const KEEP_ALIVE_MS = 60_000;
 
 class DataWorker {
   readonly #report: Reporter;
-  #progress: BigInt64Array = new BigInt64Array(1);
+  readonly #progress: Progress;
   #listener: Server | undefined;
   #socket: Socket | undefined;
   #running = false;
 
-  constructor(port: MessagePort) {
-    this.#report = new Reporter(port);
-    port.on('message', (command: WorkerCommand) => this.#obey(command));
+  constructor(send: (report: WorkerReport) => void) {
+    this.#report = new Reporter(send);
+    this.#progress = new Progress((bytes) => send({ type: 'progress', bytes }));
   }
 
-  #obey(command: WorkerCommand): void {
+  obey(command: WorkerCommand): void {
     switch (command.type) {
-      case 'setUp':
-        this.#progress = new BigInt64Array(command.progress);
-        break;
       case 'listen':
         this.#listen(command.host);
         break;
       case 'dial':
         void this.#dial(command.endpoints);
+        break;
+      case 'dialLocal':
+        void this.#dialLocal(command.path);
         break;
       case 'backup':
         void this.#operate((socket) => this.#backUp(command, socket));
@@ -83,13 +88,22 @@ class DataWorker {
     const failures: string[] = [];
     for (const { host, port } of endpoints) {
       try {
-        this.#adopt(await dialOne(host, port));
+        this.#adopt(await dialOne({ host, port }));
         return;
       } catch (error) {
         failures.push(`${host}:${port}: ${error instanceof Error ? error.message : error}`);
       }
     }
     this.#report.send({ type: 'connectFailed', text: `cannot connect to ${failures.join('; ')}` });
+  }
+
+  async #dialLocal(path: string): Promise<void> {
+    try {
+      this.#adopt(await dialOne({ path }));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#report.send({ type: 'connectFailed', text: `cannot reach the mover: ${why}` });
+    }
   }
 
   #adopt(socket: Socket): void {
@@ -112,7 +126,6 @@ class DataWorker {
     const socket = this.#socket;
     if (socket === undefined || this.#running) return;
     this.#running = true;
-    Atomics.store(this.#progress, 0, 0n);
     try {
       const env = await operation(socket);
       this.#end(DATA_HALT.successful, env);
@@ -127,6 +140,7 @@ class DataWorker {
     const sink = new StreamSink(socket, this.#progress);
     const totals = await new BackupRun(order, sink, this.#report).run();
     await sink.end();
+    this.#report.send({ type: 'directories', bytes: totals.directories });
     if (totals.failed > 0) this.#report.error(`${totals.failed} objects were not saved whole`);
     return [
       { name: FORMAT_VARIABLE, value: FORMAT },
@@ -149,6 +163,7 @@ class DataWorker {
   #end(reason: number, env: readonly Pval[]): void {
     this.#listener?.close();
     this.#socket?.destroy();
+    this.#progress.flush();
     this.#report.send({ type: 'ended', reason, env });
   }
 }
@@ -159,9 +174,9 @@ function haltReason(error: unknown, socket: Socket): number {
   return socket.errored || socket.destroyed ? DATA_HALT.connectError : DATA_HALT.internalError;
 }
 
-function dialOne(host: string, port: number): Promise<Socket> {
+function dialOne(where: { host: string; port: number } | { path: string }): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    const socket = connect({ ...where, noDelay: true, allowHalfOpen: true });
     const timer = setTimeout(() => socket.destroy(new Error('timed out')), DIAL_TIMEOUT_MS);
     socket.once('connect', () => {
       clearTimeout(timer);
@@ -175,4 +190,14 @@ function dialOne(host: string, port: number): Promise<Socket> {
   });
 }
 
-if (parentPort !== null) new DataWorker(parentPort);
+function main(): void {
+  const send = process.send?.bind(process);
+  if (send === undefined) return; // imported or started by hand: there is nobody to obey
+  const worker = new DataWorker((report) => {
+    if (process.connected) send(report);
+  });
+  process.on('message', (command: WorkerCommand) => worker.obey(command));
+  process.once('disconnect', () => process.exit(0));
+}
+
+main();

@@ -1,30 +1,33 @@
-// Directories held open, so that work below them goes by descriptor and name: /proc/self/fd/N/name is
-// Linux's openat for a runtime that has none. No symbolic link is ever followed on the way down, so
-// nothing that happens in a tree can lead outside its export.
+// Directories held open, so that work below them goes by descriptor and single name. A data process
+// makes the directory it works in its working directory (through /proc/self/fd, since Node has no
+// fchdir) and uses bare names there: Linux's openat for a runtime that has none, without walking a path
+// for every call. No symbolic link is ever followed on the way down, so nothing that happens in a tree
+// can lead outside its export.
 
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 
 const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 export interface Directory {
   readonly fd: number;
-  /** "/proc/self/fd/N/": put a single name behind it. */
-  readonly prefix: Buffer;
 }
+
+/** The descriptor that the working directory was taken from; closed ones never stay here. */
+let entered = -1;
 
 /** Opens an export's own directory; its path is the administrator's and may hold links. */
 export function openRoot(path: string): Directory {
-  return fromFd(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY));
+  return { fd: openSync(path, constants.O_RDONLY | constants.O_DIRECTORY) };
 }
 
 /** Opens a subdirectory. ENOTDIR or ELOOP when it is anything else, a link included. */
-export function openBelow(parent: Directory, name: Buffer): Directory {
-  return fromFd(openSync(pathIn(parent, name), OPEN_DIRECTORY));
+export function openBelow(parent: Directory, name: Buffer | string): Directory {
+  return { fd: openSync(nameIn(parent, name), OPEN_DIRECTORY) };
 }
 
 /** Opens the directory at the end of `components`, closing what lies between. */
 export function openAt(root: Directory, components: readonly Buffer[]): Directory {
-  let current = openBelow(root, Buffer.from('.'));
+  let current = openBelow(root, '.');
   for (const name of components) {
     const parent = current;
     try {
@@ -36,16 +39,32 @@ export function openAt(root: Directory, components: readonly Buffer[]): Director
   return current;
 }
 
-export function pathIn(directory: Directory, name: Buffer): Buffer {
-  return Buffer.concat([directory.prefix, name]);
+/**
+ * The name as a path for one system call made right now: any later call of this function may change the
+ * working directory that the name is looked up in.
+ */
+export function nameIn<N extends Buffer | string>(directory: Directory, name: N): N {
+  if (entered !== directory.fd) {
+    process.chdir(`/proc/self/fd/${directory.fd}`);
+    entered = directory.fd;
+  }
+  return name;
+}
+
+/** A path that another process of this user can use while the directory is open. */
+export function remotePath(directory: Directory): string {
+  return `/proc/${process.pid}/fd/${directory.fd}`;
 }
 
 export function closeDirectory(directory: Directory): void {
+  if (entered === directory.fd) entered = -1;
   closeSync(directory.fd);
 }
 
-function fromFd(fd: number): Directory {
-  return { fd, prefix: Buffer.from(`/proc/self/fd/${fd}/`) };
+/** Which mount a directory lies on; differs below a bind mount of the same file system, too. */
+export function mountOf(directory: Directory): number {
+  const facts = readFileSync(`/proc/self/fdinfo/${directory.fd}`, 'latin1');
+  return Number(/^mnt_id:\s*(\d+)$/m.exec(facts)?.[1] ?? -1);
 }
 
 /** The errno name of a failed call, for messages and decisions. */

@@ -2,8 +2,9 @@
 // always exactly as many as the header promised.
 
 import { type BigIntStats, readSync } from 'node:fs';
-import { SCAN_BLOCK_BYTES, SparseScan } from '../core/sparse-scan.ts';
+import { clipRuns, EXTENTS_MAX, SCAN_BLOCK_BYTES, SparseScan } from '../core/sparse-scan.ts';
 import { dataBytesOf, type Extent, type Member, paddingOf } from '../core/tar-encode.ts';
+import type { AttributeHelper } from './attribute-helper.ts';
 import { errorCode } from './directory.ts';
 import type { StreamSink } from './stream-sink.ts';
 
@@ -19,11 +20,21 @@ export interface DataOutcome {
 
 /**
  * Where the data of a file with holes lies; undefined for one without. Only a file that occupies fewer
- * blocks than its size is scanned.
+ * blocks than its size is looked at. The file system is asked; where it cannot tell, zeros are looked for.
  */
-export function sparseExtents(fd: number, stats: BigIntStats): Extent[] | undefined {
+export async function sparseExtents(
+  fd: number,
+  stats: BigIntStats,
+  helper: AttributeHelper,
+): Promise<readonly Extent[] | undefined> {
   if (stats.size < BigInt(SCAN_BLOCK_BYTES)) return undefined;
   if (stats.blocks * STAT_BLOCK_BYTES >= stats.size) return undefined;
+  const runs = await helper.dataRuns(fd, EXTENTS_MAX);
+  if (runs === undefined) return scanForZeros(fd, stats);
+  return clipRuns(runs, Number(stats.size));
+}
+
+function scanForZeros(fd: number, stats: BigIntStats): readonly Extent[] | undefined {
   const scan = new SparseScan();
   const chunk = Buffer.allocUnsafe(SCAN_BYTES);
   const size = Number(stats.size);

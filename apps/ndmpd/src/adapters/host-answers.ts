@@ -13,7 +13,7 @@ import {
   U64_MAX,
 } from '@tapestry/ndmp';
 import type { Export } from '../core/export-path.ts';
-import { BUTYPE } from '../core/operation-plan.ts';
+import { BUTYPES } from '../core/operation-plan.ts';
 
 export const VENDOR = 'Tapestry';
 export const PRODUCT = 'Tapestry ndmpd';
@@ -31,8 +31,8 @@ const ATTRS =
   BUTYPE_ATTR.backupHistoryDir |
   BUTYPE_ATTR.recoverFileHistory;
 
-const TAR: ButypeInfo = {
-  name: BUTYPE,
+const butypeInfo = (name: string): ButypeInfo => ({
+  name,
   defaultEnv: [
     { name: 'HIST', value: 'n' },
     { name: 'DIRECT', value: 'n' },
@@ -40,10 +40,11 @@ const TAR: ButypeInfo = {
     { name: 'LEVEL', value: '0' },
     { name: 'UPDATE', value: 'y' },
     { name: 'BASE_DATE', value: '-1' },
+    { name: 'EXTRACT', value: 'y' },
     { name: 'PATHNAME_SEPARATOR', value: '/' },
   ],
   attrs: ATTRS,
-};
+});
 
 export interface HostAnswers {
   readonly exports: readonly Export[];
@@ -63,7 +64,7 @@ export async function answer(
     case 'configGetServerInfo':
       return serverInfo(facts);
     case 'configGetButypeInfo':
-      return { butypes: [TAR] };
+      return { butypes: BUTYPES.map(butypeInfo) };
     case 'configGetFsInfo':
       return { fileSystems: await Promise.all(facts.exports.map(fileSystemOf)) };
     default:
@@ -93,9 +94,9 @@ async function fileSystemOf({ name, directory }: Export): Promise<FsInfo> {
     physicalDevice: directory,
     env: [
       { name: 'LOCAL', value: 'y' },
-      { name: 'TYPE', value: BUTYPE },
-      { name: 'AVAILABLE_BACKUP', value: BUTYPE },
-      { name: 'AVAILABLE_RECOVERY', value: BUTYPE },
+      { name: 'TYPE', value: 'tar' },
+      { name: 'AVAILABLE_BACKUP', value: BUTYPES.join(',') },
+      { name: 'AVAILABLE_RECOVERY', value: BUTYPES.join(',') },
     ],
   };
   try {

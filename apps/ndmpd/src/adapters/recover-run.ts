@@ -2,15 +2,7 @@
 // under their new names. Trouble with one object is logged and marks its name-list element; it never
 // stops the rest.
 
-import {
-  closeSync,
-  constants,
-  ftruncateSync,
-  lchownSync,
-  openSync,
-  symlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import { RECOVERY_STATUS, textFromBytes } from '@tapestry/ndmp';
 import type { RecoverOrder } from '../core/data-protocol.ts';
 import { type ExportPath, showPath, splitPath, startsWith } from '../core/export-path.ts';
@@ -18,12 +10,12 @@ import { recoveryStatusOf, runEnd } from '../core/recovery-status.ts';
 import { Selection, type Wanted } from '../core/selection.ts';
 import type { DecodedMember } from '../core/tar-decode.ts';
 import { AttributeHelper } from './attribute-helper.ts';
-import { errorCode } from './directory.ts';
+import { errorCode, nameIn } from './directory.ts';
 import { MemberReader } from './member-reader.ts';
 import { nodeMode } from './node-mode.ts';
 import type { Reporter } from './reporter.ts';
 import { StreamEndError, type StreamSource } from './stream-source.ts';
-import { type Place, removeOld, replacing, TargetTree } from './target-tree.ts';
+import { type Place, TargetTree } from './target-tree.ts';
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -52,8 +44,10 @@ export class RecoverRun {
     this.#reader = new MemberReader(source);
     this.#report = report;
     this.#selection = new Selection(order.names, order);
-    this.#tree = new TargetTree(this.#helper, ({ label, errno }) => {
-      this.#report.warning(`${label}: an attribute could not be set (errno ${errno})`);
+    this.#tree = new TargetTree(this.#helper, {
+      removeGone: order.removeGone && isWhole(this.#selection),
+      onTrouble: ({ label, errno }) =>
+        this.#report.warning(`${label}: an attribute could not be set (errno ${errno})`),
     });
   }
 
@@ -187,8 +181,11 @@ export class RecoverRun {
       case 'file':
         return this.#recoverFile(member, place, wanted);
       case 'symlink':
-        replacing(place, () => symlinkSync(member.linkTarget ?? '', place.path));
-        if (this.#tree.mayChangeOwner) lchownSync(place.path, member.uid, member.gid);
+        this.#tree.replacing(place, () =>
+          symlinkSync(member.linkTarget ?? '', nameIn(place.directory, place.name)),
+        );
+        this.#tree.setOwner(place, member);
+        this.#tree.setXattrs(place, member);
         return this.#tree.setTime(place, member);
       case 'hardlink':
         return this.#recoverLink(member, place, target, wanted);
@@ -198,7 +195,9 @@ export class RecoverRun {
   }
 
   async #recoverFile(member: DecodedMember, place: Place, wanted: Wanted): Promise<void> {
-    const fd = replacing(place, () => openSync(place.path, CREATE, 0o600));
+    const fd = this.#tree.replacing(place, () =>
+      openSync(nameIn(place.directory, place.name), CREATE, 0o600),
+    );
     try {
       let failure: unknown;
       await this.#reader.data(member, (piece, position) => {
@@ -222,12 +221,13 @@ export class RecoverRun {
   /** The helper makes it, so what goes wrong is known only after a wait. */
   async #recoverNode(member: DecodedMember, place: Place): Promise<void> {
     const { mode, dev } = nodeMode(member);
-    removeOld(place);
-    if (!this.#helper.makeNode(place.path, mode, dev, place.label)) {
+    this.#tree.removeOld(place);
+    if (!this.#helper.makeNode(place, mode, dev, place.label)) {
       throw Object.assign(new Error('no Perl here to make it'), { code: 'ENOTSUP' });
     }
     await this.#tree.settle();
-    if (this.#tree.mayChangeOwner) lchownSync(place.path, member.uid, member.gid);
+    this.#tree.setOwner(place, member);
+    this.#tree.setXattrs(place, member);
     this.#tree.setTime(place, member);
   }
 
@@ -261,7 +261,7 @@ export class RecoverRun {
       try {
         const place = await this.#tree.place(orphan.target);
         if (made !== undefined) this.#tree.link(made, place);
-        else await this.#fetchOrphan(orphan, place);
+        else await this.#fetchOrphan(orphan);
         first.set(key, made ?? orphan.target);
       } catch (error) {
         if (!isAboutOneObject(error) && !(error instanceof StreamEndError)) throw error;
@@ -271,13 +271,14 @@ export class RecoverRun {
     }
   }
 
-  async #fetchOrphan(orphan: Orphan, place: Place): Promise<void> {
+  async #fetchOrphan(orphan: Orphan): Promise<void> {
     await this.#reader.seek(orphan.offset);
     const placed = await this.#reader.next();
-    if (placed?.member.type !== 'file' || !placed.member.path.equals(orphan.linkTarget)) {
+    const isThere = placed?.member.path.equals(orphan.linkTarget) ?? false;
+    if (!isThere || placed === undefined || placed.member.type === 'hardlink') {
       throw Object.assign(new Error('its data is not where the image says'), { code: 'EIO' });
     }
-    await this.#recoverFile(placed.member, place, orphan.wanted);
+    await this.#recoverObject(placed.member, orphan.target, orphan.wanted);
   }
 
   #failed(wanted: Wanted, label: string, error: unknown): void {
@@ -301,6 +302,11 @@ export class RecoverRun {
       this.#report.file(entry.originalPath, RECOVERY_STATUS.failedNotFound);
     }
   }
+}
+
+/** Only a recovery of the whole image can know that what it does not list is gone. */
+function isWhole({ wanted, refused }: Selection): boolean {
+  return wanted.length === 1 && refused.length === 0 && wanted[0]?.original.length === 0;
 }
 
 function finish(wanted: Wanted): number {

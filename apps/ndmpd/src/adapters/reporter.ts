@@ -1,7 +1,6 @@
-// The worker's mouth: logs, file history, recovery results. Posts are counted against a credit, so that
+// The data process's mouth: logs, file history, recovery results. Posts are counted against a credit, so that
 // a DMA which reads slowly slows the backup down instead of filling memory.
 
-import type { MessagePort } from 'node:worker_threads';
 import {
   HistoryBatch,
   type HistoryDir,
@@ -17,7 +16,7 @@ const BATCH_AGE_MAX_MS = 500;
 const LOGS_MAX = 10_000;
 
 export class Reporter {
-  readonly #port: MessagePort;
+  readonly #send: (report: WorkerReport) => void;
   readonly #files = new HistoryBatch('file');
   readonly #dirs = new HistoryBatch('dir');
   readonly #nodes = new HistoryBatch('node');
@@ -26,8 +25,8 @@ export class Reporter {
   #flushedAtMs = Date.now();
   #wake: (() => void) | undefined;
 
-  constructor(port: MessagePort) {
-    this.#port = port;
+  constructor(send: (report: WorkerReport) => void) {
+    this.#send = send;
   }
 
   /** The session passed this many posts on. */
@@ -48,7 +47,7 @@ export class Reporter {
   }
 
   send(report: WorkerReport): void {
-    this.#port.postMessage(report);
+    this.#send(report);
   }
 
   normal(entry: string): void {
@@ -97,9 +96,8 @@ export class Reporter {
   }
 
   #post(batch: HistoryBatch): void {
-    const body = new Uint8Array(batch.take());
     this.#inFlight += 1;
-    this.#port.postMessage({ type: 'history', kind: batch.kind, body }, [body.buffer]);
+    this.#send({ type: 'history', kind: batch.kind, body: batch.take() });
   }
 
   #log(logType: number, entry: string): void {

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Progress } from '../core/progress.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 const BUFFERS = 4;
@@ -11,7 +12,7 @@ const BUFFERS_A_TURN = 8;
 
 export class StreamSink {
   readonly #socket: Socket;
-  readonly #progress: BigInt64Array;
+  readonly #progress: Progress;
   readonly #free: Buffer[] = [];
   #current: Buffer;
   #filled = 0;
@@ -20,7 +21,7 @@ export class StreamSink {
   #wake: (() => void) | undefined;
   #error: Error | undefined;
 
-  constructor(socket: Socket, progress: BigInt64Array) {
+  constructor(socket: Socket, progress: Progress) {
     this.#socket = socket;
     this.#progress = progress;
     for (let i = 1; i < BUFFERS; i += 1) this.#free.push(Buffer.allocUnsafeSlow(BUFFER_BYTES));
@@ -43,7 +44,16 @@ export class StreamSink {
     return this.#filled === BUFFER_BYTES ? this.#flush() : undefined;
   }
 
-  async put(bytes: Buffer): Promise<void> {
+  /** Await the promise when there is one, before anything else is put. */
+  put(bytes: Buffer): Promise<void> | undefined {
+    const room = BUFFER_BYTES - this.#filled;
+    if (bytes.length >= room) return this.#putLong(bytes);
+    bytes.copy(this.#current, this.#filled);
+    this.#filled += bytes.length;
+    return undefined;
+  }
+
+  async #putLong(bytes: Buffer): Promise<void> {
     let at = 0;
     while (at < bytes.length) {
       const copied = bytes.copy(this.#current, this.#filled, at);
@@ -98,7 +108,7 @@ export class StreamSink {
 
   #sent(buffer: Buffer, bytes: number, error: Error | undefined): void {
     if (error !== undefined) this.#error ??= error;
-    else Atomics.add(this.#progress, 0, BigInt(bytes));
+    else this.#progress.add(bytes);
     this.#free.push(buffer);
     this.#wake?.();
   }

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { U64_MAX } from '@tapestry/ndmp';
+import type { Progress } from '../core/progress.ts';
 
 /** The data connection ended before the bytes that were asked for. */
 export class StreamEndError extends Error {
@@ -23,7 +24,7 @@ const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
 
 export class StreamSource {
   readonly #socket: Socket;
-  readonly #progress: BigInt64Array;
+  readonly #progress: Progress;
   readonly #options: SourceOptions;
   readonly #queue: Buffer[] = [];
   #queuedBytes = 0;
@@ -35,7 +36,7 @@ export class StreamSource {
   #error: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, progress: BigInt64Array, options: SourceOptions) {
+  constructor(socket: Socket, progress: Progress, options: SourceOptions) {
     this.#socket = socket;
     this.#progress = progress;
     this.#options = options;
@@ -141,7 +142,7 @@ export class StreamSource {
   }
 
   #onData(chunk: Buffer): void {
-    Atomics.add(this.#progress, 0, BigInt(chunk.length));
+    this.#progress.add(chunk.length);
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;
     if (this.#queuedBytes >= QUEUED_BYTES_MAX) this.#socket.pause();

@@ -2,20 +2,33 @@
 // work is by descriptor and single name, so neither an image nor a link in the target can lead it out
 // of its export.
 
-import { fchmodSync, fchownSync, linkSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import type { Export, ExportPath } from '../core/export-path.ts';
-import { showPath } from '../core/export-path.ts';
+import {
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  unlinkSync,
+} from 'node:fs';
+import { dumpDirectoryNames } from '../core/dump-directory.ts';
+import { type Export, type ExportPath, showPath } from '../core/export-path.ts';
+import { type Ownership, ownershipOf } from '../core/ownership.ts';
 import type { Member } from '../core/tar-encode.ts';
 import type { AttributeHelper, FailedCall } from './attribute-helper.ts';
 import {
   closeDirectory,
   type Directory,
   errorCode,
+  nameIn,
   openAt,
   openBelow,
   openRoot,
-  pathIn,
 } from './directory.ts';
+import { MountPolicy } from './mounts.ts';
+import { mayChangeOwner } from './privileges.ts';
+import { removeContents, removeTree } from './tree-removal.ts';
 
 const HERE = Buffer.from('.');
 const MODE_WHILE_FILLED = 0o700;
@@ -41,23 +54,28 @@ interface Level {
 export interface Place {
   readonly directory: Directory;
   readonly name: Buffer;
-  /** For system calls. */
-  readonly path: Buffer;
   /** For people. */
   readonly label: string;
 }
 
+export interface TargetOptions {
+  /** Remove what incremental directories no longer list, and what is in the way of a member. */
+  readonly removeGone: boolean;
+  onTrouble(failed: FailedCall): void;
+}
+
 export class TargetTree {
   readonly #helper: AttributeHelper;
-  readonly #onTrouble: (failed: FailedCall) => void;
+  readonly #options: TargetOptions;
   readonly #closing: Directory[] = [];
-  readonly #isRoot = process.geteuid?.() === 0;
+  readonly #mayChangeOwner = mayChangeOwner();
   #export: Export | undefined;
+  #mounts: MountPolicy | undefined;
   #levels: Level[] = [];
 
-  constructor(helper: AttributeHelper, onTrouble: (failed: FailedCall) => void) {
+  constructor(helper: AttributeHelper, options: TargetOptions) {
     this.#helper = helper;
-    this.#onTrouble = onTrouble;
+    this.#options = options;
   }
 
   /** The place of an object, its parents made where they are missing. Not for an export's root. */
@@ -66,29 +84,37 @@ export class TargetTree {
     if (name === undefined) throw new InTheWayError('an export cannot be replaced');
     const parents = target.components.slice(0, -1);
     const directory = await this.#enter(target.export, parents);
-    return { directory, name, path: pathIn(directory, name), label: showPath(target) };
+    return { directory, name, label: showPath(target) };
   }
 
   /** Makes a directory of the image and enters it; its attributes are set when it is left. */
   async makeDirectory(target: ExportPath, member: Member): Promise<void> {
+    let isNew = false;
     if (target.components.length > 0) {
       const place = await this.place(target);
-      makeOrKeepDirectory(place);
+      isNew = this.#makeOrKeep(place);
     }
-    await this.#enter(target.export, target.components);
+    const directory = await this.#enter(target.export, target.components);
     const level = this.#levels.at(-1);
+    const isOurs = isNew && this.#levels.at(-2)?.attributes !== undefined;
+    // Attributes that stay would be too many, and a default ACL would reach into what is made here.
+    if (!isOurs && this.#helper.clearXattrs({ directory, name: HERE })) await this.settle();
     if (level !== undefined) level.attributes = member;
+    if (!isNew && this.#options.removeGone && member.dumpDirectory !== undefined) {
+      const listed = dumpDirectoryNames(member.dumpDirectory);
+      removeContents(directory, this.#policy(), (name) => listed.has(name));
+    }
   }
 
   /** Gives a new name to what an earlier member became; neither end is followed. */
   link(existing: ExportPath, place: Place): void {
-    const make = (from: Buffer): void => replacing(place, () => linkSync(from, place.path));
     const name = existing.components.at(-1) ?? HERE;
     const root = openRoot(existing.export.directory);
     try {
       const directory = openAt(root, existing.components.slice(0, -1));
       try {
-        make(pathIn(directory, name));
+        const from = Buffer.concat([Buffer.from(`/proc/self/fd/${directory.fd}/`), name]);
+        this.replacing(place, () => linkSync(from, nameIn(place.directory, place.name)));
       } finally {
         closeDirectory(directory);
       }
@@ -98,24 +124,56 @@ export class TargetTree {
   }
 
   setTime(place: Place, member: Member): void {
-    this.#helper.setTime(place.path, member.mtimeNs, place.label);
+    this.#helper.setTime(place, member.mtimeNs, place.label);
   }
 
   setXattrs(place: Place, member: Member): void {
     for (const xattr of member.xattrs ?? []) {
       const label = `${place.label} (attribute ${xattr.name.toString('latin1')})`;
-      this.#helper.setXattr(place.path, xattr, label);
+      this.#helper.setXattr(place, xattr, label);
     }
   }
 
-  /** Owner, then mode, since changing the owner clears set-user-id. Others than root keep their own. */
+  /** Owner, then mode, since changing the owner clears set-user-id. */
   setOwnerAndMode(fd: number, member: Member): void {
-    if (this.#isRoot) fchownSync(fd, member.uid, member.gid);
-    fchmodSync(fd, member.mode);
+    const { owner, mode } = this.#ownership(member);
+    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+    fchmodSync(fd, mode);
   }
 
-  get mayChangeOwner(): boolean {
-    return this.#isRoot;
+  /** For what has no descriptor: links and nodes, whose mode came with their making. */
+  setOwner(place: Place, member: Member): void {
+    const { owner } = this.#ownership(member);
+    if (owner !== undefined) lchownSync(nameIn(place.directory, place.name), owner.uid, owner.gid);
+  }
+
+  /**
+   * Makes a new object by a call that never overwrites. What is in the way goes, unless it is a
+   * directory; the common case, nothing there, costs no extra call.
+   */
+  replacing<T>(place: Place, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    }
+    this.removeOld(place);
+    return make();
+  }
+
+  /** Removes what has the place's name; nothing is fine, a directory only where it has to give way. */
+  removeOld(place: Place): void {
+    if (this.#options.removeGone) {
+      removeTree(place.directory, place.name, this.#policy());
+      return;
+    }
+    try {
+      unlinkSync(nameIn(place.directory, place.name));
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'ENOENT') return;
+      throw code === 'EISDIR' || code === 'EPERM' ? inTheWay(place, error) : error;
+    }
   }
 
   /** Leaves every directory and waits until all attributes are set. */
@@ -131,8 +189,21 @@ export class TargetTree {
   }
 
   async settle(): Promise<void> {
-    for (const failed of await this.#helper.settled()) this.#onTrouble(failed);
+    for (const failed of await this.#helper.settled()) this.#options.onTrouble(failed);
     for (const directory of this.#closing.splice(0)) closeDirectory(directory);
+  }
+
+  #ownership(member: Member): Ownership {
+    return ownershipOf(member, {
+      mayChangeOwner: this.#mayChangeOwner,
+      forced: this.#export?.owner,
+      ownUid: process.geteuid?.() ?? 0,
+    });
+  }
+
+  #policy(): MountPolicy {
+    if (this.#mounts === undefined) throw new InTheWayError('no directory is open');
+    return this.#mounts;
   }
 
   async #enter(wanted: Export, components: readonly Buffer[]): Promise<Directory> {
@@ -140,6 +211,7 @@ export class TargetTree {
       this.#leaveTo(0);
       this.#export = wanted;
       const directory = openRoot(wanted.directory);
+      this.#mounts = new MountPolicy(directory, fstatSync(directory.fd, { bigint: true }));
       this.#levels = [{ name: HERE, directory, attributes: undefined }];
     }
     let depth = 0;
@@ -148,9 +220,40 @@ export class TargetTree {
     await this.settleIfBehind();
     for (const name of components.slice(depth)) {
       const parent = (this.#levels.at(-1) as Level).directory;
-      this.#levels.push({ name, directory: openOrMake(parent, name), attributes: undefined });
+      this.#levels.push({ name, directory: this.#openOrMake(parent, name), attributes: undefined });
     }
     return (this.#levels.at(-1) as Level).directory;
+  }
+
+  #openOrMake(parent: Directory, name: Buffer): Directory {
+    let directory: Directory;
+    try {
+      directory = openBelow(parent, name);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      mkdirSync(nameIn(parent, name), MODE_OF_PARENTS);
+      directory = openBelow(parent, name);
+    }
+    if (this.#policy().allows(directory, fstatSync(directory.fd, { bigint: true }))) {
+      return directory;
+    }
+    closeDirectory(directory);
+    throw Object.assign(new Error('another file system is mounted there'), { code: 'EXDEV' });
+  }
+
+  /** True when it was not there before. */
+  #makeOrKeep(place: Place): boolean {
+    try {
+      mkdirSync(nameIn(place.directory, place.name), MODE_WHILE_FILLED);
+      return true;
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+      if (lstatSync(nameIn(place.directory, place.name)).isDirectory()) return false;
+      if (!this.#options.removeGone) throw inTheWay(place, error);
+    }
+    this.removeOld(place);
+    mkdirSync(nameIn(place.directory, place.name), MODE_WHILE_FILLED);
+    return true;
   }
 
   /** Leaves the deepest directories until `count` levels are open. */
@@ -167,56 +270,11 @@ export class TargetTree {
     try {
       this.setOwnerAndMode(directory.fd, member);
     } catch {
-      this.#onTrouble({ label, errno: 1 });
+      this.#options.onTrouble({ label, errno: 1 });
     }
-    const path = pathIn(directory, HERE);
-    const place = { directory, name: HERE, path, label };
+    const place = { directory, name: HERE, label };
     this.setXattrs(place, member);
     this.setTime(place, member);
-  }
-}
-
-/**
- * Makes a new object by a call that never overwrites. What is in the way goes, unless it is a directory;
- * the common case, nothing there, costs no extra call.
- */
-export function replacing<T>(place: Place, make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-  }
-  removeOld(place);
-  return make();
-}
-
-/** Removes what has the place's name; a directory is in the way, nothing is fine. */
-export function removeOld(place: Place): void {
-  try {
-    unlinkSync(place.path);
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT') return;
-    throw code === 'EISDIR' || code === 'EPERM' ? inTheWay(place, error) : error;
-  }
-}
-
-function openOrMake(parent: Directory, name: Buffer): Directory {
-  try {
-    return openBelow(parent, name);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
-  mkdirSync(pathIn(parent, name), MODE_OF_PARENTS);
-  return openBelow(parent, name);
-}
-
-function makeOrKeepDirectory(place: Place): void {
-  try {
-    mkdirSync(place.path, MODE_WHILE_FILLED);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-    if (!lstatSync(place.path).isDirectory()) throw inTheWay(place, error);
   }
 }
 

@@ -1,48 +1,53 @@
-// Keeps one data worker started ahead of its use: loading a thread takes longer than opening a
-// connection, and a DMA waits for the reply.
+// Keeps one data process started ahead of its use: loading one takes longer than opening a connection,
+// and a DMA waits for the reply. A process and no thread: it has a working directory and a user of its
+// own, and it can be ended at once, whatever call it is in.
 
-import { Worker } from 'node:worker_threads';
+import { type ChildProcess, fork } from 'node:child_process';
 
-const HEAP_MAX_MB = 1024;
+const HEAP_MAX_MB = 512;
 
 export class WorkerPool {
-  #spare: Worker | undefined;
+  #spare: ChildProcess | undefined;
   #isClosed = false;
 
   constructor() {
     this.#refill();
   }
 
-  /** A worker that nobody used before; the caller owns and ends it. */
-  take(): Worker {
+  /** A process that nobody used before; the caller owns and ends it. */
+  take(): ChildProcess {
     const worker = this.#spare ?? start();
     this.#spare = undefined;
     worker.removeAllListeners();
-    worker.ref();
     setImmediate(() => this.#refill());
     return worker;
   }
 
   close(): void {
     this.#isClosed = true;
-    void this.#spare?.terminate();
+    this.#spare?.kill('SIGKILL');
     this.#spare = undefined;
   }
 
   #refill(): void {
     if (this.#isClosed || this.#spare !== undefined) return;
     const worker = start();
-    worker.unref();
     // One that cannot start is not worth a crash: the next take tries again and reports it.
-    worker.once('error', () => {
+    const forget = (): void => {
       if (this.#spare === worker) this.#spare = undefined;
-    });
+    };
+    worker.once('error', forget);
+    worker.once('exit', forget);
+    worker.unref();
+    worker.channel?.unref();
     this.#spare = worker;
   }
 }
 
-function start(): Worker {
-  return new Worker(new URL('./data-worker.ts', import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+function start(): ChildProcess {
+  return fork(new URL('./data-worker.ts', import.meta.url), {
+    execArgv: [`--max-old-space-size=${HEAP_MAX_MB}`],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 }

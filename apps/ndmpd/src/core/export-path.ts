@@ -7,6 +7,10 @@ export interface Export {
   readonly name: string;
   /** Directory on this host, as given. */
   readonly directory: string;
+  /** Nothing is recovered into it. */
+  readonly readOnly?: boolean;
+  /** Owner of everything that is recovered into it, whatever the image says. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** A place in an export: path components below its root, each as raw bytes. */

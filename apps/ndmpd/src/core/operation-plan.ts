@@ -2,10 +2,9 @@
 // as facts; the clock's answer comes in as nowNs.
 
 import { DATA_OPERATION, type NameEntry, NDMP_ERROR, type Pval } from '@tapestry/ndmp';
-import type { BackupOrder, RecoverOrder } from './data-protocol.ts';
+import type { BackupOrder, IncrementalBase, RecoverOrder } from './data-protocol.ts';
 import { type Export, showPath } from './export-path.ts';
 import {
-  type BackupBase,
   type BackupRequest,
   lookUp,
   parseBackupEnv,
@@ -13,7 +12,11 @@ import {
   withVariables,
 } from './operation-env.ts';
 
-export const BUTYPE = 'tar';
+/**
+ * Both names stand for one stream. A DMA that knows `dump` expects levels and history by inode, one that
+ * knows `tar` history by path; HIST=y gives each what it expects.
+ */
+export const BUTYPES: readonly string[] = ['tar', 'dump'];
 // Kernels stamp files with a clock that lags by a tick: what changed right before the scan must count
 // as changed after the date that is remembered.
 const CLOCK_LAG_NS = 20_000_000n;
@@ -29,8 +32,19 @@ export interface PlanFacts {
   readonly exports: readonly Export[];
   readonly version: number;
   readonly nowNs: bigint;
-  /** Date of the newest backup in a series at a level below this one. */
-  baseOf(series: string, level: number): bigint | undefined;
+  /** The newest backup in a series at a level below this one. */
+  baseOf(series: string, level: number): BaseRecord | undefined;
+  /** The backup of a series that returned this DUMP_DATE. */
+  tokenOf(series: string, dateNs: bigint): BaseRecord | undefined;
+}
+
+/** What is remembered of a backup that later ones build on. */
+export interface BaseRecord {
+  readonly dateNs: bigint;
+  /** EXCLUDE and FILES as they were. */
+  readonly selection: string;
+  /** See core/directory-set.ts; undefined when it is no longer kept. */
+  readonly directories: Uint8Array | undefined;
 }
 
 export interface Plan {
@@ -45,8 +59,10 @@ export interface Plan {
 
 export interface DumpDate {
   readonly series: string;
-  readonly level: number;
+  /** Undefined for a backup that only a token can build on. */
+  readonly level: number | undefined;
   readonly dateNs: bigint;
+  readonly selection: string;
 }
 
 export interface PlanRefusal {
@@ -55,8 +71,8 @@ export interface PlanRefusal {
 }
 
 export function planOperation(request: StartRequest, facts: PlanFacts): Plan | PlanRefusal {
-  if (request.butype.toLowerCase() !== BUTYPE) {
-    return refuse(`backup type ${request.butype} is not known, ${BUTYPE} is`);
+  if (!BUTYPES.includes(request.butype.toLowerCase())) {
+    return refuse(`backup type ${request.butype} is not known, ${BUTYPES.join(' and ')} are`);
   }
   if (request.operation === DATA_OPERATION.backup) return planBackup(request, facts);
   return planRecover(request, facts);
@@ -67,20 +83,22 @@ function refuse(text: string): PlanRefusal {
 }
 
 function planBackup(request: StartRequest, facts: PlanFacts): Plan | PlanRefusal {
-  const parsed = parseBackupEnv(request.env, facts.exports);
+  const butype = request.butype.toLowerCase();
+  const parsed = parseBackupEnv(request.env, butype, facts.exports);
   if ('error' in parsed) return refuse(parsed.error);
-  const { level, sinceNs, note } = resolveBase(parsed, facts);
+  const selection = JSON.stringify(parsed.selection);
+  const { level, base, notes } = resolveBase(parsed, selection, facts);
   const shownRoot = showPath(parsed.root);
   const dateNs = facts.nowNs - CLOCK_LAG_NS;
   const env = withVariables(request.env, {
     FILESYSTEM: lookUp(request.env, 'FILESYSTEM') ?? shownRoot,
-    TYPE: BUTYPE,
+    TYPE: butype,
     HIST: { none: 'n', file: 'f', dir: 'd' }[parsed.history],
     LEVEL: String(level),
     PATHNAME_SEPARATOR: '/',
     DUMP_DATE: String(dateNs),
   });
-  const byLevel = parsed.base.kind !== 'token';
+  const isLevel = parsed.update && parsed.base.kind !== 'token';
   return {
     order: {
       type: 'backup',
@@ -88,29 +106,55 @@ function planBackup(request: StartRequest, facts: PlanFacts): Plan | PlanRefusal
       shownRoot,
       components: parsed.root.components,
       history: parsed.history,
-      sinceNs,
+      ...parsed.selection,
+      base,
     },
     env,
-    notes: note === undefined ? [] : [note],
-    dumpDate: parsed.update && byLevel ? { series: parsed.series, level, dateNs } : undefined,
+    notes,
+    dumpDate: {
+      series: parsed.series,
+      level: isLevel ? level : undefined,
+      dateNs,
+      selection,
+    },
   };
 }
 
 interface ResolvedBase {
-  level: number;
-  sinceNs: bigint | undefined;
-  note: string | undefined;
+  readonly level: number;
+  readonly base: IncrementalBase | undefined;
+  readonly notes: readonly string[];
 }
 
-/** A level without any lower one on record saves everything, and says so. */
-function resolveBase(request: BackupRequest, facts: PlanFacts): ResolvedBase {
-  const base: BackupBase = request.base;
-  if (base.kind === 'full') return { level: 0, sinceNs: undefined, note: undefined };
-  if (base.kind === 'token') return { level: 0, sinceNs: base.sinceNs, note: undefined };
-  const sinceNs = facts.baseOf(request.series, base.level);
-  if (sinceNs !== undefined) return { level: base.level, sinceNs, note: undefined };
-  const note = `no backup of ${request.series} below level ${base.level} is on record: full backup`;
-  return { level: 0, sinceNs, note };
+/**
+ * A level without any lower one on record is a full backup. An incremental whose base cannot be compared
+ * with saves everything too, but tells what is gone: the chain stays exact. Either says so.
+ */
+function resolveBase(
+  { base, series }: BackupRequest,
+  selection: string,
+  facts: PlanFacts,
+): ResolvedBase {
+  const isFull = base.kind === 'full' || (base.kind === 'token' && base.dateNs === 0n);
+  if (isFull) return { level: 0, base: undefined, notes: [] };
+  const everything: IncrementalBase = { sinceNs: undefined, directories: undefined };
+  const found =
+    base.kind === 'token' ? facts.tokenOf(series, base.dateNs) : facts.baseOf(series, base.level);
+  if (base.kind === 'level' && found === undefined) {
+    const note = `no backup of ${series} below level ${base.level} is on record: full backup`;
+    return { level: 0, base: undefined, notes: [note] };
+  }
+  const level = base.kind === 'level' ? base.level : 0;
+  if (found?.directories === undefined) {
+    const note = `what ${series} held at its base is no longer on record: everything is saved`;
+    return { level, base: everything, notes: [note] };
+  }
+  if (found.selection !== selection) {
+    const note = `EXCLUDE or FILES of ${series} differ from those of its base: everything is saved`;
+    return { level, base: everything, notes: [note] };
+  }
+  const { dateNs, directories } = found;
+  return { level, base: { sinceNs: dateNs, directories }, notes: [] };
 }
 
 function planRecover(request: StartRequest, facts: PlanFacts): Plan | PlanRefusal {
@@ -127,6 +171,7 @@ function planRecover(request: StartRequest, facts: PlanFacts): Plan | PlanRefusa
       version: facts.version,
       direct: parsed.direct,
       recursive: parsed.recursive,
+      removeGone: parsed.removeGone,
       imageBytes: parsed.imageBytes,
       readAlignBytes: parsed.readAlignBytes,
       listOnly,

@@ -9,9 +9,10 @@ import {
 } from '@tapestry/ndmp';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { BackupOrder } from './data-protocol.ts';
 import { locate, showPath, splitPath } from './export-path.ts';
 import { withVariables } from './operation-env.ts';
-import { type Plan, type PlanFacts, planOperation } from './operation-plan.ts';
+import { type BaseRecord, type Plan, type PlanFacts, planOperation } from './operation-plan.ts';
 import { runEnd } from './recovery-status.ts';
 import { Selection, type SelectionOrder } from './selection.ts';
 
@@ -20,11 +21,15 @@ const exports = [
   { name: 'ho', directory: '/srv/other' },
 ];
 const nowNs = 1_700_000_000_000_000_000n;
+const nothing = JSON.stringify({ exclude: [], include: [] });
+const directories = new Uint8Array(8);
+const base = (dateNs: bigint): BaseRecord => ({ dateNs, selection: nothing, directories });
 const facts: PlanFacts = {
   exports,
   version: 4,
   nowNs,
-  baseOf: (series, level) => (series === '/home' && level > 0 ? 42n : undefined),
+  baseOf: (series, level) => (series === '/home' && level > 0 ? base(42n) : undefined),
+  tokenOf: (series, dateNs) => (series === '/home' && dateNs === 7n ? base(7n) : undefined),
 };
 const plan = (values: Record<string, string>, butype = 'tar') =>
   planOperation(
@@ -49,7 +54,7 @@ describe('backup environment', () => {
   });
 
   test('an unknown type is refused', () => {
-    expect(plan({ FILESYSTEM: '/home' }, 'dump')).toMatchObject({ error: NDMP_ERROR.illegalArgs });
+    expect(plan({ FILESYSTEM: '/home' }, 'zfs')).toMatchObject({ error: NDMP_ERROR.illegalArgs });
   });
 
   test.each([
@@ -62,20 +67,42 @@ describe('backup environment', () => {
     expect(plan({ FILESYSTEM: '/home/a/', HIST: value })).toMatchObject({ order: { history } });
   });
 
+  test('HIST=y means what DMAs expect of each type', () => {
+    const env = { FILESYSTEM: '/home', HIST: 'y' };
+    expect(plan(env, 'dump')).toMatchObject({ order: { history: 'dir' } });
+    expect(plan(env, 'tar')).toMatchObject({ order: { history: 'file' } });
+  });
+
+  const since = (sinceNs: bigint) => ({ sinceNs, directories });
+  const all = { sinceNs: undefined, directories: undefined };
   test.each([
-    [{}, { sinceNs: undefined }, '0', true],
-    [{ LEVEL: '2' }, { sinceNs: 42n }, '2', true],
-    [{ LEVEL: '2', UPDATE: 'n' }, { sinceNs: 42n }, '2', false],
-    [{ LEVEL: '2', BASE_DATE: '-1' }, { sinceNs: 42n }, '2', true],
-    [{ LEVEL: '2', BASE_DATE: '7' }, { sinceNs: 7n }, '0', false],
-    [{ BASE_DATE: '0' }, { sinceNs: undefined }, '0', false],
-    [{ LEVEL: '1', DMP_NAME: 'weekly' }, { sinceNs: undefined }, '0', true],
-  ])('%o', (values, order, level, isRecorded) => {
+    ['a full backup', {}, undefined, '0', 0],
+    ['a level', { LEVEL: '2' }, since(42n), '2', 2],
+    ['a level that is not recorded', { LEVEL: '2', UPDATE: 'n' }, since(42n), '2', undefined],
+    ['tokens switched off', { LEVEL: '2', BASE_DATE: '-1' }, since(42n), '2', 2],
+    ['a token wins over a level', { LEVEL: '2', BASE_DATE: '7' }, since(7n), '0', undefined],
+    ['the start of a chain', { BASE_DATE: '0' }, undefined, '0', undefined],
+    ['a series without a base', { LEVEL: '1', DMP_NAME: 'weekly' }, undefined, '0', 0],
+    ['a token nobody remembers', { BASE_DATE: '8' }, all, '0', undefined],
+    ['another selection', { BASE_DATE: '7', EXCLUDE: '*.o' }, all, '0', undefined],
+  ])('%s', (_what, values, expected, level, recorded) => {
     const made = plan({ FILESYSTEM: '/home', ...(values as Record<string, string>) }) as Plan;
-    expect(made.order).toMatchObject(order);
+    expect((made.order as BackupOrder).base).toEqual(expected);
     expect(envOf(made).LEVEL).toBe(level);
-    expect(made.dumpDate !== undefined).toBe(isRecorded);
+    expect(made.dumpDate?.level).toBe(recorded);
     expect(BigInt(envOf(made).DUMP_DATE as string)).toBeLessThan(nowNs);
+  });
+
+  test('patterns come as lists, as several values, and with escaped commas', () => {
+    const env = [
+      ...withVariables([], { FILESYSTEM: '/home', FILES: 'a/*.c,b', MULTI_SUBTREE_NAMES: 'x\ny' }),
+      { name: 'EXCLUDE', value: '*.o,with\\,comma' },
+      { name: 'EXCLUDE', value: 'tmp' },
+    ];
+    const request = { operation: DATA_OPERATION.backup, butype: 'tar', env, names: [] };
+    expect(planOperation(request, facts)).toMatchObject({
+      order: { exclude: ['*.o', 'with,comma', 'tmp'], include: ['a/*.c', 'b', '/x', '/y'] },
+    });
   });
 });
 

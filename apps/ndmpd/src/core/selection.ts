@@ -2,7 +2,14 @@
 // once a member.
 
 import { type NameEntry, RECOVERY_STATUS, U64_MAX } from '@tapestry/ndmp';
-import { type Export, type ExportPath, locate, splitPath, startsWith } from './export-path.ts';
+import {
+  type Export,
+  type ExportPath,
+  locate,
+  showPath,
+  splitPath,
+  startsWith,
+} from './export-path.ts';
 
 /** One element of the name list and what became of it. */
 export interface Wanted {
@@ -100,6 +107,10 @@ function makeWanted(entry: NameEntry, order: SelectionOrder): Wanted | Refused {
   const destination = destinationOf(entry, original, order);
   if (destination === undefined) {
     const why = `${entry.destinationPath || 'the destination'} is not in any export`;
+    return { entry, status: RECOVERY_STATUS.failedPermission, why };
+  }
+  if (destination.export.readOnly === true) {
+    const why = `${showPath(destination)} is in an export for reading only`;
     return { entry, status: RECOVERY_STATUS.failedPermission, why };
   }
   return {

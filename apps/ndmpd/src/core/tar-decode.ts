@@ -3,6 +3,7 @@
 
 import {
   BLOCK_BYTES,
+  DUMP_DIRECTORY_KEY,
   type Extent,
   LINK_OFFSET_NOTE,
   type Member,
@@ -136,6 +137,7 @@ export function decodeMember(
   const storedBytes = paxNumber(pax, 'size') ?? header.size;
   const target = pax.get('linkpath') ?? longTarget ?? header.linkTarget;
   const linkOffset = linkOffsetOf(pax);
+  const dumpDirectory = type === 'directory' ? pax.get(DUMP_DIRECTORY_KEY) : undefined;
   return {
     type,
     path: trimName(name),
@@ -152,6 +154,7 @@ export function decodeMember(
     ...(type === 'symlink' ? { linkTarget: target } : {}),
     ...(type === 'hardlink' ? { linkTarget: trimName(target) } : {}),
     ...(linkOffset === undefined ? {} : { linkOffset }),
+    ...(dumpDirectory === undefined ? {} : { dumpDirectory }),
   };
 }
 

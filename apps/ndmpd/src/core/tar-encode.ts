@@ -28,10 +28,13 @@ export interface Member {
   /** Only for files with holes: what lies between them. */
   readonly extents?: readonly Extent[];
   readonly xattrs?: readonly { readonly name: Buffer; readonly value: Buffer }[];
+  /** Directories of incrementals: what they held; see dump-directory.ts. */
+  readonly dumpDirectory?: Buffer;
 }
 
 export const BLOCK_BYTES = 512;
 export const END_OF_ARCHIVE: Buffer = Buffer.alloc(2 * BLOCK_BYTES);
+export const DUMP_DIRECTORY_KEY = 'GNU.dumpdir';
 export const XATTR_KEY = 'SCHILY.xattr.';
 /** Private note in the standard `comment` record, which other readers skip in silence. */
 export const LINK_OFFSET_NOTE = 'tapestry.linkoffset=';
@@ -113,6 +116,7 @@ function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
   for (const { name: key, value } of member.xattrs ?? []) {
     add(Buffer.from(XATTR_KEY + escapeKey(key.toString('latin1')), 'latin1'), value);
   }
+  if (member.dumpDirectory !== undefined) add(DUMP_DIRECTORY_KEY, member.dumpDirectory);
   if (member.linkOffset !== undefined) add('comment', `${LINK_OFFSET_NOTE}${member.linkOffset}`);
   return records;
 }

@@ -1,0 +1,81 @@
+// File history of a backup, in the form that the DMA asked for. By path: each member. By inode: the root
+// first, each directory's whole list before the members in it, every name before the node it names.
+
+import type { BigIntStats } from 'node:fs';
+import { type EntryType, historyStat } from '../core/entry.ts';
+import type { HistoryForm } from '../core/operation-env.ts';
+import type { Member } from '../core/tar-encode.ts';
+import type { Child } from './child-loader.ts';
+import { type ListedEntry, listedName } from './directory-listing.ts';
+import type { Reporter } from './reporter.ts';
+import type { WalkedDirectory } from './walked-directory.ts';
+
+const DOT = Buffer.from('.');
+const DOT_DOT = Buffer.from('..');
+const SLASH = Buffer.from('/');
+/** Of longer directories, names replaced while they are saved are not listed anew. */
+const LISTED_MAX = 100_000;
+
+interface MemberFacts {
+  readonly type: EntryType;
+  readonly stats: BigIntStats;
+  /** Of its first header block. */
+  readonly offset: number;
+}
+
+export class BackupHistory {
+  readonly #form: HistoryForm;
+  readonly #report: Reporter;
+  readonly #examine: (directory: WalkedDirectory, name: string) => BigIntStats | undefined;
+  /** Inodes as listed, for the directory at work: a name may be replaced before it is saved. */
+  readonly #listed = new Map<string, bigint>();
+  #listedIn: WalkedDirectory | undefined;
+
+  constructor(
+    form: HistoryForm,
+    report: Reporter,
+    examine: (directory: WalkedDirectory, name: string) => BigIntStats | undefined,
+  ) {
+    this.#form = form;
+    this.#report = report;
+    this.#examine = examine;
+  }
+
+  /** Lists a directory; comes right before its member. */
+  directory(walked: WalkedDirectory, isShown: (entry: ListedEntry) => boolean): void {
+    if (this.#form !== 'dir') return;
+    const node = walked.stats.ino;
+    this.#entry(DOT, node, node);
+    this.#entry(DOT_DOT, walked.parent?.stats.ino ?? node, node);
+    this.#listed.clear();
+    this.#listedIn = walked;
+    for (const entry of walked.entries) {
+      if (!isShown(entry)) continue;
+      const name = listedName(entry);
+      const stats = this.#examine(walked, name);
+      if (stats === undefined) continue;
+      this.#entry(Buffer.from(name, 'latin1'), stats.ino, node);
+      if (this.#listed.size < LISTED_MAX) this.#listed.set(name, stats.ino);
+    }
+  }
+
+  /** A child about to be sent: one that was replaced since its listing is listed anew. */
+  child(walked: WalkedDirectory, { name, stats }: Child): void {
+    if (this.#form !== 'dir' || this.#listedIn !== walked) return;
+    const before = this.#listed.get(name);
+    if (before === undefined || before === stats.ino) return;
+    this.#entry(Buffer.from(name, 'latin1'), stats.ino, walked.stats.ino);
+  }
+
+  member(member: Member, { type, stats, offset }: MemberFacts): void {
+    if (this.#form === 'none') return;
+    const entry = { stat: historyStat(type, stats), node: stats.ino, fhInfo: BigInt(offset) };
+    if (this.#form === 'file') {
+      this.#report.historyFile({ ...entry, name: Buffer.concat([SLASH, member.path]) });
+    } else if (member.type !== 'hardlink') this.#report.historyNode(entry);
+  }
+
+  #entry(name: Buffer, node: bigint, parent: bigint): void {
+    this.#report.historyDir({ name, node, parent });
+  }
+}

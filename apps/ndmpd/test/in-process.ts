@@ -1,0 +1,110 @@
+// Backups and recoveries without a server: the runs themselves, on streams in memory. Needs a process of
+// its own, since a run changes the working directory.
+
+import type { Socket } from 'node:net';
+import { PassThrough, Writable } from 'node:stream';
+import { bytesFromText, type HistoryFile, LOG_TYPE, readHistory, U64_MAX } from '@tapestry/ndmp';
+import { BackupRun } from '../src/adapters/backup-run.ts';
+import { RecoverRun } from '../src/adapters/recover-run.ts';
+import { Reporter } from '../src/adapters/reporter.ts';
+import { StreamSink } from '../src/adapters/stream-sink.ts';
+import { StreamSource } from '../src/adapters/stream-source.ts';
+import type { BackupOrder, RecoverOrder, WorkerReport } from '../src/core/data-protocol.ts';
+import { Progress } from '../src/core/progress.ts';
+
+export interface RunReport {
+  readonly logs: string[];
+  /** Names of recovered elements with their status. */
+  readonly elements: [string, number][];
+  readonly history: HistoryFile[];
+}
+
+function listen(): { report: Reporter; said: RunReport } {
+  const said: RunReport = { logs: [], elements: [], history: [] };
+  const report = new Reporter((post: WorkerReport) => {
+    if (post.type === 'log' && post.logType !== LOG_TYPE.normal) said.logs.push(post.entry);
+    if (post.type === 'file') said.elements.push([post.name, post.status]);
+    if (post.type === 'history') {
+      const body = Buffer.from(post.body);
+      readHistory({ kind: post.kind, body }, { file: (entry) => said.history.push(entry) });
+    }
+    if (['log', 'file', 'history'].includes(post.type)) setImmediate(() => report.taken(1));
+  });
+  return { report, said };
+}
+
+export interface MadeImage extends RunReport {
+  readonly image: Buffer;
+  readonly directories: Uint8Array;
+  readonly failed: number;
+}
+
+export async function makeImage(
+  root: string,
+  order: Partial<BackupOrder> = {},
+): Promise<MadeImage> {
+  const chunks: Buffer[] = [];
+  const socket = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(Buffer.from(chunk));
+      setImmediate(done);
+    },
+  });
+  const { report, said } = listen();
+  const sink = new StreamSink(socket as unknown as Socket, new Progress(() => {}));
+  const whole: BackupOrder = {
+    ...{ type: 'backup', exportDirectory: root, shownRoot: '/home', components: [] },
+    ...{ history: 'file', exclude: [], include: [], base: undefined, ...order },
+  };
+  const { directories, failed } = await new BackupRun(whole, sink, report).run();
+  await sink.end();
+  return { image: Buffer.concat(chunks), directories, failed, ...said };
+}
+
+/** Recovers everything, or what the order names, below `root`, which is the export `/to`. */
+export async function takeImage(
+  image: Buffer,
+  root: string,
+  order: Partial<RecoverOrder> = {},
+): Promise<RunReport> {
+  const stream = new PassThrough();
+  const { report, said } = listen();
+  const source = new StreamSource(stream as unknown as Socket, new Progress(() => {}), {
+    imageBytes: image.length,
+    alignBytes: 1,
+    ask: (offset, length) =>
+      void stream.write(image.subarray(Number(offset), Number(offset + length))),
+  });
+  const everything = {
+    ...{ originalPath: '', destinationPath: '/to', name: '', otherName: '' },
+    ...{ node: 0n, fhInfo: U64_MAX },
+  };
+  const whole: RecoverOrder = {
+    ...{ type: 'recover', exports: [{ name: 'to', directory: root }], filesystem: '/home' },
+    ...{ names: [everything], version: 4, direct: false, recursive: true, removeGone: false },
+    ...{ imageBytes: BigInt(image.length), readAlignBytes: 1, listOnly: false, history: 'none' },
+    ...order,
+  };
+  await new RecoverRun(whole, source, report).run();
+  return said;
+}
+
+/** A name-list element for a path of the image, under another name below `/to`. */
+export function element(original: Buffer, to: string, fhInfo = U64_MAX) {
+  const originalPath = `/${[...original].map((b) => String.fromCharCode(b)).join('')}`;
+  return {
+    originalPath: textOf(originalPath),
+    destinationPath: to,
+    name: '',
+    otherName: '',
+    node: 0n,
+    fhInfo,
+  };
+}
+
+/** Names travel as text that stands for bytes; latin1 here means one character a byte. */
+function textOf(latin1: string): string {
+  const bytes = Buffer.from(latin1, 'latin1');
+  const text = bytes.toString('utf8');
+  return bytesFromText(text).equals(bytes) ? text : latin1;
+}
