@@ -3,10 +3,19 @@
 // call fails with NdmpError "closed", and a new connection needs a new client.
 
 import { md5Answer } from './authentication.ts';
+import {
+  attrsFromV2,
+  type Call,
+  type CallOptions,
+  MoverClient,
+  ScsiClient,
+  TapeClient,
+} from './client-services.ts';
 import { type ClientEvent, ClientSession, type Post } from './client-session.ts';
 import { AUTH_TYPE, CONNECTION_STATUS, LOG_TYPE, NDMP_ERROR } from './constants.ts';
 import type { HistoryPost } from './file-history.ts';
 import {
+  isVersion,
   messagesOf,
   type NdmpVersion,
   type PostBody,
@@ -15,7 +24,17 @@ import {
   type RequestName,
 } from './messages.ts';
 import { NdmpError } from './ndmp-error.ts';
-import type { LogFile, LogMessage, NameEntry, NdmpAddress, Pval } from './structures.ts';
+import type {
+  ButypeInfo,
+  ClassChoice,
+  ClassOffer,
+  DeviceInfo,
+  LogFile,
+  LogMessage,
+  NameEntry,
+  NdmpAddress,
+  Pval,
+} from './structures.ts';
 
 /** What the client needs of a connection. Both handlers are set once, before any byte can arrive. */
 export interface NdmpTransport {
@@ -50,17 +69,15 @@ export interface NdmpClientOptions {
   recordBytesMax?: number;
 }
 
-export interface CallOptions {
-  timeoutMs?: number;
-  signal?: AbortSignal;
-}
-
 export interface RecoverRequest {
   butype: string;
   /** The environment saved with the image, restore variables last. */
   env: Pval[];
   names: NameEntry[];
 }
+
+/** Backup types that servers of v2 days had. */
+const BUTYPE_CANDIDATES: readonly string[] = ['dump', 'tar', 'cpio'];
 
 const CALL_TIMEOUT_MS = 120_000;
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
@@ -81,12 +98,21 @@ export class NdmpClient {
   #offer: Offer | undefined;
   #offerWaiting: Waiting | undefined;
   #closed: NdmpError | undefined;
+  /** Where the stream goes: v2 says it with the start. */
+  #mover: NdmpAddress = { type: 'local' };
+  readonly tape: TapeClient;
+  readonly mover: MoverClient;
+  readonly scsi: ScsiClient;
 
   constructor(options: NdmpClientOptions) {
     this.#transport = options.transport;
     this.#handlers = options.handlers ?? {};
     this.#callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
     this.#session = new ClientSession(options.recordBytesMax ?? RECORD_BYTES_MAX);
+    const call: Call = (name, body, callOptions) => this.call(name, body, callOptions);
+    this.tape = new TapeClient(call);
+    this.mover = new MoverClient(call, () => this.version);
+    this.scsi = new ScsiClient(call);
     this.#transport.onData((chunk) => this.#receive(chunk));
     this.#transport.onClose((cause) => {
       this.#end(new NdmpError('closed', 'connection', cause === undefined ? {} : { cause }));
@@ -146,12 +172,25 @@ export class NdmpClient {
     return this.call('configGetHostInfo', {}, options);
   }
 
-  getServerInfo(options?: CallOptions): Promise<ReplyBody<'configGetServerInfo'>> {
-    return this.call('configGetServerInfo', {}, options);
+  /** v2 names nobody: only the log-in methods are known. */
+  async getServerInfo(options?: CallOptions): Promise<ReplyBody<'configGetServerInfo'>> {
+    if (this.version > 2) return this.call('configGetServerInfo', {}, options);
+    const { authTypes } = await this.getHostInfo(options);
+    return { error: 0, vendor: '', product: '', revision: '', authTypes: authTypes ?? [] };
   }
 
-  getButypeInfo(options?: CallOptions): Promise<ReplyBody<'configGetButypeInfo'>> {
-    return this.call('configGetButypeInfo', {}, options);
+  /** v2 has no list: there it is asked for each of `candidates`. */
+  async getButypeInfo(
+    options?: CallOptions,
+    candidates: readonly string[] = BUTYPE_CANDIDATES,
+  ): Promise<ReplyBody<'configGetButypeInfo'>> {
+    if (this.version > 2) return this.call('configGetButypeInfo', {}, options);
+    const butypes: ButypeInfo[] = [];
+    for (const name of candidates) {
+      const attrs = await this.#butypeAttrs(name, options);
+      if (attrs !== undefined) butypes.push({ name, defaultEnv: [], attrs });
+    }
+    return { error: 0, butypes };
   }
 
   getFsInfo(options?: CallOptions): Promise<ReplyBody<'configGetFsInfo'>> {
@@ -162,14 +201,45 @@ export class NdmpClient {
     return this.call('configGetConnectionType', {}, options);
   }
 
+  async getTapeInfo(options?: CallOptions): Promise<DeviceInfo[]> {
+    return (await this.call('configGetTapeInfo', {}, options)).devices;
+  }
+
+  async getScsiInfo(options?: CallOptions): Promise<DeviceInfo[]> {
+    return (await this.call('configGetScsiInfo', {}, options)).devices;
+  }
+
+  /**
+   * The extension classes that the server offers; none before v4. Some servers never answer: give a
+   * short `timeoutMs`.
+   */
+  async getExtensions(options?: CallOptions): Promise<ClassOffer[]> {
+    if (this.version < 4) return [];
+    return (await this.call('configGetExtList', {}, options)).classes;
+  }
+
+  /** Chooses classes, once, after `getExtensions`. */
+  async setExtensions(selected: ClassChoice[], options?: CallOptions): Promise<void> {
+    await this.call('configSetExtList', { selected }, options);
+  }
+
+  /** TEST_ECHO of the test extension; `short` in its version 2. */
+  async testEcho(body: RequestBody<'testEcho'>, options?: CallOptions) {
+    return this.call('testEcho', body, options);
+  }
+
   /** The server opens a data listener; resolves with where it may be reached. `addressType`: ADDR_TYPE. */
   async dataListen(addressType: number, options?: CallOptions): Promise<NdmpAddress> {
     return (await this.call('dataListen', { addressType }, options)).address;
   }
 
-  /** The server connects to `address`; resolves when the connection stands. */
+  /**
+   * The server connects to `address`; resolves when the connection stands. In v2 it is the start of
+   * the operation that connects, and that fails where the connection does.
+   */
   async dataConnect(address: NdmpAddress, options?: CallOptions): Promise<void> {
-    await this.call('dataConnect', { address }, options);
+    this.#mover = address;
+    if (this.version > 2) await this.call('dataConnect', { address }, options);
   }
 
   /** Resolves when the backup runs; its end is notifyDataHalted. */
@@ -177,17 +247,18 @@ export class NdmpClient {
     request: { butype: string; env: Pval[] },
     options?: CallOptions,
   ): Promise<void> {
-    await this.call('dataStartBackup', request, options);
+    await this.call('dataStartBackup', { ...request, mover: this.#mover }, options);
   }
 
   /** Resolves when the recovery runs; answer each notifyDataRead by sending that range. */
   async startRecover(request: RecoverRequest, options?: CallOptions): Promise<void> {
-    await this.call('dataStartRecover', request, options);
+    await this.call('dataStartRecover', { ...request, mover: this.#mover }, options);
   }
 
   /** Like startRecover, but the server only posts the image's history. */
   async startRecoverHistory(request: RecoverRequest, options?: CallOptions): Promise<void> {
-    await this.call('dataStartRecoverFileHistory', request, options);
+    const body = { ...request, mover: this.#mover };
+    await this.call('dataStartRecoverFileHistory', body, options);
   }
 
   /** DATA_ABORT. NDMJOB refuses it (illegalState) unless an operation is active. */
@@ -208,6 +279,15 @@ export class NdmpClient {
   /** DATA_STOP: back to idle, legal only in state halted. */
   async stop(options?: CallOptions): Promise<void> {
     await this.call('dataStop', {}, options);
+  }
+
+  async #butypeAttrs(name: string, options?: CallOptions): Promise<number | undefined> {
+    try {
+      return attrsFromV2((await this.call('configGetButypeAttr', { name }, options)).attrs);
+    } catch (error) {
+      if (error instanceof NdmpError && error.failure === 'refused') return undefined;
+      throw error;
+    }
   }
 
   /** Says CONNECT_CLOSE and ends the connection, without waiting for the server. */
@@ -344,6 +424,7 @@ export class NdmpClient {
     else if (post.name === 'logDebug') this.#handlers.onLogMessage?.(debugMessage(post.body));
     else {
       if (post.name === 'notifyConnectionStatus') this.#takeGreeting(post.body);
+      if (post.name === 'notifyMoverPaused') post.body.reason = this.mover.pauseReason(post.body);
       this.#handlers.onNotify?.(post);
     }
   }
@@ -351,6 +432,8 @@ export class NdmpClient {
   #takeGreeting(offer: Offer): void {
     if (this.#offer !== undefined) return;
     this.#offer = offer;
+    // Whatever is asked before CONNECT_OPEN accepts what was offered.
+    if (isVersion(offer.version)) this.#session.version = offer.version;
     this.#offerWaiting?.settle({ body: offer });
   }
 

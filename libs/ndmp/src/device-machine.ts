@@ -215,8 +215,10 @@ function staysBehindData(body: Record<string, unknown> | undefined): boolean {
 
 /** What the end of the connection does to an open device: TAPE_CLOSE without an answer. */
 export function abandonDevice(state: ServerState, facts: ServerFacts): Effect[] {
-  const { device, mover } = state;
-  if (device.kind === 'none') return [];
+  const { device, mover, owed } = state;
+  // A device that is being opened has no slot yet.
+  const isOpening = owed?.name === 'tapeOpen' || owed?.name === 'scsiOpen';
+  if (device.kind === 'none' && !isOpening) return [];
   const moved = facts.moverProgress?.().bytesMoved ?? 0n;
   const moverWrote = mover.mode === MOVER_MODE.read && moved > mover.bytesMovedBefore;
   const markFirst = device.kind === 'tape' && (device.isUnmarked || moverWrote);

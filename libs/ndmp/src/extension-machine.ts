@@ -4,8 +4,9 @@
 import { NDMP_ERROR } from './constants.ts';
 import { TEST_CLASS } from './message-class.ts';
 import { blankReply } from './server-replies.ts';
-import type { AnyRequest, ClassChoice, ServerFacts, ServerState, Step } from './server-state.ts';
+import type { AnyRequest, ServerFacts, ServerState, Step } from './server-state.ts';
 import { type Request, replied } from './server-steps.ts';
+import type { ClassChoice } from './structures.ts';
 
 /** The step of EXT_LIST requests and of extensions' own; undefined for every other request. */
 export function extensionRequest(

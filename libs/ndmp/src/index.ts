@@ -2,7 +2,6 @@
 
 export { CHALLENGE_BYTES, md5Answer, sameSecret } from './authentication.ts';
 export {
-  type CallOptions,
   NdmpClient,
   type NdmpClientOptions,
   type NdmpHandlers,
@@ -10,6 +9,7 @@ export {
   type Notification,
   type RecoverRequest,
 } from './client.ts';
+export { type CallOptions, MoverClient, ScsiClient, TapeClient } from './client-services.ts';
 export { type ClientEvent, ClientSession, type Post } from './client-session.ts';
 export {
   ADDR_TYPE,
@@ -113,6 +113,12 @@ export type {
 } from './server-ports.ts';
 export { blankReply } from './server-replies.ts';
 export {
+  type OuterEffect,
+  type ServerOutput,
+  ServerSession,
+  type ServerSessionOptions,
+} from './server-session.ts';
+export {
   type AnyRequest,
   type ConnectionPhase,
   type DataMachine,
@@ -132,6 +138,8 @@ export type {
   AuthAttr,
   AuthData,
   ButypeInfo,
+  ClassChoice,
+  ClassOffer,
   DeviceInfo,
   FsInfo,
   LogFile,
@@ -141,4 +149,12 @@ export type {
   Pval,
   TcpEndpoint,
 } from './structures.ts';
+export {
+  type Speaker,
+  type TraceChunk,
+  TraceDecoder,
+  type TracedMessage,
+  traceLine,
+  traceLines,
+} from './trace.ts';
 export { bytesFromText, textFromBytes, XdrError, XdrReader, XdrWriter } from './xdr.ts';

@@ -375,6 +375,7 @@ export function holdsTape({ mover }: ServerState): boolean {
 }
 
 /** What the end of the connection does to the mover. */
-export function abandonMover({ mover }: ServerState): Effect[] {
-  return mover.state === idle ? [] : [{ do: 'moverAbort' }];
+export function abandonMover({ mover, owed }: ServerState): Effect[] {
+  const isOpening = owed?.name === 'moverListen' || owed?.name === 'moverConnect';
+  return mover.state === idle && !isOpening ? [] : [{ do: 'moverAbort' }];
 }

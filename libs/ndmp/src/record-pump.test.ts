@@ -305,6 +305,20 @@ describe('the connection', () => {
     expect(stage.heard).toEqual([]);
   });
 
+  test('an order may come before the peer', async () => {
+    const stage = new Stage();
+    await stage.pump.listen(ADDR_TYPE.local);
+    stage.pump.run(reading(), stage.drive);
+    const peer = stage.streams.call();
+    await peer.write(streamOf(RECORD));
+    await peer.end();
+    expect([await stage.next(), await stage.next()]).toMatchObject([
+      { type: 'moverPeerConnected' },
+      { reason: MOVER_HALT.connectClosed },
+    ]);
+    expect(stage.tape.items).toEqual([streamOf(RECORD)]);
+  });
+
   test('no listener, no connection', async () => {
     const stage = new Stage();
     stage.streams.canListen = false;

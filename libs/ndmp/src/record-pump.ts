@@ -51,6 +51,8 @@ export class RecordPump implements MoverPump {
   #turn = 0;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
+  /** An order that came before its connection: LOCAL joins both ends at once. */
+  #isOrdered = false;
   #wake: (() => void) | undefined;
 
   constructor(streams: StreamPort, onReport: (report: MoverReport) => void) {
@@ -94,6 +96,7 @@ export class RecordPump implements MoverPump {
     this.#drive = drive;
     this.#transfer = ordered(this.#transfer, order);
     this.#held = Buffer.alloc(0);
+    this.#isOrdered = true;
     this.#start();
   }
 
@@ -125,6 +128,7 @@ export class RecordPump implements MoverPump {
     const stream = this.#stream;
     this.#turn += 1;
     this.#isRunning = false;
+    this.#isOrdered = false;
     this.#listener?.close();
     this.#listener = undefined;
     this.#stream = undefined;
@@ -151,6 +155,7 @@ export class RecordPump implements MoverPump {
     void stream.peerEnd.then((how) => {
       if (turn === this.#turn) this.#onPeerEnd(how);
     });
+    if (this.#isOrdered) this.#start();
   }
 
   /** A mover that sends learns here that nobody listens; one that receives, from its reads. */
@@ -169,6 +174,7 @@ export class RecordPump implements MoverPump {
     if (this.#isRunning || this.#stream === undefined) return;
     const turn = this.#turn;
     this.#isRunning = true;
+    this.#isOrdered = false;
     this.#running = this.#running
       .then(() => this.#loop(turn))
       .catch(() => {

@@ -47,6 +47,8 @@ export class SessionDevices {
   #robot: ScsiDevice | undefined;
   /** The tape may be used again once the mover that was ended has let go of it. */
   #letGo: Promise<void> = Promise.resolve();
+  /** Devices are asked one thing at a time, also when the session ends in the middle. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(ports: SessionDevicesOptions) {
     this.#ports = ports;
@@ -81,11 +83,9 @@ export class SessionDevices {
     const { pump } = this.#ports;
     switch (effect.do) {
       case 'device':
-        await this.#letGo;
-        return { type: 'answered', body: await this.#call(effect) };
+        return { type: 'answered', body: await this.#inTurn(() => this.#call(effect)) };
       case 'releaseDevice':
-        await this.#letGo;
-        await this.#release(effect.rules);
+        await this.#inTurn(() => this.#release(effect.rules));
         return undefined;
       case 'moverListen':
         return opened('moverListening', (await pump?.listen(effect.addressType)) ?? NONE);
@@ -108,6 +108,13 @@ export class SessionDevices {
         pump?.release();
         return undefined;
     }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const letGo = this.#letGo;
+    const turn = this.#last.then(() => letGo).then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
   }
 
   async #call(effect: DeviceCall): Promise<Body> {

@@ -173,7 +173,8 @@ function close(state: ServerState, facts: ServerFacts): Step {
 
 /** Everything is given back, in the order in which it leans on each other; nothing is posted. */
 function lost(state: ServerState, facts: ServerFacts): Step {
-  const abort: Effect[] = state.data.state === DATA_STATE.idle ? [] : [{ do: 'abortData' }];
+  const isBusy = state.data.state !== DATA_STATE.idle || state.owed?.name.startsWith('data');
+  const abort: Effect[] = isBusy ? [{ do: 'abortData' }] : [];
   const effects = [...abort, ...abandonMover(state), ...abandonDevice(state, facts)];
   const { version } = state;
   return { state: { ...INITIAL_SERVER, version, phase: 'closing' }, effects };

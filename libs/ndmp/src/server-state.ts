@@ -13,7 +13,14 @@ import {
 import type { NdmpVersion, PostBody, PostName, RequestBody, RequestName } from './messages.ts';
 import type { Range } from './mover-window.ts';
 import type { MoverOrder, MoverProgress, MoverReport } from './server-ports.ts';
-import type { NameEntry, NdmpAddress, Pval, TcpEndpoint } from './structures.ts';
+import type {
+  ClassChoice,
+  ClassOffer,
+  NameEntry,
+  NdmpAddress,
+  Pval,
+  TcpEndpoint,
+} from './structures.ts';
 
 export interface DataMachine {
   readonly state: number;
@@ -56,11 +63,6 @@ export type DeviceSlot =
       /** The last request was a TAPE_CLOSE whose I/O failed. */
       readonly closeFailed: boolean;
     };
-
-export interface ClassChoice {
-  readonly classId: number;
-  readonly version: number;
-}
 
 /** Where the negotiation of extensions stands. */
 export interface ExtensionState {
@@ -199,7 +201,7 @@ export interface ServerFacts {
   /** The mover's counters; needed with `hasTape`. */
   moverProgress?(): MoverProgress;
   /** Extension classes that are offered, the default version first. */
-  readonly extensions?: readonly { readonly classId: number; readonly versions: number[] }[];
+  readonly extensions?: readonly ClassOffer[];
 }
 
 export interface Step {

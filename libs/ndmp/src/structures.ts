@@ -213,7 +213,10 @@ export const nameEntry = struct({
 export type NameEntry = Infer<typeof nameEntry>;
 
 export const classVersion = struct({ classId: u32, version: u32 });
+export type ClassChoice = Infer<typeof classVersion>;
 export const classList = struct({ classId: u32, versions: array(u32) });
+/** A class with its versions, the default first. */
+export type ClassOffer = Infer<typeof classList>;
 
 export const cdbRequest = struct({
   flags: u32,
