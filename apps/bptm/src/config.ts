@@ -1,21 +1,32 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
+import { plainAddress } from './core/peers.ts';
 
 const list = z
   .string()
   .transform((text) => text.split(',').map((part) => part.trim()))
-  .transform((parts) => parts.filter((part) => part !== ''));
+  .transform((parts) => parts.filter((part) => part !== '').map(plainAddress));
+
+const hosts = list.refine(
+  (parts) => parts.every((part) => isIP(part) !== 0 || /^[\w.-]+$/.test(part)),
+  'names or addresses, with commas, without ports',
+);
+const addresses = list.refine(
+  (parts) => parts.every((part) => isIP(part) !== 0),
+  'addresses with commas, no names',
+);
 
 export const config = z
   .object({
-    /** Addresses, with commas, under which filers reach this host's data ports: the first is tried first. */
-    dataHost: list.default(['127.0.0.1']),
+    /** Names or addresses, with commas, under which filers reach this host's data ports: the first is tried first. NDMP carries IPv4 alone. */
+    dataHost: hosts.default(['127.0.0.1']),
     /** Address to listen on; empty listens on all, unless `dataHost` is only the loopback. */
     bindHost: z.string().default(''),
     /** Port range that a firewall lets through; 0 lets the system choose. */
     firstPort: z.coerce.number().int().min(0).max(65_535).default(0),
     lastPort: z.coerce.number().int().min(0).max(65_535).default(0),
     /** More addresses that data connections may come from: filers that answer from another interface. */
-    extraPeers: list.default([]),
+    extraPeers: addresses.default([]),
     /** How long a filer may take to connect. */
     acceptTimeoutMs: z.coerce.number().int().positive().default(300_000),
     /** Drive processes kept ready: raise it where many streams start at once. */

@@ -14,6 +14,7 @@ import { peersOf, resolve } from './adapters/peer-lookup.ts';
 import type { StoredStream, StreamStore } from './adapters/stream-store.ts';
 import type { Config } from './config.ts';
 import { ndmpHostOf, orderOf } from './core/orders.ts';
+import { addressToBind } from './core/peers.ts';
 import {
   isOver,
   NEW_STREAM,
@@ -215,7 +216,7 @@ export class StreamRunner {
         ...{ drivePath, mediaServer: host, ringBytes, driveModules, software: VERSION },
         leaseMs: this.#renewer.leftMs,
         listen: {
-          bindHost: bindTo(bindHost, config.dataHost),
+          bindHost: addressToBind(bindHost, config.dataHost),
           firstPort,
           lastPort,
           acceptTimeoutMs,
@@ -287,11 +288,4 @@ function onlyBytesChanged(before: Stream, after: Stream): boolean {
   return (Object.keys(after) as (keyof Stream)[]).every(
     (key) => key === 'bytes' || before[key] === after[key],
   );
-}
-
-/** Loopback alone is listened on alone; else all addresses, since a filer may know the host by any of them. */
-function bindTo(bindHost: string, dataHosts: readonly string[]): string {
-  if (bindHost !== '') return bindHost;
-  const [only] = dataHosts;
-  return dataHosts.length === 1 && only === '127.0.0.1' ? only : '';
 }

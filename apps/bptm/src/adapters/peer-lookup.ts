@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Client } from '@tapestry/bus';
 import { StatusError } from '@tapestry/status';
+import { plainAddress } from '../core/peers.ts';
 
 /** Errors: 25, 41 nbemm does not answer; 47 the name cannot be resolved. */
 export async function peersOf(
@@ -16,9 +17,10 @@ export async function peersOf(
   return resolve(row !== undefined && row.address !== '' ? row.address : ndmpHost);
 }
 
-/** All addresses of a name; an address is its own. */
+/** All addresses of a name; an address is its own, also in brackets. */
 export async function resolve(nameOrAddress: string): Promise<string[]> {
-  if (isIP(nameOrAddress) !== 0) return [nameOrAddress];
+  const address = plainAddress(nameOrAddress);
+  if (isIP(address) !== 0) return [address];
   try {
     const found = await lookup(nameOrAddress, { all: true });
     return found.map(({ address }) => address);

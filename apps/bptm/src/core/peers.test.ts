@@ -1,10 +1,23 @@
 import { expect, test } from 'vitest';
-import { isAllowedPeer, plainAddress, portsToTry } from './peers.ts';
+import { addressToBind, isAllowedPeer, plainAddress, portsToTry } from './peers.ts';
 
 test.each([
   ['::ffff:10.0.0.5', '10.0.0.5'],
   ['FE80::1%eth0', 'fe80::1'],
   ['10.0.0.5', '10.0.0.5'],
+  ['[10.0.0.5]', '10.0.0.5'],
+  ['::FFFF:0A00:0005', '10.0.0.5'],
+  ['0:0:0:0:0:ffff:10.0.0.5', '10.0.0.5'],
+  ['[::ffff:255.255.255.255]', '255.255.255.255'],
+  ['[2001:DB8:0:0:0:0:0:1]', '2001:db8::1'],
+  ['2001:db8:0::00a', '2001:db8::a'],
+  ['[fe80::1%25eth0]', 'fe80::1'],
+  // An IPv4 address that only looks mapped is another host.
+  ['::fffe:a00:5', '::fffe:a00:5'],
+  ['::10.0.0.5', '::a00:5'],
+  ['Filer.Example', 'filer.example'],
+  ['filer:10000', 'filer:10000'],
+  ['dead:beef', 'dead:beef'],
 ])('%s is written %s', (address, plain) => {
   expect(plainAddress(address)).toBe(plain);
 });
@@ -16,8 +29,32 @@ test.each([
   ['10.0.0.5', [], false],
   [undefined, ['10.0.0.5'], false],
   ['10.0.0.50', ['10.0.0.5'], false],
+  ['10.0.0.5', ['::ffff:a00:5'], true],
+  ['2001:db8::1', ['[2001:DB8:0::1]'], true],
+  ['2001:db8::10', ['2001:db8::1'], false],
+  ['fe80::1%eth0', ['fe80::1'], true],
+  ['::ffff:127.0.0.1', ['::1'], true],
+  ['::1', ['::'], false],
+  ['127.0.0.1', ['127.example'], false],
 ])('%s from %j is allowed: %s', (remote, allowed, expected) => {
   expect(isAllowedPeer(remote, allowed)).toBe(expected);
+});
+
+test.each([
+  ['', ['127.0.0.1'], '127.0.0.1'],
+  ['', ['127.0.0.2'], '127.0.0.2'],
+  ['', ['::1'], '::1'],
+  ['', ['[::1]'], '::1'],
+  ['', ['::ffff:127.0.0.1'], '127.0.0.1'],
+  ['', ['localhost'], '127.0.0.1'],
+  ['', ['127.0.0.1', '10.0.0.5'], ''],
+  ['', ['media1'], ''],
+  ['', ['2001:db8::1'], ''],
+  ['', [], ''],
+  ['[::]', ['127.0.0.1'], '::'],
+  ['10.0.0.5', ['127.0.0.1'], '10.0.0.5'],
+])('asked to bind to "%s" and reached as %j, it listens on "%s"', (bindHost, hosts, expected) => {
+  expect(addressToBind(bindHost, hosts)).toBe(expected);
 });
 
 test('the port range is gone through once, from anywhere in it', () => {

@@ -1,15 +1,37 @@
 // Which addresses a data connection may come from. NDMP data connections know no login, so this is their only check.
 
-/** One spelling for one address: `::ffff:10.0.0.5` is 10.0.0.5, and a zone is no part of it. */
+/**
+ * One spelling for one address: no brackets, no zone, IPv6 as RFC 5952 writes it, and an IPv4 address inside IPv6
+ * (`::ffff:10.0.0.5`, as a socket of both families tells it) as itself. A name stays, in small letters.
+ */
 export function plainAddress(address: string): string {
-  const bare = address.toLowerCase().replace(/%.*$/, '');
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(bare);
-  return mapped?.[1] ?? bare;
+  const bare = address
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/%.*$/, '');
+  if (!/^[\da-f.]*:[\da-f.:]*$/.test(bare)) return bare;
+  const canonical = URL.parse(`http://[${bare}]`)?.hostname.slice(1, -1) ?? bare;
+  const mapped = /^::ffff:([\da-f]+):([\da-f]+)$/.exec(canonical);
+  if (mapped === null) return canonical;
+  return mapped
+    .slice(1)
+    .map((word) => Number.parseInt(word, 16))
+    .map((word) => `${word >> 8}.${word & 255}`)
+    .join('.');
 }
 
 /** The same host may come over either family of its loopback. */
 function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
+  return address === '::1' || /^127\.[\d.]+$/.test(address);
+}
+
+/** Loopback alone is listened on alone; else all addresses, since a filer may know the host by any of them. */
+export function addressToBind(bindHost: string, dataHosts: readonly string[]): string {
+  if (bindHost !== '') return plainAddress(bindHost);
+  const [only = ''] = dataHosts.length === 1 ? dataHosts.map(plainAddress) : [];
+  // NDMP's data addresses are IPv4, so the filer will come to that one of the name's two.
+  if (only === 'localhost') return '127.0.0.1';
+  return isLoopback(only) ? only : '';
 }
 
 /** True when `remote` is one of the allowed addresses. An empty list allows nobody. */

@@ -2,7 +2,7 @@
 
 import net from 'node:net';
 import { StatusError } from '@tapestry/status';
-import { isAllowedPeer, portsToTry } from '../core/peers.ts';
+import { isAllowedPeer, plainAddress, portsToTry } from '../core/peers.ts';
 
 export interface ListenSpec {
   /** Address to listen on; empty for all of the host. */
@@ -37,7 +37,7 @@ export async function listenForOne(
     }, spec.acceptTimeoutMs);
     server.on('connection', (socket) => {
       if (!server.listening || !isAllowedPeer(socket.remoteAddress, spec.peers)) {
-        onStranger(socket.remoteAddress ?? 'unknown');
+        onStranger(plainAddress(socket.remoteAddress ?? 'unknown'));
         socket.resetAndDestroy();
         return;
       }

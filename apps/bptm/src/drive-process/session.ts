@@ -3,6 +3,7 @@
 
 import type { EnvVar } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
+import { plainAddress } from '../core/peers.ts';
 import { listenForOne } from './listener.ts';
 import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './messages.ts';
 import { Receiver } from './receiver.ts';
@@ -165,7 +166,8 @@ export class StreamSession {
     this.#broken.promise.catch(() => listening.close());
     this.#report({ type: 'listening', port: listening.port });
     const socket = await listening.connection;
-    this.#report({ type: 'connected', peer: `${socket.remoteAddress} port ${socket.remotePort}` });
+    const from = plainAddress(socket.remoteAddress ?? 'unknown');
+    this.#report({ type: 'connected', peer: `${from} port ${socket.remotePort}` });
     return socket;
   }
 
