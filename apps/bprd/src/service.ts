@@ -61,12 +61,17 @@ async function submitRestore(
 ): Promise<Init<SubmitRestoreReply>> {
   const { requestId, client, policy, startS, endS, backupId } = request;
   const destClient = request.destClient || client;
-  const who = { policy, client, destClient, paths: request.paths };
+  const who = {
+    policy,
+    client,
+    destClient,
+    paths: request.paths.map((path) => Buffer.from(path).toString()),
+  };
   const asking = { kind: 'restore', ...askingOf(parts, request.requester, call), ...who } as const;
   validateRestore(request, await askRule(parts.rule, asking));
   const limit = limits(parts, call);
   await checkDestination(parts.bus, destClient);
-  const paths = request.paths.map((path) => Buffer.from(path));
+  const { paths } = request;
   const selection = { client, paths, startS, endS, policy, backupId };
   const plan = await parts.bus.client('bpdbm').PlanRestore(selection, limit);
   const job = restoreJob(request, plan, parts.restorePriority);

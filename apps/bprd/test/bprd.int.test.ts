@@ -110,10 +110,13 @@ test('a refusal of nbpem is passed on unchanged', async () => {
   await expect(run).rejects.toMatchObject({ code: 240, detail: 'no full schedule' });
 });
 
+const bytes = (text: string): Buffer => Buffer.from(text);
+
 test('a restore becomes a job with every destination, and empty steps are left out', async () => {
   const reply = await cli.SubmitRestore({
     ...{ requestId: 'r4', requester, client: 'filer1', destClient: 'filer2' },
-    ...{ paths: ['/vol/home'], renames: [{ from: '/vol', to: '/restore' }], keepExisting: true },
+    ...{ paths: [bytes('/vol/home')], keepExisting: true },
+    renames: [{ from: bytes('/vol'), to: bytes('/restore') }],
   });
   expect(reply).toEqual({
     ...{ jobId: 3n, files: 2n, bytes: 30n },
@@ -135,7 +138,7 @@ test('a restore becomes a job with every destination, and empty steps are left o
 });
 
 test('a restore that cannot be is refused: nothing matched, no such host, not permitted', async () => {
-  const request = { requestId: 'r5', requester, client: 'filer1', paths: ['/vol/home'] };
+  const request = { requestId: 'r5', requester, client: 'filer1', paths: [bytes('/vol/home')] };
   const unknown = cli.SubmitRestore({ ...request, destClient: 'filer9' });
   await expect(unknown).rejects.toMatchObject({ code: 2108 });
   const mallory = cli.SubmitRestore({ ...request, requester: { user: 'mallory' } });

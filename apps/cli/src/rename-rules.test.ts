@@ -5,8 +5,8 @@ test('rules keep their order, and blanks in paths', () => {
   expect(
     parseRenameRules(['change /vol/a b to /vol/c', '# a remark', ' rename /x to /y to z ']),
   ).toEqual([
-    { from: '/vol/a b', to: '/vol/c' },
-    { from: '/x', to: '/y to z' },
+    { from: Buffer.from('/vol/a b'), to: Buffer.from('/vol/c') },
+    { from: Buffer.from('/x'), to: Buffer.from('/y to z') },
   ]);
 });
 

@@ -1,10 +1,11 @@
 // The file that bprestore -R names: lines `change /from to /to`, which say where files go.
 
 import { StatusError } from '@tapestry/status';
+import { pathBytes } from './render/file.ts';
 
 export interface RenameRule {
-  readonly from: string;
-  readonly to: string;
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
 }
 
 const RULE = /^\s*(?:change|rename)\s+(\S.*?)\s+to\s+(\S.*?)\s*$/;
@@ -18,6 +19,6 @@ export function parseRenameRules(lines: readonly string[]): RenameRule[] {
       if (from === undefined || to === undefined || !from.startsWith('/') || !to.startsWith('/')) {
         throw new StatusError('badUsage', `'${line.trim()}' is not: change /from to /to`);
       }
-      return { from, to };
+      return { from: pathBytes(from), to: pathBytes(to) };
     });
 }

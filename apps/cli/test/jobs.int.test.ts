@@ -135,7 +135,7 @@ test('bprestore sends paths, rename rules and dates', async () => {
   const rules = join(shell.dir, 'rules');
   const list = join(shell.dir, 'list');
   writeFileSync(rules, 'change /vol/home to /vol/back\n');
-  writeFileSync(list, '/vol/home/b\n');
+  writeFileSync(list, '/vol/home/b\\xff\n');
   shell.answer('bprd', {
     SubmitRestore: async () => ({ jobId: 9n, files: 2n, bytes: 5_000_000n, backupIds: ['f_1'] }),
   });
@@ -150,8 +150,8 @@ test('bprestore sends paths, rename rules and dates', async () => {
   });
   expect(shell.asked('bprd', 'SubmitRestore')).toMatchObject({
     ...{ client: 'filer1', destClient: 'filer2', policy: 'filers', keepExisting: true },
-    paths: ['/vol/home/a', '/vol/home/b'],
-    renames: [{ from: '/vol/home', to: '/vol/back' }],
+    paths: [Buffer.from('/vol/home/a'), Buffer.from('/vol/home/b\xff', 'latin1')],
+    renames: [{ from: Buffer.from('/vol/home'), to: Buffer.from('/vol/back') }],
     ...{ startS: START_S - 3_600n, endS: START_S },
   });
   expect((await shell.run('bprestore -C filer1')).status).toBe(144);

@@ -61,8 +61,8 @@ test('NDMJOB as the filer: back up, list, restore, compare', async (context) => 
     );
     const restored = join(site.dir, 'peer-restored');
     const { jobId } = await bprd.SubmitRestore({
-      ...{ requestId: 'peer-back', requester, client: 'ndmjob1', paths: [folder] },
-      renames: [{ from: folder, to: restored }],
+      ...{ requestId: 'peer-back', requester, client: 'ndmjob1', paths: [Buffer.from(folder)] },
+      renames: [{ from: Buffer.from(folder), to: Buffer.from(restored) }],
     });
     const restore = await site.ended(jobId);
     expect(restore.status, await site.details(jobId)).toBe(0);

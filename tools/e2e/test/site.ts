@@ -225,9 +225,10 @@ function questions(
         requestId: `test-${Math.random()}`,
         requester,
         client: 'filer1',
-        renames: [rename],
+        renames: [{ from: Buffer.from(rename.from), to: Buffer.from(rename.to) }],
+        paths: paths.map((path) => Buffer.from(path)),
       };
-      return (await bprd.SubmitRestore({ ...request, paths: [...paths] })).jobId;
+      return (await bprd.SubmitRestore(request)).jobId;
     },
     nothingHeld: () => nothingHeld(bus),
   };

@@ -6,7 +6,7 @@ const change = (path: string, ...rules: [string, string][]) =>
   Buffer.from(
     renamed(
       Buffer.from(path),
-      rules.map(([from, to]) => ({ from, to })),
+      rules.map(([from, to]) => ({ from: Buffer.from(from), to: Buffer.from(to) })),
     ),
   ).toString();
 
@@ -43,7 +43,7 @@ test('bytes that are no UTF-8 are kept as they are', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 20 }), (rest) => {
       const path = Buffer.concat([Buffer.from('/vol/'), rest]);
-      const moved = renamed(path, [{ from: '/vol', to: '/new' }]);
+      const moved = renamed(path, [{ from: Buffer.from('/vol'), to: Buffer.from('/new') }]);
       expect(Buffer.from(moved)).toEqual(Buffer.concat([Buffer.from('/new/'), rest]));
     }),
   );

@@ -7,10 +7,10 @@ const SLASH = 0x2f;
 
 export function renamed(path: Uint8Array, renames: readonly Rename[]): Uint8Array {
   for (const { from, to } of renames) {
-    const begin = withoutEndSlash(Buffer.from(from));
+    const begin = withoutEndSlash(from);
     if (!isAtOrAbove(begin, path)) continue;
     const rest = path.subarray(begin.length);
-    const target = withoutEndSlash(Buffer.from(to));
+    const target = withoutEndSlash(to);
     const whole = Buffer.concat([target, rest]);
     return whole.length === 0 ? Buffer.from('/') : whole;
   }
@@ -18,14 +18,14 @@ export function renamed(path: Uint8Array, renames: readonly Rename[]): Uint8Arra
 }
 
 /** The root is the empty beginning of every path. */
-function withoutEndSlash(path: Buffer): Buffer {
+function withoutEndSlash(path: Uint8Array): Uint8Array {
   let end = path.length;
   while (end > 0 && path[end - 1] === SLASH) end -= 1;
   return path.subarray(0, end);
 }
 
-function isAtOrAbove(folder: Buffer, path: Uint8Array): boolean {
+function isAtOrAbove(folder: Uint8Array, path: Uint8Array): boolean {
   if (path.length < folder.length) return false;
-  if (!folder.equals(path.subarray(0, folder.length))) return false;
+  if (Buffer.compare(folder, path.subarray(0, folder.length)) !== 0) return false;
   return path.length === folder.length || path[folder.length] === SLASH;
 }

@@ -9,7 +9,7 @@ const backup = codec('SubmitBackupRequest').decode(
 const restore = (fields: Init<SubmitRestoreRequest> = {}) =>
   codec('SubmitRestoreRequest').decode(
     codec('SubmitRestoreRequest').encode({
-      ...{ requestId: 'r', client: 'filer1', paths: ['/vol/home'] },
+      ...{ requestId: 'r', client: 'filer1', paths: [Buffer.from('/vol/home')] },
       ...fields,
     }),
   );
@@ -40,12 +40,16 @@ test.each<[string, () => void, number]>([
   ['no such client', () => validateAgainstPolicy({ ...backup, client: 'x' }, policy), 239],
   ['no client', () => validateRestore(restore({ client: '' }), YES), 133],
   ['no paths', () => validateRestore(restore({ paths: [] }), YES), 133],
-  ['a relative path', () => validateRestore(restore({ paths: ['vol'] }), YES), 104],
-  ['a NUL', () => validateRestore(restore({ paths: ['/a\0b'] }), YES), 104],
+  ['a relative path', () => validateRestore(restore({ paths: [Buffer.from('vol')] }), YES), 104],
+  ['a NUL', () => validateRestore(restore({ paths: [Buffer.from('/a\0b')] }), YES), 104],
   ['times', () => validateRestore(restore({ startS: 9n, endS: 8n }), YES), 133],
   [
     'a relative rename',
-    () => validateRestore(restore({ renames: [{ from: '/a', to: 'b' }] }), YES),
+    () =>
+      validateRestore(
+        restore({ renames: [{ from: Buffer.from('/a'), to: Buffer.from('b') }] }),
+        YES,
+      ),
     104,
   ],
 ])('%s is refused with its code', (_name, check, code) => {

@@ -5,7 +5,9 @@ import { StatusError } from '@tapestry/status';
 import type { Rights } from './admission.ts';
 
 const PATHS_MAX = 10_000;
-const PATH_MAX = 4_096;
+/** Paths beyond the system's 4,096 exist on filers, reached folder by folder. */
+const PATH_BYTES_MAX = 65_536;
+const SLASH = 0x2f;
 
 /** Errors: 133, 117. */
 export function validateBackup(request: SubmitBackupRequest, rights: Rights): void {
@@ -53,9 +55,10 @@ export function validateRestore(request: SubmitRestoreRequest, rights: Rights): 
   }
 }
 
-function checkPath(path: string): void {
-  if (path.startsWith('/') && path.length <= PATH_MAX && !path.includes('\0')) return;
-  throw new StatusError('invalidPath', `'${path.slice(0, 80)}' is not a whole path from the root`);
+function checkPath(path: Uint8Array): void {
+  if (path[0] === SLASH && path.length <= PATH_BYTES_MAX && !path.includes(0)) return;
+  const shown = Buffer.from(path.subarray(0, 80)).toString();
+  throw new StatusError('invalidPath', `'${shown}' is not a whole path from the root`);
 }
 
 function checkId(requestId: string): void {

@@ -4,7 +4,7 @@ import type { FileRow, ListFilesRequest } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { command } from '../command.ts';
 import { usage } from '../option-table.ts';
-import { fileLong, pathText } from '../render/file.ts';
+import { fileLong, pathBytes, pathText } from '../render/file.ts';
 import { requireNdmp, seconds } from './bprestore.ts';
 
 const PAGE = 5_000;
@@ -37,7 +37,7 @@ export const bplist = command({
     const [path = ''] = operands;
     const bpdbm = await context.client('bpdbm');
     const request = {
-      ...{ client, path: Buffer.from(path), policy: options.p, backupId: options.backupid },
+      ...{ client, path: pathBytes(path), policy: options.p, backupId: options.backupid },
       ...{ startS: seconds(options.s), endS: seconds(options.e), pattern: options.pattern },
       recursionDepth: R === undefined ? 1 : R === true ? DEPTH_MAX : Number(R),
       limit: PAGE,

@@ -7,6 +7,7 @@ import { waitForJobs } from '../job-wait.ts';
 import { usage } from '../option-table.ts';
 import { ProgressLog } from '../progress-log.ts';
 import { parseRenameRules } from '../rename-rules.ts';
+import { pathBytes } from '../render/file.ts';
 import { readLines } from '../text-file.ts';
 import { WAIT_OPTION, waitMaxMs } from './bpbackup.ts';
 
@@ -27,7 +28,7 @@ export const bprestore = command({
     e: { kind: 'date', help: 'from backups until then' },
     backupid: { kind: 'word', value: 'ID', help: 'from this image' },
     R: { kind: 'word', value: 'FILE', help: 'lines "change /from to /to": where files go' },
-    f: { kind: 'word', value: 'FILE', help: 'paths, one a line' },
+    f: { kind: 'word', value: 'FILE', help: 'paths, one a line, as bplist shows them' },
     K: { kind: 'flag', help: 'keep files that exist' },
     priority: { kind: 'number', value: 'N', help: 'job priority, higher first' },
     print_jobid: { kind: 'flag', help: 'accepted; the job id is always printed' },
@@ -41,7 +42,7 @@ export const bprestore = command({
     if (client === undefined) throw usage('-C CLIENT is needed');
     requireNdmp(t);
     const listed = options.f === undefined ? [] : readLines(context.cwd, options.f);
-    const paths = [...operands, ...listed];
+    const paths = [...operands, ...listed].map(pathBytes);
     if (paths.length === 0) throw usage('name the files to restore, or a list of them with -f');
     const rules = options.R === undefined ? [] : readLines(context.cwd, options.R);
     const renames = parseRenameRules(rules);

@@ -1,5 +1,6 @@
 // A file of a backup: its path, or a line like that of `ls -l`.
 
+import { isUtf8 } from 'node:buffer';
 import type { FileRow } from '@tapestry/contracts';
 import { formatFileTime } from '../date-time.ts';
 
@@ -11,27 +12,38 @@ const SET_UID = 0o4000;
 const SET_GID = 0o2000;
 const STICKY = 0o1000;
 
-/** Folders end with a slash. Signs that a terminal would obey, and bytes that are no text, show as `\xNN`. */
+/** Control signs, and a backslash that would be read as the begin of an escape. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const TEXT_SIGNS = /[\u0000-\u001f\u007f-\u009f]|\\(?=x[0-9a-f]{2})/g;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const BYTE_SIGNS = /[\u0000-\u001f\u007f-\u00ff]|\\(?=x[0-9a-f]{2})/g;
+
+/** Folders end with a slash. Signs that a terminal would obey, and bytes that are no text, show as `\xNN`: see `pathBytes`. */
 export function pathText({ path, type }: FileRow): string {
   const text = printable(path);
   return type === 'dir' && !text.endsWith('/') ? `${text}/` : text;
 }
 
+/** One line that no terminal obeys. What it escapes in a name that is no UTF-8 is each byte beyond ASCII. */
 export function printable(path: Uint8Array): string {
-  let text: string;
-  try {
-    text = new TextDecoder('utf8', { fatal: true, ignoreBOM: true }).decode(path);
-  } catch {
-    text = Array.from(path, (byte) =>
-      byte < 0x80 ? String.fromCharCode(byte) : escaped(byte),
-    ).join('');
-  }
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (sign) => escaped(sign.charCodeAt(0)));
+  const bytes = Buffer.from(path);
+  return isUtf8(bytes)
+    ? bytes.toString().replaceAll(TEXT_SIGNS, (sign) => escaped(Buffer.from(sign)))
+    : bytes
+        .toString('latin1')
+        .replaceAll(BYTE_SIGNS, (sign) => escaped(Buffer.from(sign, 'latin1')));
 }
 
-function escaped(byte: number): string {
-  return `\\x${byte.toString(16).padStart(2, '0')}`;
+/** The path that `printable` shows so, or that somebody typed: `\xNN` stands for one byte. */
+export function pathBytes(text: string): Buffer {
+  const parts = text.split(/\\x([0-9a-f]{2})/);
+  return Buffer.concat(
+    parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : Buffer.from(part, 'hex'))),
+  );
+}
+
+function escaped(bytes: Buffer): string {
+  return Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
 }
 
 /** `withBackupTime`: when it was backed up stands where its own time does. */

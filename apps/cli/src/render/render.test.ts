@@ -2,7 +2,7 @@ import '../../test/utc.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { imageRow, jobRow, policyRow, START_S, volumeRow } from '../../test/rows.ts';
-import { fileLong, modeText, pathText, printable } from './file.ts';
+import { fileLong, modeText, pathBytes, pathText, printable } from './file.ts';
 import { imageLong, imageRecords, imageTable } from './image.ts';
 import {
   allColumns,
@@ -336,4 +336,18 @@ test('a name cannot speak to the terminal, and stays one line', () => {
   expect(printable(Buffer.from('a\n\u001b[2Jb'))).toBe('a\\x0a\\x1b[2Jb');
   expect(printable(Buffer.from([0x61, 0xff, 0x62]))).toBe('a\\xffb');
   expect(printable(Buffer.from('größe'))).toBe('größe');
+  expect(printable(Buffer.from('C:\\xff'))).toBe('C:\\x5cxff');
+});
+
+test('every name is found again by what is shown of it', () => {
+  const names = fc.oneof(
+    fc.uint8Array({ minLength: 1 }),
+    fc.string({ unit: 'grapheme' }).map((text) => Buffer.from(text)),
+    fc.stringMatching(/^(\\|x|f|1|é)*$/).map((text) => Buffer.from(text)),
+  );
+  fc.assert(
+    fc.property(names, (name) => {
+      expect(pathBytes(printable(name))).toEqual(Buffer.from(name));
+    }),
+  );
 });
