@@ -4,15 +4,16 @@ import { parseArgs } from 'node:util';
 import { StatusError } from '@tapestry/status';
 import { z } from 'zod';
 
-export const USAGE = `ndmpd: an NDMP server that offers directories of this host as file systems.
+export const USAGE = `ndmpd: an NDMP server that offers directories of this host as file systems, and a tape library.
 
-  ndmpd --listen HOST:PORT --user NAME --password-file FILE --export NAME=DIR [--export NAME=DIR ...]
+  ndmpd --listen HOST:PORT --user NAME --password-file FILE [--export NAME=DIR ...] [--library DIR]
 
   --listen HOST:PORT     address of the control connection; port 0 takes a free one (127.0.0.1:10000)
   --user NAME            the NDMP user
   --password-file FILE   file with that user's password, 1 to 31 bytes
   --export NAME=DIR      offers DIR as file system /NAME; may be repeated. DIR,ro takes no recoveries;
                          DIR,owner=UID:GID gives everything recovered to that owner
+  --library DIR          offers the drives and the robot of the virtual library in DIR
   --allow-text-auth      also accept the password in clear
   --dump-dates FILE      keep the dates of level backups here; without it they last as long as the process
   --sessions-max N       control connections served at a time (64)
@@ -49,21 +50,26 @@ const listenSchema = z
   })
   .refine(({ port }) => port <= 65_535, 'has no such port');
 
-const schema = z.object({
-  listen: listenSchema,
-  user: z.string({ error: '--user is needed' }).min(1, 'is empty'),
-  passwordFile: z.string({ error: '--password-file is needed' }).min(1, 'is empty'),
-  exports: z
-    .array(exportSchema)
-    .min(1, 'at least one --export is needed')
-    .refine(
-      (all) => new Set(all.map(({ name }) => name)).size === all.length,
-      'two exports have one name',
-    ),
-  allowTextAuth: z.boolean(),
-  dumpDates: z.string().min(1).optional(),
-  sessionsMax: z.coerce.number().int().min(1).max(10_000),
-});
+const schema = z
+  .object({
+    listen: listenSchema,
+    user: z.string({ error: '--user is needed' }).min(1, 'is empty'),
+    passwordFile: z.string({ error: '--password-file is needed' }).min(1, 'is empty'),
+    exports: z
+      .array(exportSchema)
+      .refine(
+        (all) => new Set(all.map(({ name }) => name)).size === all.length,
+        'two exports have one name',
+      ),
+    library: z.string().min(1).optional(),
+    allowTextAuth: z.boolean(),
+    dumpDates: z.string().min(1).optional(),
+    sessionsMax: z.coerce.number().int().min(1).max(10_000),
+  })
+  .refine(({ exports, library }) => exports.length > 0 || library !== undefined, {
+    path: ['exports'],
+    message: 'at least one --export or a --library is needed',
+  });
 
 export type Config = Readonly<z.infer<typeof schema>>;
 
@@ -76,6 +82,7 @@ export function parseConfig(args: string[]): Config | 'help' {
     user: values.user,
     passwordFile: values['password-file'],
     exports: values.export ?? [],
+    library: values.library,
     allowTextAuth: values['allow-text-auth'] ?? false,
     dumpDates: values['dump-dates'],
     sessionsMax: values['sessions-max'] ?? '64',
@@ -94,6 +101,7 @@ function readFlags(args: string[]) {
         user: { type: 'string' },
         'password-file': { type: 'string' },
         export: { type: 'string', multiple: true },
+        library: { type: 'string' },
         'allow-text-auth': { type: 'boolean' },
         'dump-dates': { type: 'string' },
         'sessions-max': { type: 'string' },

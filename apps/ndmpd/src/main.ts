@@ -1,6 +1,7 @@
 // ndmpd: flags to server, one ready line, an orderly end on SIGTERM and SIGINT.
 
 import { asStatusError, exitCode } from '@tapestry/status';
+import { openTapeLibrary } from './adapters/tape-library.ts';
 import { parseConfig, USAGE } from './config.ts';
 import { NdmpServer } from './server.ts';
 
@@ -10,7 +11,8 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const server = new NdmpServer(config);
+  const library = config.library === undefined ? undefined : await openTapeLibrary(config.library);
+  const server = new NdmpServer(config, library);
   const address = await server.listen();
   let isClosing = false;
   const close = (): void => {

@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { CONNECTION_STATUS, encodePost, VERSION_MAX } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
 import { DumpDates } from './adapters/dump-dates.ts';
+import type { TapeLibrary } from './adapters/tape-library.ts';
 import { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
 import { Session, type SessionContext } from './session.ts';
@@ -17,13 +18,15 @@ export class NdmpServer {
   readonly #config: Config;
   readonly #context: SessionContext;
   readonly #listener: Server;
-  readonly #sessions = new Set<Session>();
+  /** With the end of each. */
+  readonly #sessions = new Map<Session, Promise<void>>();
 
-  constructor(config: Config) {
+  /** Takes the library over: it is closed with the server. */
+  constructor(config: Config, library?: TapeLibrary) {
     this.#config = config;
     const dumpDates = new DumpDates(config.dumpDates);
     const password = readPassword(config.passwordFile);
-    this.#context = { config, password, dumpDates, pool: new WorkerPool() };
+    this.#context = { config, password, dumpDates, pool: new WorkerPool(), library };
     this.#listener = createServer({ noDelay: true, keepAlive: true }, (s) => this.#accept(s));
   }
 
@@ -46,10 +49,13 @@ export class NdmpServer {
   /** Tells every DMA, ends every session and stops listening. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
-    for (const session of this.#sessions) session.shutDown();
+    for (const session of this.#sessions.keys()) session.shutDown();
     await closed;
+    // Tapes get their last filemark before the drives are given back.
+    await Promise.allSettled(this.#sessions.values());
     this.#context.pool.close();
     this.#context.dumpDates.close();
+    await this.#context.library?.close();
   }
 
   #accept(socket: Socket): void {
@@ -59,8 +65,8 @@ export class NdmpServer {
       return;
     }
     const session = new Session(socket, this.#context);
-    this.#sessions.add(session);
-    void session.serve().finally(() => this.#sessions.delete(session));
+    const ended = session.serve().finally(() => this.#sessions.delete(session));
+    this.#sessions.set(session, ended);
   }
 }
 

@@ -15,11 +15,13 @@ import {
   encodeRawPost,
   encodeReply,
   HEADER_BYTES,
-  HISTORY_CODE,
+  historyCode,
   INITIAL_SERVER,
+  isDeviceEffect,
   MESSAGE_TYPE,
   messagesOf,
   NDMP_ERROR,
+  type NdmpAddress,
   type PostName,
   RecordFramer,
   type ServerEvent,
@@ -29,14 +31,19 @@ import {
   splitRecord,
   step,
   VERSION_MAX,
+  VERSION_MIN,
   XdrReader,
 } from '@tapestry/ndmp';
+import { dataHost } from './adapters/data-host.ts';
 import { DataService } from './adapters/data-service.ts';
 import type { DumpDates } from './adapters/dump-dates.ts';
 import { answer } from './adapters/host-answers.ts';
+import { NO_TAPE, SessionTape } from './adapters/session-tape.ts';
+import type { TapeLibrary } from './adapters/tape-library.ts';
 import type { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
 import type { SessionReport } from './core/data-protocol.ts';
+import { historyBody } from './core/history-version.ts';
 import { type DumpDate, planOperation } from './core/operation-plan.ts';
 
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
@@ -52,6 +59,8 @@ export interface SessionContext {
   readonly password: string;
   readonly dumpDates: DumpDates;
   readonly pool: WorkerPool;
+  /** Undefined when the server offers no tapes. */
+  readonly library: TapeLibrary | undefined;
 }
 
 export class Session {
@@ -59,17 +68,31 @@ export class Session {
   readonly #context: SessionContext;
   readonly #framer = new RecordFramer(RECORD_BYTES_MAX_BEFORE_AUTH);
   readonly #data: DataService;
+  readonly #tape: SessionTape | undefined;
   readonly #queue: Buffer[] = [];
   #state: ServerState = INITIAL_SERVER;
   #sequence = 0;
   #isDraining = false;
   #dumpDate: DumpDate | undefined;
   #untaken = 0;
+  /** How DATA_CONNECT, or a start of v2, makes the connection that is under way. */
+  #dialling: 'tcp' | 'local' | undefined;
+  /** Settles when every event so far had all its effects. */
+  #settled: Promise<unknown> = Promise.resolve();
 
   constructor(socket: Socket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
     this.#data = new DataService(context.pool, (report) => this.#onReport(report));
+    const { library } = context;
+    this.#tape =
+      library &&
+      new SessionTape({
+        library,
+        host: this.#localHost(),
+        feed: (event) => this.#feed(event),
+        dialData: (path) => this.#data.open({ type: 'dialLocal', path }),
+      });
   }
 
   /** Greets and serves until either side closes; resolves then, with everything released. */
@@ -90,7 +113,10 @@ export class Session {
     await closed;
     clearTimeout(authTimer);
     this.#queue.length = 0;
+    await this.#feed({ type: 'lost' });
+    await this.#settled;
     this.#data.abort();
+    this.#tape?.end();
   }
 
   /** Tells the DMA that the server goes down, and closes. */
@@ -150,7 +176,13 @@ export class Session {
     await this.#feed(request);
   }
 
-  async #feed(event: ServerEvent): Promise<void> {
+  #feed(event: ServerEvent): Promise<void> {
+    const fed = this.#take(event);
+    this.#settled = Promise.allSettled([this.#settled, fed]);
+    return fed;
+  }
+
+  async #take(event: ServerEvent): Promise<void> {
     const { state, effects } = step(this.#state, event, this.#facts());
     const wasAuthed = this.#state.phase === 'authed';
     this.#state = state;
@@ -167,13 +199,21 @@ export class Session {
       password,
       allowText: config.allowTextAuth,
       addressTypes: [ADDR_TYPE.tcp],
+      versionMin: VERSION_MIN,
+      versionMax: VERSION_MAX,
       authFailuresMax: AUTH_FAILURES_MAX,
       newChallenge: () => randomBytes(CHALLENGE_BYTES),
       bytesProcessed: () => this.#data.bytesProcessed,
+      ...this.#tape?.facts,
     };
   }
 
   async #perform(effect: Effect): Promise<void> {
+    if (isDeviceEffect(effect)) {
+      const event = this.#tape === undefined ? NO_TAPE : await this.#tape.perform(effect);
+      if (event !== undefined) await this.#feed(event);
+      return;
+    }
     switch (effect.do) {
       case 'reply':
         this.#send((stamp) =>
@@ -190,13 +230,13 @@ export class Session {
         this.#socket.end(() => this.#socket.destroySoon());
         break;
       case 'answer':
-        await this.#answer(effect.name);
+        await this.#answer(effect);
         break;
       case 'listen':
-        this.#data.open({ type: 'listen', host: this.#localHost() });
+        await this.#listen(effect.addressType);
         break;
       case 'dial':
-        this.#data.open({ type: 'dial', endpoints: effect.endpoints });
+        await this.#dial(effect);
         break;
       case 'start':
         await this.#start(effect);
@@ -209,13 +249,33 @@ export class Session {
     }
   }
 
-  async #answer(name: Extract<Effect, { do: 'answer' }>['name']): Promise<void> {
-    const body = await answer(name, {
+  async #answer({ name, body }: Extract<Effect, { do: 'answer' }>): Promise<void> {
+    const fields = await answer(name, body, {
+      version: this.#state.version,
       exports: this.#context.config.exports,
       allowText: this.#context.config.allowTextAuth,
       isAuthenticated: this.#state.phase === 'authed',
+      devices: async (service) => (await this.#tape?.list(service)) ?? [],
     });
-    await this.#feed({ type: 'answered', body });
+    await this.#feed({ type: 'answered', body: fields });
+  }
+
+  /** LOCAL needs no listener: it is the mover that comes, and it knows the way. */
+  async #listen(addressType: number): Promise<void> {
+    if (addressType === ADDR_TYPE.tcp) {
+      this.#data.open({ type: 'listen', host: this.#localHost() });
+    } else await this.#feed({ type: 'listening', address: { type: 'local' } });
+  }
+
+  async #dial({ address, endpoints }: Extract<Effect, { do: 'dial' }>): Promise<void> {
+    this.#dialling = address.type === 'local' ? 'local' : 'tcp';
+    if (address.type !== 'local') this.#data.open({ type: 'dial', endpoints });
+    else if (this.#tape?.joinMover() !== true) await this.#dialFailed('no mover waits for it');
+  }
+
+  async #dialFailed(text: string): Promise<void> {
+    this.#dialling = undefined;
+    await this.#feed({ type: 'failed', error: NDMP_ERROR.connect, text });
   }
 
   async #start(effect: Extract<Effect, { do: 'start' }>): Promise<void> {
@@ -255,7 +315,7 @@ export class Session {
         break;
       case 'connectFailed':
         this.#data.abort();
-        void this.#feed({ type: 'failed', error: NDMP_ERROR.connect, text: report.text });
+        void this.#dialFailed(report.text);
         break;
       case 'dataRead':
         void this.#feed(report);
@@ -272,16 +332,22 @@ export class Session {
   }
 
   async #connected(host: string, port: number): Promise<void> {
-    const address = { type: 'tcp' as const, endpoints: [{ host, port, env: [] }] };
-    const dialling = this.#state.owed?.name === 'dataConnect';
-    await this.#feed({ type: dialling ? 'dialled' : 'peerConnected', address });
+    const dialling = this.#dialling;
+    this.#dialling = undefined;
+    const how = dialling ?? (this.#state.data.address.type === 'local' ? 'local' : 'tcp');
+    const address: NdmpAddress =
+      how === 'local' ? { type: 'local' } : { type: 'tcp', endpoints: [{ host, port, env: [] }] };
+    if (dialling === 'local') await this.#tape?.dataJoined(true);
+    await this.#feed({ type: dialling === undefined ? 'peerConnected' : 'dialled', address });
+    if (dialling === undefined) await this.#tape?.dataJoined(false);
   }
 
   /** Posts that change no state; each is acknowledged to the worker once the socket took it. */
   #passOn(report: Extract<SessionReport, { type: 'history' | 'log' | 'file' }>): void {
     if (report.type === 'history') {
-      const code = HISTORY_CODE[report.kind];
-      this.#send((stamp) => encodeRawPost(stamp, code, Buffer.from(report.body)));
+      const { version } = this.#state;
+      const body = historyBody(report.kind, Buffer.from(report.body), version);
+      this.#send((stamp) => encodeRawPost(stamp, historyCode(report.kind, version), body));
     } else if (report.type === 'log') this.#log(report.logType, report.entry);
     else this.#post('logFile', { name: report.name, status: report.status });
     this.#untaken += 1;
@@ -315,9 +381,8 @@ export class Session {
     this.#socket.write(encode({ version, sequence: this.#sequence, timeStamp }));
   }
 
-  /** Data listens where the control connection arrived: the one address the DMA is known to reach. */
   #localHost(): string {
-    return (this.#socket.localAddress ?? '127.0.0.1').replace(/^::ffff:/, '');
+    return dataHost(this.#socket.localAddress);
   }
 
   #listeningAt(port: number) {

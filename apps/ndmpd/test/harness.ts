@@ -21,6 +21,7 @@ import {
   U64_MAX,
 } from '@tapestry/ndmp';
 import { vi } from 'vitest';
+import { openTapeLibrary } from '../src/adapters/tape-library.ts';
 import { parseConfig } from '../src/config.ts';
 import { NdmpServer } from '../src/server.ts';
 
@@ -59,7 +60,8 @@ export async function startServer(
   const base = ['--listen', '127.0.0.1:0', '--user', USER, '--password-file', passwordFile];
   const config = parseConfig([...base, ...exportFlags, ...flags]);
   if (config === 'help') throw new Error('the flags ask for help');
-  const server = new NdmpServer(config);
+  const library = config.library === undefined ? undefined : await openTapeLibrary(config.library);
+  const server = new NdmpServer(config, library);
   const address = await server.listen();
   return { address, close: () => server.close() };
 }

@@ -61,6 +61,8 @@ test.each([
     144,
     /one name/,
   ],
+  [['--user', 'u', '--password-file', 'x'], 144, /--export or a --library/],
+  [['--user', 'u', '--password-file', 'x', '--library', '/nowhere'], 252, /no library in .nowhere/],
   [['--frobnicate'], 144, /frobnicate/],
 ])('with %j it ends with %i', async (args, code, says) => {
   const ended = await start(args).ended;

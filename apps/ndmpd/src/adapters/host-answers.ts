@@ -6,10 +6,14 @@ import { hostname, release, type as systemType } from 'node:os';
 import {
   AUTH_TYPE,
   BUTYPE_ATTR,
+  BUTYPE_ATTR_V2,
   type ButypeInfo,
+  type DeviceInfo,
   FS_INFO_UNSUPPORTED,
   type FsInfo,
+  NDMP_ERROR,
   type RequestName,
+  TAPE_ATTR,
   U64_MAX,
 } from '@tapestry/ndmp';
 import type { Export } from '../core/export-path.ts';
@@ -46,9 +50,15 @@ const butypeInfo = (name: string): ButypeInfo => ({
   attrs: ATTRS,
 });
 
+/** v2 tells what a type cannot do. */
+const ATTRS_V2 = BUTYPE_ATTR_V2.noBackupFileList | BUTYPE_ATTR_V2.noRecoverIncrementalOnly;
+
 export interface HostAnswers {
+  readonly version: number;
   readonly exports: readonly Export[];
   readonly allowText: boolean;
+  /** The devices of the tape library; empty without one. */
+  readonly devices: (service: 'tape' | 'scsi') => Promise<readonly DeviceInfo[]>;
   /** Names of this server are for those who logged in. */
   readonly isAuthenticated: boolean;
 }
@@ -56,24 +66,53 @@ export interface HostAnswers {
 /** The reply's fields beside its error word. */
 export async function answer(
   name: RequestName,
+  body: Record<string, unknown>,
   facts: HostAnswers,
 ): Promise<Record<string, unknown>> {
   switch (name) {
     case 'configGetHostInfo':
-      return { hostname: hostname(), osType: systemType(), osVersion: release(), hostId: hostId() };
+      return hostInfo(facts);
     case 'configGetServerInfo':
       return serverInfo(facts);
     case 'configGetButypeInfo':
       return { butypes: BUTYPES.map(butypeInfo) };
     case 'configGetFsInfo':
       return { fileSystems: await Promise.all(facts.exports.map(fileSystemOf)) };
+    case 'configGetButypeAttr':
+      return BUTYPES.some((butype) => butype === body.name)
+        ? { attrs: ATTRS_V2 }
+        : { error: NDMP_ERROR.illegalArgs };
+    case 'configGetTapeInfo':
+      return { devices: devicesFor(facts.version, await facts.devices('tape')) };
+    case 'configGetScsiInfo':
+      return { devices: await facts.devices('scsi') };
     default:
       return {};
   }
 }
 
-function serverInfo({ allowText, isAuthenticated }: HostAnswers): Record<string, unknown> {
-  const authTypes = allowText ? [AUTH_TYPE.md5, AUTH_TYPE.text] : [AUTH_TYPE.md5];
+/** Opening a drive as it is came with v4, and its attribute with it. */
+function devicesFor(version: number, devices: readonly DeviceInfo[]): DeviceInfo[] {
+  const mask = version === 4 ? ~0 : ~TAPE_ATTR.rawOpen;
+  return devices.map(({ model, capabilities }) => ({
+    model,
+    capabilities: capabilities.map((each) => ({ ...each, attr: each.attr & mask })),
+  }));
+}
+
+function authTypesOf({ allowText }: HostAnswers): number[] {
+  return allowText ? [AUTH_TYPE.md5, AUTH_TYPE.text] : [AUTH_TYPE.md5];
+}
+
+/** v2 has no other place to name the log-in methods. */
+function hostInfo(facts: HostAnswers): Record<string, unknown> {
+  const system = { osType: systemType(), osVersion: release() };
+  return { hostname: hostname(), ...system, hostId: hostId(), authTypes: authTypesOf(facts) };
+}
+
+function serverInfo(facts: HostAnswers): Record<string, unknown> {
+  const { isAuthenticated } = facts;
+  const authTypes = authTypesOf(facts);
   if (!isAuthenticated) return { vendor: '', product: '', revision: '', authTypes };
   return { vendor: VENDOR, product: PRODUCT, revision: REVISION, authTypes };
 }

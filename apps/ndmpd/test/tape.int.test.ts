@@ -1,0 +1,247 @@
+// The TAPE service over a virtual library, step by step as NDMJOB's series test-tape asks: its phases T-OC, T-BGS, T-BW,
+// T-BR and T-BWR in all versions. The stock binary cannot get beyond step 23 of T-BWR; this goes to the end.
+
+import { NDMP_ERROR, type NdmpVersion, U32_MAX } from '@tapestry/ndmp';
+import { FIRST_ADDRESS } from '@tapestry/storage';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { makeWorkspace, startServer } from './harness.ts';
+import {
+  BSF,
+  BSR,
+  EOF_MARK,
+  FSF,
+  FSR,
+  makeLibrary,
+  moveTape,
+  OFF,
+  RAW,
+  RDWR,
+  READ,
+  REW,
+  TapeDma,
+  TUR,
+} from './tape-harness.ts';
+
+const { noError, eof, eom, illegalArgs, permission, deviceNotOpen, deviceOpened, noDevice } =
+  NDMP_ERROR;
+const { noTapeLoaded, deviceBusy, writeProtect, notSupported } = NDMP_ERROR;
+
+const workspace = makeWorkspace();
+const library = workspace.file('library');
+let server: Awaited<ReturnType<typeof startServer>>;
+let tape: TapeDma;
+
+beforeAll(async () => {
+  await makeLibrary(library, { loaded: 1 });
+  server = await startServer(workspace, { home: workspace.path }, ['--library', library]);
+});
+afterAll(async () => {
+  await server?.close();
+  workspace.remove();
+});
+
+const bytes = (count: number, first = 0): Buffer =>
+  Buffer.from(Array.from({ length: count }, (_, i) => (i + first) & 255));
+
+describe.each<NdmpVersion>([2, 3, 4])('version %i', (version) => {
+  const endOfData = version === 4 ? eom : eof;
+  beforeEach(async () => {
+    tape = await TapeDma.login(server.address, version);
+    await tape.open(RDWR);
+    await tape.mtio(REW);
+    await tape.close();
+  });
+  afterEach(() => tape.leave());
+
+  test('T-OC: opening and closing', async () => {
+    expect(await tape.close()).toBe(deviceNotOpen);
+    expect(await tape.open(READ, 'bogus')).toBe(noDevice);
+    expect(await tape.open(123)).toBe(illegalArgs);
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await tape.close()).toBe(noError);
+    expect(await tape.open(RDWR)).toBe(noError);
+    expect(await tape.open(READ)).toBe(deviceOpened);
+    expect(await tape.close()).toBe(noError);
+  });
+
+  test('T-BGS: state', async () => {
+    expect(await tape.error('tapeGetState', {})).toBe(deviceNotOpen);
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await tape.position()).toEqual([0, 0]);
+    expect(await tape.close()).toBe(noError);
+  });
+
+  test('T-BW and T-BR: one record, written and read in all sizes', async () => {
+    expect(await tape.write(bytes(1024))).toBe(-deviceNotOpen);
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await tape.write(bytes(1024))).toBe(-permission);
+    expect(await tape.mtio(EOF_MARK)).toBe(-permission);
+    expect(await tape.mtio(REW)).toBe(0);
+    expect(await tape.close()).toBe(noError);
+    expect(await tape.open(RDWR)).toBe(noError);
+    expect(await tape.write(bytes(0))).toBe(0);
+    expect(await tape.write(bytes(1024))).toBe(1024);
+    expect(await tape.mtio(EOF_MARK)).toBe(0);
+    expect(await tape.mtio(REW)).toBe(0);
+    expect(await tape.close()).toBe(noError);
+
+    expect(await tape.read(1024)).toBe(deviceNotOpen);
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await tape.read(0)).toEqual(bytes(0));
+    expect(await tape.read(0x80000000)).toBe(illegalArgs);
+    for (const [size, got] of [
+      [1024, 1024],
+      [2048, 1024],
+      [512, 512],
+    ] as const) {
+      expect(await tape.mtio(REW)).toBe(0);
+      expect(await tape.read(size)).toEqual(bytes(got));
+      expect(await tape.read(size)).toBe(eof);
+    }
+    expect(await tape.close()).toBe(noError);
+  });
+
+  test('T-BWR: residues, and the end of data', async () => {
+    expect(await tape.open(RDWR)).toBe(noError);
+    expect(await tape.mtio(REW)).toBe(0);
+    expect(await tape.mtio(BSR, 100)).toBe(100);
+    expect(await tape.mtio(BSF, 100)).toBe(100);
+    expect(await tape.mtio(EOF_MARK)).toBe(0);
+    expect(await tape.mtio(BSF, 100)).toBe(99);
+    expect(await tape.mtio(FSF, 100)).toBe(99);
+    expect(await tape.read(65536)).toBe(endOfData);
+    expect(await tape.read(1024)).toBe(endOfData);
+    expect(await tape.mtio(REW)).toBe(0);
+    expect(await tape.write(bytes(512))).toBe(512);
+    expect(await tape.mtio(BSR, 100)).toBe(99);
+    expect(await tape.mtio(FSR, 100)).toBe(99);
+    expect(await tape.mtio(FSR, 100)).toBe(100);
+    expect(await tape.mtio(FSF, 100)).toBe(100);
+    expect(await tape.close()).toBe(noError);
+    for (const size of [1024, 65536]) {
+      expect(await tape.open(RDWR)).toBe(noError);
+      expect(await tape.mtio(REW)).toBe(0);
+      expect(await tape.write(bytes(1024, -4))).toBe(1024);
+      expect(await tape.mtio(EOF_MARK)).toBe(0);
+      expect(await tape.close()).toBe(noError);
+      expect(await tape.open(RDWR)).toBe(noError);
+      expect(await tape.mtio(REW)).toBe(0);
+      expect(await tape.read(size)).toEqual(bytes(1024, -4));
+      expect(await tape.read(1024)).toBe(eof);
+      if (version === 4) expect(await tape.mtio(FSF)).toBe(0);
+      expect(await tape.read(1024)).toBe(endOfData);
+      expect(await tape.close()).toBe(noError);
+    }
+  });
+
+  test('a filemark is written for a DMA that forgets it, before it rewinds or closes', async () => {
+    await tape.open(RDWR);
+    await tape.write(bytes(100));
+    expect(await tape.mtio(REW)).toBe(0);
+    expect(await tape.mtio(FSF, 9)).toBe(8);
+    await tape.write(bytes(100));
+    await tape.close();
+    await tape.open(READ);
+    await tape.mtio(REW);
+    expect(await tape.mtio(FSF, 9)).toBe(7);
+  });
+
+  test('a count of 0 moves nothing, and an operation that there is not is refused', async () => {
+    await tape.open(RDWR);
+    for (const operation of [FSF, BSF, FSR, BSR, EOF_MARK]) {
+      expect(await tape.mtio(operation, 0)).toBe(0);
+    }
+    expect(await tape.position()).toEqual([0, 0]);
+    expect(await tape.mtio(8)).toBe(-illegalArgs);
+    expect(await tape.mtio(TUR)).toBe(version === 4 ? 0 : -illegalArgs);
+  });
+});
+
+describe('drives and media', () => {
+  beforeEach(async () => {
+    tape = await TapeDma.login(server.address);
+  });
+  afterEach(() => tape.leave());
+
+  test('a session has one device, a device one session, and the loss of a session frees it', async () => {
+    const other = await TapeDma.login(server.address);
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await other.open(READ)).toBe(deviceBusy);
+    expect(await tape.error('scsiOpen', { device: 'changer0' })).toBe(deviceOpened);
+    tape.leave();
+    await expect.poll(() => other.open(READ), { timeout: 10_000 }).toBe(noError);
+    other.leave();
+  });
+
+  test('an empty drive opens only as it is, and takes a tape meanwhile', async () => {
+    expect(await tape.open(READ, 'drive1')).toBe(noTapeLoaded);
+    expect(await tape.open(RDWR, 'drive1')).toBe(noTapeLoaded);
+    expect(await tape.open(RAW, 'drive1')).toBe(noError);
+    expect(await tape.mtio(TUR)).toBe(-noTapeLoaded);
+    expect(await tape.position()).toEqual([U32_MAX, U32_MAX]);
+    await moveTape(library, FIRST_ADDRESS.slot + 1, FIRST_ADDRESS.drive + 1);
+    expect(await tape.mtio(TUR)).toBe(0);
+    expect(await tape.write(bytes(64))).toBe(64);
+    expect(await tape.mtio(OFF)).toBe(0);
+    expect(await tape.mtio(REW)).toBe(-noTapeLoaded);
+    await moveTape(library, FIRST_ADDRESS.drive + 1, FIRST_ADDRESS.slot + 1);
+    expect(await tape.close()).toBe(noError);
+  });
+
+  test('records up to 1 MiB come back whole', async () => {
+    await tape.open(RDWR);
+    await tape.mtio(REW);
+    for (const size of [1, 63, 64, 65, 65_536, 1_048_576]) {
+      expect(await tape.write(bytes(size))).toBe(size);
+    }
+    await tape.mtio(REW);
+    for (const size of [1, 63, 64, 65, 65_536, 1_048_576]) {
+      expect((await tape.read(1_048_576)) as Buffer).toHaveLength(size);
+    }
+    expect(await tape.read(1)).toBe(eof);
+  });
+
+  test('TAPE_EXECUTE_CDB asks the drive', async () => {
+    const inquiry = { flags: 1, timeoutMs: 1000, dataInLength: 36, dataOut: Buffer.alloc(0) };
+    const cdb = Buffer.from('120000002400', 'hex');
+    expect(await tape.error('tapeExecuteCdb', { ...inquiry, cdb })).toBe(deviceNotOpen);
+    await tape.open(READ);
+    const { status, dataIn } = await tape.ask('tapeExecuteCdb', { ...inquiry, cdb });
+    expect([status, dataIn?.[0], dataIn?.subarray(8, 29).toString()]).toEqual([
+      0,
+      1,
+      'TAPESTRYVIRTUAL DRIVE',
+    ]);
+    const rewind = Buffer.from('010000000000', 'hex');
+    const refused = await tape.ask('tapeExecuteCdb', { ...inquiry, cdb: rewind });
+    expect([refused.status, refused.sense?.[2], refused.sense?.[12]]).toEqual([2, 5, 0x20]);
+  });
+});
+
+test('a protected tape is read, not written', async () => {
+  const dir = workspace.file('protected');
+  await makeLibrary(dir, { loaded: 1, tape: { writeProtected: true } });
+  const place = makeWorkspace();
+  const own = await startServer(place, { home: place.path }, ['--library', dir]);
+  const dma = await TapeDma.login(own.address);
+  expect(await dma.open(RDWR)).toBe(writeProtect);
+  expect(await dma.open(RAW)).toBe(noError);
+  expect(await dma.write(bytes(10))).toBe(-writeProtect);
+  expect(await dma.mtio(EOF_MARK)).toBe(-writeProtect);
+  dma.leave();
+  await own.close();
+  place.remove();
+});
+
+test('a server without a library has no tape service', async () => {
+  const place = makeWorkspace();
+  const own = await startServer(place, { home: place.path });
+  const dma = await TapeDma.login(own.address);
+  expect(await dma.open(READ)).toBe(notSupported);
+  expect(await dma.error('scsiOpen', { device: 'changer0' })).toBe(notSupported);
+  expect(await dma.error('moverGetState', {})).toBe(notSupported);
+  expect(await dma.error('configGetTapeInfo', {})).toBe(notSupported);
+  dma.leave();
+  await own.close();
+  place.remove();
+});
