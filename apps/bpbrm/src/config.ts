@@ -12,6 +12,8 @@ export const config = z
     endTimeoutMs: ms(18_000_000),
     /** How long children that were told to end are waited for. */
     abortTimeoutMs: ms(60_000),
+    /** How long a child keeps a question until it has news. Lower where a dead child must be missed sooner. */
+    watchMs: ms(4_000),
   })
   .strict();
 

@@ -25,9 +25,8 @@ export interface DriverParts {
   readonly stopping: AbortSignal;
 }
 
-/** Short: a child that dies with a poll in its hands is only missed when the poll's deadline passes. */
-const WATCH_MS = 4_000;
-const WATCH_DEADLINE_MS = 6_000;
+/** A child that dies with a poll in its hands is only missed when the poll's deadline passes: so long after its wait. */
+const WATCH_GRACE_MS = 2_000;
 const AWAY_PAUSE_MAX_MS = 2_000;
 
 export class RunDriver {
@@ -201,12 +200,13 @@ export class RunDriver {
   #watchStream(): void {
     if (this.#watchesStream) return;
     this.#watchesStream = true;
+    const waitMs = this.#parts.config.watchMs;
     const lost = new StatusError('tapeMgrKilled', 'bptm no longer knows the stream');
     void this.#watch({
       poll: (afterVersion, signal) =>
         this.#parts.bptm.WatchStream(
-          { grant: this.#ref, afterVersion, waitMs: WATCH_MS },
-          { signal, deadlineMs: WATCH_DEADLINE_MS },
+          { grant: this.#ref, afterVersion, waitMs },
+          { signal, deadlineMs: waitMs + WATCH_GRACE_MS },
         ),
       hear: (state) => this.apply({ type: 'stream', state }),
       isLast: ({ phase }) => phase === 'STREAM_PHASE_DONE' || phase === 'STREAM_PHASE_FAILED',
@@ -218,12 +218,13 @@ export class RunDriver {
   #watchSession(): void {
     if (this.#watchesSession) return;
     this.#watchesSession = true;
+    const waitMs = this.#parts.config.watchMs;
     const lost = new StatusError('clientAborted', 'ndmpagent no longer knows the session');
     void this.#watch({
       poll: (afterVersion, signal) =>
         this.#parts.agent.WatchSession(
-          { grant: this.#ref, afterVersion, waitMs: WATCH_MS },
-          { signal, deadlineMs: WATCH_DEADLINE_MS },
+          { grant: this.#ref, afterVersion, waitMs },
+          { signal, deadlineMs: waitMs + WATCH_GRACE_MS },
         ),
       hear: (state) => this.apply({ type: 'session', state }),
       isLast: ({ phase }) => phase === 'SESSION_PHASE_DONE' || phase === 'SESSION_PHASE_FAILED',

@@ -110,7 +110,7 @@ function endOf(nbjm: MediaServer['nbjm'], grantId: string): Promise<RunResult> {
     const told = nbjm.requests('RunEnded').find(({ grant }) => grant?.grantId === grantId);
     return told?.result ?? undefined;
   };
-  return eventually(`the end of the run under ${grantId}`, result, 60_000);
+  return eventually(`the end of the run under ${grantId}`, result, 90_000);
 }
 
 /** ndmpd in its own process, or what the test brings. */
@@ -177,6 +177,7 @@ class Daemons {
         TAPESTRY_STATE_DIR: this.#root,
         TAPESTRY_LOG_LEVEL: 'info',
         NODE_COMPILE_CACHE: join(tmpdir(), 'media-server-compile-cache'),
+        BPBRM_WATCH_MS: '500',
         BPTM_RENEW_EVERY_MS: '500',
         NDMPAGENT_POLL_EVERY_MS: '500',
         NDMPAGENT_ABORT_TIMEOUT_MS: '2000',

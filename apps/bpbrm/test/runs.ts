@@ -1,0 +1,85 @@
+// Runs on a media server of tests, one job after the other: what is asked of it, and what it must leave behind.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Init, RunResult, RunSpec } from '@tapestry/contracts';
+import { eventually } from '@tapestry/testkit';
+import type { MediaServer } from './media-server-kit.ts';
+
+const UNKNOWN = 0xffff_ffff_ffff_ffffn;
+
+/** Big enough to be met in the middle, on the machines that we test on. */
+export const HUGE_BYTES = 400_000_000;
+
+export class Runs {
+  readonly #server: MediaServer;
+  /** The job that was started last. */
+  job = 700n;
+
+  constructor(server: MediaServer) {
+    this.#server = server;
+  }
+
+  async backUp(path = '/data'): Promise<RunResult> {
+    await this.startBackup(path);
+    return this.ended();
+  }
+
+  async startBackup(path = '/data'): Promise<void> {
+    await this.#start((job) => ({
+      job: { type: 'JOB_TYPE_BACKUP', client: 'filer', policy: 'nas', backup: { path } },
+      ...{
+        image: { backupId: `filer_${job}`, backupTimeS: 1_700_000_000n, level: 0, butype: 'tar' },
+      },
+    }));
+  }
+
+  async restore(image: RunResult['image'], paths: readonly string[]): Promise<RunResult> {
+    await this.#start(() => restoreOf(image, paths));
+    return this.ended();
+  }
+
+  /** A backup of more than HUGE_BYTES, of which some have moved when this resolves. */
+  async startHuge(): Promise<void> {
+    await this.startBackup();
+    await eventually('data moves', async () => {
+      const { runs } = await this.#server.bpbrm.ListRuns({});
+      const mine = runs.find(({ grant }) => grant?.attempt?.jobId === this.job);
+      return mine?.phase === 'writing' ? true : undefined;
+    });
+  }
+
+  ended(): Promise<RunResult> {
+    return this.#server.ended(this.job);
+  }
+
+  /** What a run must leave behind whatever happened: an idle drive, told to nbrb. */
+  async driveIsIdle(): Promise<void> {
+    await eventually('the drive is idle', () => {
+      const last = this.#server.nbrb.requests('ReportDrives').at(-1)?.drives[0];
+      return last !== undefined && last.holder === null ? true : undefined;
+    });
+  }
+
+  async #start(specOf: (job: bigint) => Init<RunSpec>): Promise<void> {
+    this.job += 1n;
+    await this.#server.startRun(this.job, specOf(this.job));
+  }
+}
+
+function restoreOf(image: RunResult['image'], paths: readonly string[]): Init<RunSpec> {
+  const entries = paths.map((path) => ({
+    ...{ originalPath: Buffer.from(path), destinationPath: Buffer.from(path), fhInfo: UNKNOWN },
+  }));
+  const { backupId, fragments, env, butype, bytes } = image!;
+  const step = { backupId, fragments, env, butype, imageBytes: bytes, path: '/data' };
+  const steps = [{ ...step, entries, expectedFiles: BigInt(paths.length) }];
+  return {
+    job: { type: 'JOB_TYPE_RESTORE', client: 'filer', restore: { destClient: 'filer', steps } },
+    restoreStep: 0,
+  };
+}
+
+export function writeHugeFile(server: MediaServer): void {
+  writeFileSync(join(server.data, 'huge.bin'), Buffer.alloc(HUGE_BYTES, 3));
+}
