@@ -1,44 +1,26 @@
-// One control connection: bytes to events, events through the state machine, effects to the world.
-// Requests are taken one at a time and in order; while a reply is owed, the next one waits.
+// One control connection: its socket around the server session of `@tapestry/ndmp`, and the effects that
+// session asks for, done by the data service, the tape library and what this host knows of itself.
 
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import {
   ADDR_TYPE,
-  type AnyRequest,
   CHALLENGE_BYTES,
-  CONNECTION_STATUS,
-  type Effect,
-  encodeHeaderError,
-  encodePost,
-  encodeRawPost,
-  encodeReply,
-  HEADER_BYTES,
-  historyCode,
-  INITIAL_SERVER,
   isDeviceEffect,
-  MESSAGE_TYPE,
-  messagesOf,
   NDMP_ERROR,
   type NdmpAddress,
-  type PostName,
-  RecordFramer,
-  type ServerEvent,
+  type OuterEffect,
   type ServerFacts,
-  type ServerState,
-  type Stamp,
-  splitRecord,
-  step,
+  type ServerOutput,
+  ServerSession,
   VERSION_MAX,
   VERSION_MIN,
-  XdrReader,
 } from '@tapestry/ndmp';
 import { dataHost } from './adapters/data-host.ts';
 import { DataService } from './adapters/data-service.ts';
 import type { DumpDates } from './adapters/dump-dates.ts';
 import { answer } from './adapters/host-answers.ts';
-import { NO_TAPE, SessionTape } from './adapters/session-tape.ts';
+import { SessionTape } from './adapters/session-tape.ts';
 import type { TapeLibrary } from './adapters/tape-library.ts';
 import type { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
@@ -46,13 +28,10 @@ import type { SessionReport } from './core/data-protocol.ts';
 import { historyBody } from './core/history-version.ts';
 import { type DumpDate, planOperation } from './core/operation-plan.ts';
 
-const RECORD_BYTES_MAX = 16 * 1024 * 1024;
-const RECORD_BYTES_MAX_BEFORE_AUTH = 64 * 1024;
-const REQUESTS_QUEUED_MAX = 64;
 const AUTH_FAILURES_MAX = 5;
 const PENALTY_MS = 200;
 const AUTH_TIMEOUT_MS = 60_000;
-const SHUTDOWN_MS = 2000;
+const CLOSE_TIMEOUT_MS = 2000;
 
 export interface SessionContext {
   readonly config: Config;
@@ -66,23 +45,24 @@ export interface SessionContext {
 export class Session {
   readonly #socket: Socket;
   readonly #context: SessionContext;
-  readonly #framer = new RecordFramer(RECORD_BYTES_MAX_BEFORE_AUTH);
+  readonly #session: ServerSession;
   readonly #data: DataService;
   readonly #tape: SessionTape | undefined;
-  readonly #queue: Buffer[] = [];
-  #state: ServerState = INITIAL_SERVER;
-  #sequence = 0;
-  #isDraining = false;
+  /** Effects that are under way. */
+  readonly #pending = new Set<Promise<void>>();
   #dumpDate: DumpDate | undefined;
   #untaken = 0;
   /** How DATA_CONNECT, or a start of v2, makes the connection that is under way. */
   #dialling: 'tcp' | 'local' | undefined;
-  /** Settles when every event so far had all its effects. */
-  #settled: Promise<unknown> = Promise.resolve();
 
   constructor(socket: Socket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
+    this.#session = new ServerSession({
+      facts: () => this.#facts(),
+      nowSeconds: () => Math.floor(Date.now() / 1000),
+      onOutput: (output) => this.#onOutput(output),
+    });
     this.#data = new DataService(context.pool, (report) => this.#onReport(report));
     const { library } = context;
     this.#tape =
@@ -100,96 +80,57 @@ export class Session {
     const socket = this.#socket;
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const authTimer = setTimeout(() => {
-      if (this.#state.phase !== 'authed') socket.destroy();
+      if (this.#session.state.phase !== 'authed') socket.destroy();
     }, AUTH_TIMEOUT_MS);
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('drain', () => this.#acknowledge());
-    this.#post('notifyConnectionStatus', {
-      reason: CONNECTION_STATUS.connected,
-      version: VERSION_MAX,
-      text: '',
+    socket.on('data', (chunk) => {
+      this.#session.receive(chunk);
+      this.#regulate();
     });
+    socket.on('drain', () => this.#acknowledge());
+    this.#session.greet();
     await closed;
     clearTimeout(authTimer);
-    this.#queue.length = 0;
-    await this.#feed({ type: 'lost' });
-    await this.#settled;
+    this.#session.lose();
+    await Promise.allSettled(this.#pending);
     this.#data.abort();
     this.#tape?.end();
   }
 
   /** Tells the DMA that the server goes down, and closes. */
   shutDown(): void {
-    this.#post('notifyConnectionStatus', {
-      reason: CONNECTION_STATUS.shutdown,
-      version: this.#state.version,
-      text: 'the server is shutting down',
-    });
-    this.#data.abort();
-    this.#socket.destroySoon();
-    setTimeout(() => this.#socket.destroy(), SHUTDOWN_MS).unref(); // a DMA that no longer reads
+    this.#session.shutDown('the server is shutting down');
   }
 
-  #receive(chunk: Buffer): void {
-    try {
-      this.#framer.push(chunk, (record) => this.#queue.push(record));
-    } catch {
-      this.#socket.destroy(); // not an NDMP stream: this connection ends, and only this one
-      return;
+  /** Reads no more from the socket than can wait. */
+  #regulate(): void {
+    if (this.#session.isFull) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #onOutput(output: ServerOutput): void {
+    if (output.type === 'send') {
+      if (this.#socket.writable) this.#socket.write(output.bytes);
+    } else if (output.type === 'end') {
+      this.#socket.end(() => this.#socket.destroySoon());
+      // A DMA that reads no more does not keep us.
+      setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS).unref();
+    } else {
+      const done = this.#perform(output.effect).catch((error: unknown) => this.#failed(error));
+      this.#pending.add(done);
+      void done.finally(() => this.#pending.delete(done));
     }
-    if (this.#queue.length >= REQUESTS_QUEUED_MAX) this.#socket.pause();
-    void this.#drain();
   }
 
-  async #drain(): Promise<void> {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
-    while (this.#queue.length > 0 && this.#state.owed === undefined) {
-      const record = this.#queue.shift();
-      if (record !== undefined) await this.#handleRecord(record);
-    }
-    this.#isDraining = false;
-    const hasRoom = this.#queue.length < REQUESTS_QUEUED_MAX;
-    if (hasRoom && this.#socket.isPaused()) this.#socket.resume();
+  /** A bug: the request that led here is refused, and the session goes on. */
+  #failed(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.#feed({ type: 'failed', error: NDMP_ERROR.undefined, text: `internal error: ${text}` });
   }
 
-  async #handleRecord(record: Buffer): Promise<void> {
-    if (record.length < HEADER_BYTES) return;
-    const { header, body } = splitRecord(record);
-    if (header.messageType !== MESSAGE_TYPE.request) return;
-    const row = messagesOf(this.#state.version).byCode(header.code);
-    if (row?.kind === 'post') return;
-    if (row === undefined) {
-      this.#headerError(header.code, header.sequence, NDMP_ERROR.notSupported);
-      return;
-    }
-    let request: AnyRequest;
-    try {
-      const decoded = row.request.decode(new XdrReader(body));
-      const { sequence } = header;
-      request = { type: 'request', sequence, name: row.name, body: decoded } as AnyRequest;
-    } catch {
-      this.#headerError(header.code, header.sequence, NDMP_ERROR.xdrDecode);
-      return;
-    }
-    await this.#feed(request);
-  }
-
-  #feed(event: ServerEvent): Promise<void> {
-    const fed = this.#take(event);
-    this.#settled = Promise.allSettled([this.#settled, fed]);
-    return fed;
-  }
-
-  async #take(event: ServerEvent): Promise<void> {
-    const { state, effects } = step(this.#state, event, this.#facts());
-    const wasAuthed = this.#state.phase === 'authed';
-    this.#state = state;
-    if (!wasAuthed && state.phase === 'authed') this.#framer.recordBytesMax = RECORD_BYTES_MAX;
-    for (const effect of effects) await this.#perform(effect);
-    // An outcome settles the reply that requests in the queue were waiting for.
-    if (event.type !== 'request') void this.#drain();
+  #feed(event: Parameters<ServerSession['feed']>[0]): void {
+    this.#session.feed(event);
+    this.#regulate();
   }
 
   #facts(): ServerFacts {
@@ -208,38 +149,27 @@ export class Session {
     };
   }
 
-  async #perform(effect: Effect): Promise<void> {
+  async #perform(effect: OuterEffect): Promise<void> {
     if (isDeviceEffect(effect)) {
-      const event = this.#tape === undefined ? NO_TAPE : await this.#tape.perform(effect);
-      if (event !== undefined) await this.#feed(event);
+      const event = await this.#tape?.perform(effect);
+      if (event !== undefined) this.#feed(event);
       return;
     }
     switch (effect.do) {
-      case 'reply':
-        this.#send((stamp) =>
-          encodeReply(stamp, effect.name, effect.sequence, effect.body as never),
-        );
-        break;
-      case 'post':
-        this.#post(effect.name, effect.body);
-        break;
       case 'penalise':
-        await pause(PENALTY_MS * effect.failures);
-        break;
-      case 'close':
-        this.#socket.end(() => this.#socket.destroySoon());
+        setTimeout(() => this.#session.resume(), PENALTY_MS * effect.failures).unref();
         break;
       case 'answer':
         await this.#answer(effect);
         break;
       case 'listen':
-        await this.#listen(effect.addressType);
+        this.#listen(effect.addressType);
         break;
       case 'dial':
-        await this.#dial(effect);
+        this.#dial(effect);
         break;
       case 'start':
-        await this.#start(effect);
+        this.#start(effect);
         break;
       case 'abortData':
         this.#data.abort();
@@ -249,50 +179,51 @@ export class Session {
     }
   }
 
-  async #answer({ name, body }: Extract<Effect, { do: 'answer' }>): Promise<void> {
+  async #answer({ name, body }: Extract<OuterEffect, { do: 'answer' }>): Promise<void> {
+    const { phase, version } = this.#session.state;
     const fields = await answer(name, body, {
-      version: this.#state.version,
+      version,
       exports: this.#context.config.exports,
       allowText: this.#context.config.allowTextAuth,
-      isAuthenticated: this.#state.phase === 'authed',
+      isAuthenticated: phase === 'authed',
       devices: async (service) => (await this.#tape?.list(service)) ?? [],
     });
-    await this.#feed({ type: 'answered', body: fields });
+    this.#feed({ type: 'answered', body: fields });
   }
 
   /** LOCAL needs no listener: it is the mover that comes, and it knows the way. */
-  async #listen(addressType: number): Promise<void> {
+  #listen(addressType: number): void {
     if (addressType === ADDR_TYPE.tcp) {
       this.#data.open({ type: 'listen', host: this.#localHost() });
-    } else await this.#feed({ type: 'listening', address: { type: 'local' } });
+    } else this.#feed({ type: 'listening', address: { type: 'local' } });
   }
 
-  async #dial({ address, endpoints }: Extract<Effect, { do: 'dial' }>): Promise<void> {
+  #dial({ address, endpoints }: Extract<OuterEffect, { do: 'dial' }>): void {
     this.#dialling = address.type === 'local' ? 'local' : 'tcp';
     if (address.type !== 'local') this.#data.open({ type: 'dial', endpoints });
-    else if (this.#tape?.joinMover() !== true) await this.#dialFailed('no mover waits for it');
+    else if (this.#tape?.joinMover() !== true) this.#dialFailed('no mover waits for it');
   }
 
-  async #dialFailed(text: string): Promise<void> {
+  #dialFailed(text: string): void {
     this.#dialling = undefined;
-    await this.#feed({ type: 'failed', error: NDMP_ERROR.connect, text });
+    this.#feed({ type: 'failed', error: NDMP_ERROR.connect, text });
   }
 
-  async #start(effect: Extract<Effect, { do: 'start' }>): Promise<void> {
+  #start(effect: Extract<OuterEffect, { do: 'start' }>): void {
     const { config, dumpDates } = this.#context;
     const plan = planOperation(effect, {
       exports: config.exports,
-      version: this.#state.version,
+      version: this.#session.state.version,
       nowNs: BigInt(Date.now()) * 1_000_000n,
       baseOf: (series, level) => dumpDates.baseOf(series, level),
       tokenOf: (series, dateNs) => dumpDates.tokenOf(series, dateNs),
     });
     if ('error' in plan) {
-      await this.#feed({ type: 'failed', ...plan });
+      this.#feed({ type: 'failed', ...plan });
       return;
     }
     this.#dumpDate = plan.dumpDate;
-    await this.#feed({ type: 'started', env: plan.env });
+    this.#feed({ type: 'started', env: plan.env });
     for (const entry of plan.notes) this.#log(0, entry);
     this.#data.send(plan.order);
   }
@@ -308,22 +239,22 @@ export class Session {
   #onReport(report: SessionReport): void {
     switch (report.type) {
       case 'listening':
-        void this.#feed({ type: 'listening', address: this.#listeningAt(report.port) });
+        this.#feed({ type: 'listening', address: this.#listeningAt(report.port) });
         break;
       case 'connected':
         void this.#connected(report.host, report.port);
         break;
       case 'connectFailed':
         this.#data.abort();
-        void this.#dialFailed(report.text);
+        this.#dialFailed(report.text);
         break;
       case 'dataRead':
-        void this.#feed(report);
+        this.#feed(report);
         break;
       case 'ended': {
         const names = new Set(report.env.map(({ name }) => name));
-        const kept = this.#state.data.env.filter(({ name }) => !names.has(name));
-        void this.#feed({ ...report, env: [...kept, ...report.env] });
+        const kept = this.#session.state.data.env.filter(({ name }) => !names.has(name));
+        this.#feed({ ...report, env: [...kept, ...report.env] });
         break;
       }
       default:
@@ -334,22 +265,22 @@ export class Session {
   async #connected(host: string, port: number): Promise<void> {
     const dialling = this.#dialling;
     this.#dialling = undefined;
-    const how = dialling ?? (this.#state.data.address.type === 'local' ? 'local' : 'tcp');
+    const how = dialling ?? (this.#session.state.data.address.type === 'local' ? 'local' : 'tcp');
     const address: NdmpAddress =
       how === 'local' ? { type: 'local' } : { type: 'tcp', endpoints: [{ host, port, env: [] }] };
     if (dialling === 'local') await this.#tape?.dataJoined(true);
-    await this.#feed({ type: dialling === undefined ? 'peerConnected' : 'dialled', address });
+    this.#feed({ type: dialling === undefined ? 'peerConnected' : 'dialled', address });
     if (dialling === undefined) await this.#tape?.dataJoined(false);
   }
 
   /** Posts that change no state; each is acknowledged to the worker once the socket took it. */
   #passOn(report: Extract<SessionReport, { type: 'history' | 'log' | 'file' }>): void {
     if (report.type === 'history') {
-      const { version } = this.#state;
-      const body = historyBody(report.kind, Buffer.from(report.body), version);
-      this.#send((stamp) => encodeRawPost(stamp, historyCode(report.kind, version), body));
+      const { kind, body } = report;
+      const { version } = this.#session.state;
+      this.#session.postHistory({ kind, body: historyBody(kind, Buffer.from(body), version) });
     } else if (report.type === 'log') this.#log(report.logType, report.entry);
-    else this.#post('logFile', { name: report.name, status: report.status });
+    else this.#session.post('logFile', { name: report.name, status: report.status });
     this.#untaken += 1;
     if (!this.#socket.writableNeedDrain) this.#acknowledge();
   }
@@ -362,23 +293,7 @@ export class Session {
 
   #log(logType: number, entry: string): void {
     const plain = { messageId: 0, hasAssociatedMessage: 0, associatedSequence: 0 };
-    this.#post('logMessage', { logType, entry, ...plain });
-  }
-
-  #post(name: PostName, body: Extract<Effect, { do: 'post' }>['body']): void {
-    this.#send((stamp) => encodePost(stamp, name, body as never));
-  }
-
-  #headerError(code: number, sequence: number, error: number): void {
-    this.#send((stamp) => encodeHeaderError(stamp, code, sequence, error));
-  }
-
-  #send(encode: (stamp: Stamp) => Buffer): void {
-    if (!this.#socket.writable) return;
-    this.#sequence += 1;
-    const timeStamp = Math.floor(Date.now() / 1000);
-    const { version } = this.#state;
-    this.#socket.write(encode({ version, sequence: this.#sequence, timeStamp }));
+    this.#session.post('logMessage', { logType, entry, ...plain });
   }
 
   #localHost(): string {

@@ -5,7 +5,6 @@ import {
   ADDR_TYPE,
   type DeviceEffect,
   type MoverReport,
-  NDMP_ERROR,
   type ServerEvent,
   type ServerFacts,
   SessionDevices,
@@ -19,7 +18,7 @@ const MEETING_TIMEOUT_MS = 15_000;
 export interface SessionTapeOptions {
   readonly library: TapeLibrary;
   readonly host: string;
-  readonly feed: (event: ServerEvent) => Promise<void>;
+  readonly feed: (event: ServerEvent) => void;
   /** Has the DATA service of the session dial this socket. */
   readonly dialData: (path: string) => void;
 }
@@ -36,7 +35,7 @@ export class SessionTape {
     this.#options = options;
     this.#service = new TapeService({
       ...{ library, host },
-      onReport: (report) => void this.#onReport(report),
+      onReport: (report) => this.#onReport(report),
       onLocalDial: (path) => this.#dial(path),
     });
     const pump = this.#service;
@@ -86,8 +85,8 @@ export class SessionTape {
     if (isDialling) await within(this.#moverCame.promise);
   }
 
-  async #onReport(report: MoverReport): Promise<void> {
-    await this.#options.feed(report);
+  #onReport(report: MoverReport): void {
+    this.#options.feed(report);
     if (report.type === 'moverPeerConnected') this.#moverCame.resolve();
   }
 
@@ -96,9 +95,6 @@ export class SessionTape {
     this.#service.end();
   }
 }
-
-/** What a server without a library performs: nothing may be asked of it. */
-export const NO_TAPE: ServerEvent = { type: 'failed', error: NDMP_ERROR.notSupported };
 
 function within(meeting: Promise<void>): Promise<void> {
   return new Promise((resolve) => {
