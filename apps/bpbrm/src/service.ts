@@ -2,13 +2,8 @@
 
 import type { Call, Handlers } from '@tapestry/bus';
 import type { Empty, RunSpec } from '@tapestry/contracts';
-import {
-  attemptKey,
-  compareLeases,
-  leaseOf,
-  requireSameLease,
-  stepKey,
-} from '@tapestry/runtime/fence';
+import { AttemptTable } from '@tapestry/runtime/attempt-table';
+import { leaseOf } from '@tapestry/runtime/fence';
 import { StatusError, toWire } from '@tapestry/status';
 import { type DriverParts, RunDriver } from './run-driver.ts';
 
@@ -18,9 +13,7 @@ const FORGET_EVERY_TICKS = 720;
 export class RunService {
   readonly #parts: DriverParts;
   readonly #host: string;
-  readonly #byAttempt = new Map<string, RunDriver>();
-  /** The newest try of each step. */
-  readonly #newest = new Map<string, RunDriver>();
+  readonly #runs = new AttemptTable<RunDriver>('run');
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
 
@@ -33,7 +26,7 @@ export class RunService {
     this.#forget();
     for (const stored of this.#parts.store.all()) {
       const driver = new RunDriver(this.#parts, stored);
-      this.#add(driver);
+      this.#runs.add(driver);
       driver.resume();
     }
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -47,16 +40,12 @@ export class RunService {
     return {
       StartRun: async ({ run }, call) => this.#start(run, call),
       CancelRun: async ({ grant, reason }) => {
-        const lease = leaseOf(grant);
-        const driver = this.#byAttempt.get(attemptKey(lease.attempt));
-        // A run that is not known is over.
-        if (driver === undefined) return {};
-        requireSameLease(driver.lease, lease);
         const cancelled = new StatusError('cancelled', 'the run was cancelled');
-        driver.apply({ type: 'cancelled', reason: reason ?? toWire(cancelled) });
+        // A run that is not known is over.
+        this.#runs.find(grant)?.apply({ type: 'cancelled', reason: reason ?? toWire(cancelled) });
         return {};
       },
-      ListRuns: async () => ({ runs: [...this.#byAttempt.values()].map((driver) => driver.row()) }),
+      ListRuns: async () => ({ runs: [...this.#runs.all].map((driver) => driver.row()) }),
     };
   }
 
@@ -66,32 +55,18 @@ export class RunService {
     }
     if (spec === null) throw new StatusError('invalidRequest', 'the start names no run');
     const lease = leaseOf(spec.grant);
-    const known = this.#newest.get(stepKey(lease.attempt));
-    if (known !== undefined) {
-      const order = compareLeases(known.lease, lease);
-      if (order === 'same') return {};
-      if (order === 'older') requireSameLease(known.lease, lease);
-      const detail = `try ${lease.attempt.try} took over`;
-      const reason = toWire(new StatusError('staleGrant', detail));
-      known.apply({ type: 'cancelled', reason });
-    }
+    const admitted = this.#runs.admits(lease, (earlier, reason) =>
+      earlier.apply({ type: 'cancelled', reason: toWire(reason) }),
+    );
+    if (!admitted) return {};
     const driver = new RunDriver(this.#parts, { spec, lease });
-    this.#add(driver);
+    this.#runs.add(driver);
     driver.start();
     return {};
   }
 
-  #add(driver: RunDriver): void {
-    this.#byAttempt.set(driver.key, driver);
-    const step = stepKey(driver.lease.attempt);
-    const newest = this.#newest.get(step);
-    if (newest === undefined || compareLeases(newest.lease, driver.lease) === 'newer') {
-      this.#newest.set(step, driver);
-    }
-  }
-
   #tick(): void {
-    for (const driver of this.#byAttempt.values()) {
+    for (const driver of this.#runs.all) {
       if (!driver.isOver) driver.apply({ type: 'tick' });
     }
     this.#ticks += 1;
@@ -99,11 +74,6 @@ export class RunService {
   }
 
   #forget(): void {
-    for (const key of this.#parts.store.forget(this.#parts.clock.nowMs())) {
-      const driver = this.#byAttempt.get(key);
-      this.#byAttempt.delete(key);
-      const step = driver && stepKey(driver.lease.attempt);
-      if (step !== undefined && this.#newest.get(step) === driver) this.#newest.delete(step);
-    }
+    this.#runs.forget(this.#parts.store.forget(this.#parts.clock.nowMs()));
   }
 }

@@ -1,15 +1,9 @@
 // bptm on the bus: one runner a stream, found by the attempt that it serves and fenced by its grant.
 
 import type { Handlers } from '@tapestry/bus';
-import type { Empty, GrantRef, OpenStreamRequest } from '@tapestry/contracts';
-import {
-  attemptKey,
-  compareLeases,
-  type Lease,
-  leaseOf,
-  requireSameLease,
-  stepKey,
-} from '@tapestry/runtime/fence';
+import type { Empty, OpenStreamRequest } from '@tapestry/contracts';
+import { AttemptTable } from '@tapestry/runtime/attempt-table';
+import { leaseOf } from '@tapestry/runtime/fence';
 import { fromWire, StatusError } from '@tapestry/status';
 import { stateOf } from './adapters/stream-store.ts';
 import { endSurvivor } from './adapters/survivors.ts';
@@ -23,9 +17,7 @@ const FORGET_EVERY_MS = 3_600_000;
 
 export class StreamService {
   readonly #parts: RunnerParts;
-  readonly #byAttempt = new Map<string, StreamRunner>();
-  /** The newest try of each step. */
-  readonly #newest = new Map<string, StreamRunner>();
+  readonly #streams = new AttemptTable<StreamRunner>('stream');
   #forgetTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: RunnerParts) {
@@ -47,7 +39,7 @@ export class StreamService {
     this.#forget();
     for (const stored of store.all()) {
       const runner = new StreamRunner(this.#parts, stored);
-      this.#add(runner);
+      this.#streams.add(runner);
       if (!isOver(runner.stream)) log.warn({ stream: runner.key }, 'a stream did not survive');
       runner.resume();
     }
@@ -62,7 +54,7 @@ export class StreamService {
     return {
       OpenStream: async (request) => this.#open(request),
       WatchStream: async ({ grant, afterVersion, waitMs }, call) => {
-        const runner = this.#held(grant);
+        const runner = this.#streams.held(grant);
         const patienceMs = call.deadlineMs - Date.now() - POLL_MARGIN_MS;
         const { version, value } = await runner.watched.after(
           afterVersion,
@@ -72,23 +64,21 @@ export class StreamService {
         return stateOf(value, version);
       },
       FinishStream: async ({ grant, expectedBytes, env }) => {
-        this.#held(grant).finish(expectedBytes, env);
+        this.#streams.held(grant).finish(expectedBytes, env);
         return {};
       },
       AbortStream: async ({ grant, reason }) => {
         // A stream that is not known holds nothing: it is as aborted as can be.
-        const runner = this.#byAttempt.get(attemptKey(leaseOf(grant).attempt));
-        if (runner === undefined) return {};
-        requireSameLease(runner.lease, leaseOf(grant));
+        const runner = this.#streams.find(grant);
         const failure =
           reason === null
             ? new StatusError('cancelled', 'the stream was aborted')
             : fromWire(reason);
-        runner.apply({ type: 'abortAsked', failure });
+        runner?.apply({ type: 'abortAsked', failure });
         return {};
       },
       SendRange: async ({ grant, sequence, offset, length }) => {
-        this.#held(grant).apply({ type: 'rangeAsked', sequence, offset, length });
+        this.#streams.held(grant).apply({ type: 'rangeAsked', sequence, offset, length });
         return {};
       },
     };
@@ -100,44 +90,17 @@ export class StreamService {
     if (grant.mediaServer !== this.#parts.host) {
       throw new StatusError('invalidServer', `the grant is for ${grant.mediaServer}`);
     }
-    const known = this.#newest.get(stepKey(lease.attempt));
-    if (known !== undefined) {
-      const order = compareLeases(known.lease, lease);
-      if (order === 'same') return {};
-      if (order === 'older') requireSameLease(known.lease, lease);
-      const detail = `try ${lease.attempt.try} took over`;
-      known.apply({ type: 'abortAsked', failure: { status: 'staleGrant', detail } });
-    }
+    const admitted = this.#streams.admits(lease, (earlier, failure) =>
+      earlier.apply({ type: 'abortAsked', failure }),
+    );
+    if (!admitted) return {};
     const runner = new StreamRunner(this.#parts, { request, lease });
-    this.#add(runner);
+    this.#streams.add(runner);
     runner.apply({ type: 'opened' });
     return {};
   }
 
-  #held(ref: GrantRef | null): StreamRunner {
-    const asked: Lease = leaseOf(ref);
-    const key = attemptKey(asked.attempt);
-    const runner = this.#byAttempt.get(key);
-    if (runner === undefined) throw new StatusError('notFound', `there is no stream for ${key}`);
-    requireSameLease(runner.lease, asked);
-    return runner;
-  }
-
-  #add(runner: StreamRunner): void {
-    this.#byAttempt.set(runner.key, runner);
-    const step = stepKey(runner.lease.attempt);
-    const newest = this.#newest.get(step);
-    if (newest === undefined || compareLeases(newest.lease, runner.lease) === 'newer') {
-      this.#newest.set(step, runner);
-    }
-  }
-
   #forget(): void {
-    for (const key of this.#parts.store.forget(this.#parts.clock.nowMs())) {
-      const runner = this.#byAttempt.get(key);
-      this.#byAttempt.delete(key);
-      const step = runner && stepKey(runner.lease.attempt);
-      if (step !== undefined && this.#newest.get(step) === runner) this.#newest.delete(step);
-    }
+    this.#streams.forget(this.#parts.store.forget(this.#parts.clock.nowMs()));
   }
 }
