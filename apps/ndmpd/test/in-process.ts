@@ -3,7 +3,14 @@
 
 import type { Socket } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
-import { bytesFromText, type HistoryFile, LOG_TYPE, readHistory, U64_MAX } from '@tapestry/ndmp';
+import {
+  type HistoryFile,
+  LOG_TYPE,
+  type NameEntry,
+  readHistory,
+  textFromBytes,
+  U64_MAX,
+} from '@tapestry/ndmp';
 import { BackupRun } from '../src/adapters/backup-run.ts';
 import { RecoverRun } from '../src/adapters/recover-run.ts';
 import { Reporter } from '../src/adapters/reporter.ts';
@@ -90,21 +97,7 @@ export async function takeImage(
 }
 
 /** A name-list element for a path of the image, under another name below `/to`. */
-export function element(original: Buffer, to: string, fhInfo = U64_MAX) {
-  const originalPath = `/${[...original].map((b) => String.fromCharCode(b)).join('')}`;
-  return {
-    originalPath: textOf(originalPath),
-    destinationPath: to,
-    name: '',
-    otherName: '',
-    node: 0n,
-    fhInfo,
-  };
-}
-
-/** Names travel as text that stands for bytes; latin1 here means one character a byte. */
-function textOf(latin1: string): string {
-  const bytes = Buffer.from(latin1, 'latin1');
-  const text = bytes.toString('utf8');
-  return bytesFromText(text).equals(bytes) ? text : latin1;
+export function element(original: Buffer, to: string, fhInfo = U64_MAX): NameEntry {
+  const originalPath = textFromBytes(Buffer.concat([Buffer.from('/'), original]));
+  return { originalPath, destinationPath: to, name: '', otherName: '', node: 0n, fhInfo };
 }

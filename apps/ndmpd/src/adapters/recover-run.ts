@@ -118,6 +118,7 @@ export class RecoverRun {
     if (wanted === undefined || target === undefined) return 0;
     wanted.isFound = true;
     await this.#recoverMember(member, target, wanted);
+    if (wanted.pattern !== undefined) return 0; // more may match, up to the image's end
     if (member.type === 'directory' && this.#order.recursive) {
       this.#current ??= wanted;
       if (this.#current !== wanted && path.length === wanted.original.length)

@@ -22,8 +22,12 @@ export function splitPatterns(list: string): string[] {
   return patterns.map((pattern) => pattern.trim()).filter((pattern) => pattern !== '');
 }
 
-/** The expression of one pattern, anchored at both ends; undefined for one that cannot be read. */
+/** More would let one pattern keep the processor busy for a long time. */
+const WILDCARDS_MAX = 8;
+
+/** The expression of one pattern, anchored at both ends; undefined for one that cannot be used. */
 export function patternExpression(pattern: string): RegExp | undefined {
+  if (pattern.split('*').length - 1 > 2 * WILDCARDS_MAX) return undefined;
   let source = '';
   let i = 0;
   while (i < pattern.length) {
@@ -77,14 +81,19 @@ function ruleOf(pattern: string): Rule | undefined {
   const expression = patternExpression(trimmed);
   if (trimmed === '' || expression === undefined) return undefined;
   const parts = wholePath ? trimmed.split('/') : [];
+  return { wholePath, expression, above: directoriesAbove(parts) };
+}
+
+/** From a "**" on, every directory may lead to a match. */
+function directoriesAbove(parts: readonly string[]): RegExp[] {
   const above: RegExp[] = [];
   for (let n = 1; n < parts.length; n += 1) {
-    // A "**" may stand for any depth: from there on every directory may lead to a match.
-    const isDeep = parts.slice(0, n).join('/').includes('**');
-    const made = isDeep ? /^/ : patternExpression(parts.slice(0, n).join('/'));
+    const pattern = parts.slice(0, n).join('/');
+    const deep = pattern.indexOf('**');
+    const made = patternExpression(deep === -1 ? pattern : `${pattern.slice(0, deep)}**`);
     if (made !== undefined) above.push(made);
   }
-  return { wholePath, expression, above };
+  return above;
 }
 
 function matches({ wholePath, expression }: Rule, path: string): boolean {
@@ -122,11 +131,7 @@ export class PathPatterns {
     if (this.#included.some((rule) => matches(rule, path))) return 'in';
     if (!isDirectory) return 'out';
     const leads = ({ wholePath, above: way }: Rule): boolean =>
-      !wholePath || way.some((expression) => expression.test(path)) || way.some(isAny);
+      !wholePath || way.some((expression) => expression.test(path));
     return this.#included.some(leads) ? 'onTheWay' : 'out';
   }
-}
-
-function isAny(expression: RegExp): boolean {
-  return expression.source === '^';
 }

@@ -166,6 +166,25 @@ describe('name lists', () => {
     expect(selection.outermost.map(({ entry: e }) => e.originalPath)).toEqual(['/a']);
   });
 
+  test.each([
+    ['in the last component', '/a/*.txt', 'a/b.txt', '/home/new/b.txt'],
+    ['everything below what matches', '/a/b*', 'a/bc/d', '/home/new/bc/d'],
+    ['in the middle', '/a/*/c', 'a/b/c', '/home/new/b/c'],
+    ['not across a slash', '/a/*.txt', 'a/b/c.txt', undefined],
+    ['a name that is written so', '/a/[x]', 'a/[x]', '/home/new'],
+  ])('wildcards %s', (_what, original, path, expected) => {
+    const selection = new Selection([entry(original, '/home/new')], order);
+    expect(target(selection, path)).toBe(expected);
+    expect(selection.hasOffsets).toBe(false);
+  });
+
+  test('an export for reading only takes nothing', () => {
+    const readOnly = { ...order, exports: [{ name: 'ro', directory: '/srv', readOnly: true }] };
+    expect(new Selection([entry('/a', '/ro/a')], readOnly).refused).toMatchObject([
+      { status: RECOVERY_STATUS.failedPermission },
+    ]);
+  });
+
   test('without recursion only the named objects are wanted', () => {
     const selection = new Selection([entry('/a', '/home/1')], { ...order, recursive: false });
     expect(target(selection, 'a')).toBe('/home/1');

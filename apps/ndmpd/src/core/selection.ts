@@ -10,6 +10,7 @@ import {
   splitPath,
   startsWith,
 } from './export-path.ts';
+import { isPattern, patternExpression } from './path-patterns.ts';
 
 /** One element of the name list and what became of it. */
 export interface Wanted {
@@ -17,11 +18,21 @@ export interface Wanted {
   /** Components of the original path, relative to the backup root. */
   readonly original: readonly Buffer[];
   readonly destination: ExportPath;
+  /** Set for an original path with wildcards, unless an object has just that name. */
+  readonly pattern: PathPattern | undefined;
   isFound: boolean;
   /** Set once the last member that belongs to it was handled. */
   isFinished: boolean;
   /** RECOVERY_STATUS of the first thing that went wrong. */
   status: number;
+}
+
+/** What is found goes below the destination, from its first component with a wildcard on. */
+export interface PathPattern {
+  /** One a component. */
+  readonly parts: readonly RegExp[];
+  /** Components before the first wildcard. */
+  readonly fixed: number;
 }
 
 export interface SelectionOrder {
@@ -46,6 +57,7 @@ export class Selection {
   readonly wanted: readonly Wanted[];
   readonly refused: readonly Refused[];
   readonly #byPath = new Map<string, Wanted>();
+  readonly #patterns: readonly Wanted[];
   readonly #recursive: boolean;
 
   constructor(names: readonly NameEntry[], order: SelectionOrder) {
@@ -62,6 +74,7 @@ export class Selection {
       this.#byPath.set(key(made.original), made);
     }
     this.wanted = wanted;
+    this.#patterns = wanted.filter(({ pattern }) => pattern !== undefined);
     this.refused = refused;
   }
 
@@ -71,7 +84,12 @@ export class Selection {
       const found = this.#byPath.get(key(path.slice(0, length)));
       if (found !== undefined) return this.#recursive || length === path.length ? found : undefined;
     }
-    return undefined;
+    return this.#patterns.find(({ pattern }) => pattern !== undefined && this.#fits(pattern, path));
+  }
+
+  #fits({ parts }: PathPattern, path: readonly Buffer[]): boolean {
+    const isLong = this.#recursive ? path.length >= parts.length : path.length === parts.length;
+    return isLong && parts.every((part, i) => part.test(path[i]?.toString('latin1') ?? ''));
   }
 
   /** Where a member goes; undefined when nobody asked for it. */
@@ -79,12 +97,15 @@ export class Selection {
     const wanted = this.match(path);
     if (wanted === undefined) return undefined;
     const { export: found, components } = wanted.destination;
-    return { export: found, components: [...components, ...path.slice(wanted.original.length)] };
+    const isLiteral = startsWith(path, wanted.original);
+    const below = path.slice(isLiteral ? wanted.original.length : wanted.pattern?.fixed);
+    return { export: found, components: [...components, ...below] };
   }
 
   /** Direct access needs an offset for every element. */
   get hasOffsets(): boolean {
-    return this.wanted.every(({ entry, original }) => {
+    return this.wanted.every(({ entry, original, pattern }) => {
+      if (pattern !== undefined) return false;
       const isRoot = original.length === 0;
       return entry.fhInfo !== U64_MAX && (entry.fhInfo !== 0n || isRoot);
     });
@@ -117,10 +138,19 @@ function makeWanted(entry: NameEntry, order: SelectionOrder): Wanted | Refused {
     entry,
     original,
     destination,
+    pattern: patternOf(original),
     isFound: false,
     isFinished: false,
     status: RECOVERY_STATUS.successful,
   };
+}
+
+function patternOf(original: readonly Buffer[]): PathPattern | undefined {
+  const texts = original.map((part) => part.toString('latin1'));
+  const fixed = texts.findIndex(isPattern);
+  if (fixed === -1) return undefined;
+  const parts = texts.map(patternExpression).filter((part) => part !== undefined);
+  return parts.length === texts.length ? { parts, fixed } : undefined;
 }
 
 /** Relative to the backup root, whether or not the DMA put the file system in front. */

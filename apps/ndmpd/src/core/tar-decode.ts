@@ -1,6 +1,7 @@
 // Reads the headers that tar-encode.ts writes, and those of GNU tar: pax, long-name members, base-256
 // numbers. Whatever does not hold together throws ImageError; nothing is guessed.
 
+import { ACL_XATTRS, aclAttribute } from './posix-acl.ts';
 import {
   BLOCK_BYTES,
   DUMP_DIRECTORY_KEY,
@@ -199,6 +200,11 @@ function xattrsOf(pax: Map<string, Buffer>): { name: Buffer; value: Buffer }[] {
     if (!key.startsWith(XATTR_KEY)) continue;
     const name = key.slice(XATTR_KEY.length).replaceAll('%3D', '=').replaceAll('%25', '%');
     xattrs.push({ name: Buffer.from(name, 'latin1'), value });
+  }
+  for (const { xattr, key } of ACL_XATTRS) {
+    const text = pax.has(XATTR_KEY + xattr) ? undefined : pax.get(key);
+    const value = text && aclAttribute(text.toString('latin1'));
+    if (value !== undefined) xattrs.push({ name: Buffer.from(xattr), value });
   }
   return xattrs;
 }

@@ -1,6 +1,8 @@
 // Members of a POSIX pax archive: an extended header for what ustar cannot say (nanoseconds, long or
 // unusual names, big numbers, holes), then the ustar header. GNU tar reads every one of them.
 
+import { ACL_XATTRS, aclText } from './posix-acl.ts';
+
 export type MemberType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'fifo' | 'char' | 'block';
 
 /** A run of data in a sparse file. */
@@ -115,6 +117,9 @@ function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
   }
   for (const { name: key, value } of member.xattrs ?? []) {
     add(Buffer.from(XATTR_KEY + escapeKey(key.toString('latin1')), 'latin1'), value);
+    const acl = ACL_XATTRS.find(({ xattr }) => xattr === key.toString('latin1'));
+    const text = acl && aclText(value); // for `tar --acls`, which does not look at the attribute
+    if (acl !== undefined && text !== undefined) add(acl.key, text);
   }
   if (member.dumpDirectory !== undefined) add(DUMP_DIRECTORY_KEY, member.dumpDirectory);
   if (member.linkOffset !== undefined) add('comment', `${LINK_OFFSET_NOTE}${member.linkOffset}`);

@@ -1,0 +1,142 @@
+// A full backup of any tree comes back as it was, by ndmpd and by GNU tar; and of trees that are large in
+// one way or another: deep, wide, with huge files full of holes.
+
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  fchmodSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { closeDirectory, nameIn, openBelow, openRoot } from '../src/adapters/directory.ts';
+import { makeWorkspace } from './harness.ts';
+import { element, makeImage, takeImage } from './in-process.ts';
+import { change, changes, describeExactly } from './tree-model.ts';
+
+const workspace = makeWorkspace();
+const home = process.cwd();
+const source = workspace.file('source');
+const target = workspace.file('target');
+const RUNS = 15;
+
+beforeAll(() => process.chdir(workspace.path));
+beforeEach(() => {
+  for (const root of [source, target]) {
+    rmSync(root, { recursive: true, force: true });
+    mkdirSync(root);
+  }
+});
+afterEach(() => process.chdir(workspace.path));
+afterAll(() => {
+  process.chdir(home);
+  workspace.remove();
+});
+
+test('any tree comes back, by ndmpd and by GNU tar', async () => {
+  await fc.assert(
+    fc.asyncProperty(changes({ minLength: 5, maxLength: 60 }), async (all) => {
+      for (const root of [source, target, `${target}-tar`]) {
+        rmSync(root, { recursive: true, force: true });
+        mkdirSync(root);
+      }
+      await change(source, all);
+      const tree = await describeExactly(source);
+      const { image, logs } = await makeImage(source);
+      expect(logs).toEqual([]);
+      expect((await takeImage(image, target)).logs).toEqual([]);
+      expect(await describeExactly(target)).toEqual(tree);
+      process.chdir(workspace.path);
+      const flags = ['--numeric-owner', '--same-owner', '--xattrs', '--xattrs-include=*', '--acls'];
+      const input = { input: image, stdio: ['pipe' as const, 'ignore' as const, 'pipe' as const] };
+      execFileSync('tar', [...flags, '-xpf', '-', '-C', `${target}-tar`], input);
+      expect(await describeExactly(`${target}-tar`)).toEqual(tree);
+      const listed = execFileSync('tar', ['-tf', '-'], { input: image, encoding: 'latin1' });
+      expect(listed.trimEnd().split('\n')).toHaveLength(tree.length);
+    }),
+    { numRuns: RUNS },
+  );
+}, 300_000);
+
+test('each object comes back alone, by its offset', async () => {
+  await fc.assert(
+    fc.asyncProperty(changes({ minLength: 5, maxLength: 40 }), fc.nat(), async (all, n) => {
+      rmSync(source, { recursive: true, force: true });
+      await change(source, all);
+      const { image, history } = await makeImage(source);
+      const one = history[n % history.length];
+      if (one === undefined) throw new Error('not even the root has history');
+      rmSync(target, { recursive: true, force: true });
+      mkdirSync(target);
+      const names = [element(one.name.subarray(1), '/to/there', one.fhInfo)];
+      const { elements, logs } = await takeImage(image, target, { names, direct: true });
+      expect(logs).toEqual([]);
+      expect(elements.map(([, status]) => status)).toEqual([0]);
+      expect(readdirSync(target)).toEqual(['there']);
+    }),
+    { numRuns: RUNS },
+  );
+}, 300_000);
+
+test('paths far beyond what a system call takes', async () => {
+  const name = 'd'.repeat(255);
+  let directory = openRoot(source);
+  for (let depth = 0; depth < 40; depth += 1) {
+    mkdirSync(nameIn(directory, name));
+    const below = openBelow(directory, name);
+    closeDirectory(directory);
+    directory = below;
+  }
+  writeFileSync(nameIn(directory, 'bottom'), 'far down');
+  closeDirectory(directory);
+  process.chdir(workspace.path);
+  const { image, history, failed } = await makeImage(source);
+  expect(failed).toBe(0);
+  expect(history.at(-1)?.name.length).toBeGreaterThan(10_000);
+  expect((await takeImage(image, target)).logs).toEqual([]);
+  const again = await makeImage(target);
+  expect(again.history.at(-1)?.name).toEqual(history.at(-1)?.name);
+  process.chdir(workspace.path);
+  execFileSync('rm', ['-rf', source, target]); // Node's own removal goes by path
+});
+
+test('a file of terabytes that holds next to nothing', async () => {
+  const size = 15 * 2 ** 40;
+  const fd = openSync(`${source}/huge`, 'w');
+  ftruncateSync(fd, size);
+  writeSync(fd, 'here', 5 * 2 ** 40);
+  fchmodSync(fd, 0o640);
+  closeSync(fd);
+  const { image } = await makeImage(source);
+  expect(image.length).toBeLessThan(65_536);
+  expect((await takeImage(image, target)).logs).toEqual([]);
+  const copy = statSync(`${target}/huge`, { bigint: true });
+  expect(copy.size).toBe(BigInt(size));
+  expect(copy.blocks).toBeLessThan(64n);
+  const found = Buffer.alloc(6);
+  const back = openSync(`${target}/huge`, 'r');
+  readSync(back, found, 0, 6, 5 * 2 ** 40 - 1);
+  closeSync(back);
+  expect(found.toString()).toBe('\0here\0');
+});
+
+test('many files in one directory, and a socket among them', async () => {
+  for (let i = 0; i < 4000; i += 1) writeFileSync(`${source}/file-${i}`, '');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(`${source}/socket`, resolve));
+  const { image, history, failed } = await makeImage(source);
+  server.close();
+  expect(failed).toBe(0);
+  expect(history).toHaveLength(4001);
+  await takeImage(image, target);
+  expect(readdirSync(target)).toHaveLength(4000);
+});
