@@ -8,7 +8,13 @@ import { asStatusError, type StatusError } from '@tapestry/status';
 import type { SessionStore, StoredSession, Work } from './adapters/session-store.ts';
 import { runBackup } from './backup-session.ts';
 import { runCatalog } from './catalog-phase.ts';
-import { afterRestart, isOver, NEW_SESSION, type Session } from './core/session.ts';
+import {
+  afterRestart,
+  isOver,
+  NEW_SESSION,
+  type Session,
+  type SessionFailure,
+} from './core/session.ts';
 import { FilerLog } from './filer-log.ts';
 import { runRestore } from './restore-session.ts';
 import type { AgentParts, SessionContext } from './session-context.ts';
@@ -61,7 +67,8 @@ export class AgentSession {
       return;
     }
     const detail = 'ndmpagent was restarted: its connection to the filer was lost';
-    this.#fail({ status: work.kind === 'backup' ? 'ndmpFailed' : 'ndmpRestoreFailed', detail });
+    const status = work.kind === 'backup' ? 'ndmpFailed' : 'ndmpRestoreFailed';
+    this.#fail({ status, detail, reason: 'connectionLost' });
   }
 
   /** Resolves when nothing of the session's work goes on in this process. */
@@ -99,11 +106,12 @@ export class AgentSession {
       if (!(error instanceof Error) || error.name !== 'StatusError') {
         log.error({ err: error, session: this.key }, 'a session failed unexpectedly');
       }
-      this.#fail({ status: failure.status, detail: failure.detail });
+      const { status, detail, context: facts } = failure;
+      this.#fail({ status, detail, reason: String(facts.reason ?? 'unknown') });
     }
   }
 
-  #fail(failure: NonNullable<Session['failure']>): void {
+  #fail(failure: SessionFailure): void {
     if (isOver(this.session)) return;
     this.#filerLog.tell('failed', failure.detail, 'error');
     this.#update({ phase: 'SESSION_PHASE_FAILED', failure }, 'durable');

@@ -2,19 +2,19 @@
 // log lines and state come here.
 
 import { rm } from 'node:fs/promises';
-import type { JobSpec, StartBackupRequest } from '@tapestry/contracts';
+import type { StartBackupRequest } from '@tapestry/contracts';
 import type { Pval } from '@tapestry/ndmp';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
-import { fetchAccess } from './adapters/credential.ts';
 import { backupEnv, envToKeep, lookUp } from './core/backup-env.ts';
-import { callFailure } from './core/outcome.ts';
-import { chooseButype } from './core/quirks.ts';
+import { chooseButype, historyFor } from './core/filer-choice.ts';
 import { DataPhase } from './data-phase.ts';
-import { type Filer, moverEndpoints, openFiler } from './filer.ts';
+import { connectData, startFailure } from './data-start.ts';
+import type { Filer } from './filer.ts';
 import { HistoryRecorder } from './history-recorder.ts';
 import type { SessionContext } from './session-context.ts';
 import { endFiler } from './session-end.ts';
+import { openForSession } from './session-filer.ts';
 
 /** Resolves when the filer halted well, its history is fsynced and its environment saved. Errors: 41, 47, 58, 99, 902, … */
 export async function runBackup(
@@ -38,7 +38,7 @@ export async function runBackup(
   const onAbort = (): void => phase.break(context.signal.reason as StatusError);
   context.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const filer = await open(context, job, phase);
+    const filer = await openForSession(context, job.client, phase);
     recorder.throttleWith(filer.socket);
     try {
       const sent = await startBackup(context, request, filer);
@@ -57,22 +57,6 @@ export async function runBackup(
   }
 }
 
-async function open(context: SessionContext, job: JobSpec, phase: DataPhase): Promise<Filer> {
-  const { parts, lease, signal, filerLog } = context;
-  const { connectTimeoutMs, callTimeoutMs } = parts.config;
-  const access = await fetchAccess(parts.nbemm, lease, job.client, signal);
-  filerLog.tell('connecting', `connecting to NDMP host ${job.client}`);
-  const filer = await openFiler({
-    ...{ host: job.client, access, handlers: phase.handlers(), signal },
-    ...{ connectTimeoutMs, callTimeoutMs, moreQuirks: parts.quirks },
-  });
-  const { vendor, product, revision } = filer.identity;
-  const who = [vendor, product, revision].filter((word) => word !== '').join(' ') || 'no name';
-  const how = `NDMP version ${filer.version}, ${filer.auth} log-in`;
-  filerLog.tell('connected', `connected to ${job.client} (${who}); ${how}`);
-  return filer;
-}
-
 /** Answers the environment that was sent. */
 async function startBackup(
   context: SessionContext,
@@ -86,22 +70,20 @@ async function startBackup(
   const { path, env: policyEnv } = backup!;
   const named = lookUp(policyEnv, 'TYPE') ?? '';
   const planned = lookUp(image.baseEnv, 'TYPE') ?? image.butype;
-  const butype = chooseButype({ offered: butypes, named, planned, preferred: quirks.butypes });
+  const offered = butypes.map(({ name }) => name);
+  const butype = chooseButype({ offered, named, planned, preferred: quirks.butypes });
   if (butype === undefined) {
-    const detail = `${host} does not offer backup type ${named}; it offers ${butypes.join(', ')}`;
+    const detail = `${host} does not offer backup type ${named}; it offers ${offered.join(', ')}`;
     throw new StatusError('ndmpFailed', `${detail}: change TYPE in the policy`);
   }
-  const made = backupEnv({ path, butype, image, policyEnv, quirks });
+  const { value: history } = historyFor(quirks, butype, butypes);
+  const made = backupEnv({ path, butype, image, policyEnv, quirks, history });
   if (made.recordsDate) await markUnsure(context, image.backupId);
-  const endpoints = await moverEndpoints(request.moverAddresses);
-  const where = endpoints.map((each) => `${each.host} port ${each.port}`).join(', ');
-  await client.dataConnect({ type: 'tcp', endpoints }, { signal }).catch((error: unknown) => {
-    const doing = `connect to this media server at ${where}`;
-    throw callFailure(error, host, doing, filerLog.tail);
-  });
+  const start = { filer, host, log: filerLog, isRestore: false, signal };
+  await connectData(start, request.moverAddresses);
   const options = { timeoutMs: parts.config.startTimeoutMs, signal };
-  await client.startBackup({ butype, env: [...made.env] }, options).catch((error: unknown) => {
-    throw callFailure(error, host, `start the backup of ${path}`, filerLog.tail);
+  await client.startBackup({ butype, env: [...made.env] }, options).catch(async (error) => {
+    throw await startFailure(error, start, `start the backup of ${path}`);
   });
   filerLog.tell('started', `backup of ${path} runs on ${host}: type ${butype}, ${made.base}`);
   context.update({ phase: 'SESSION_PHASE_MOVING', path, butype }, 'durable');

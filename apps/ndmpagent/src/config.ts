@@ -13,7 +13,15 @@ export const config = z
     abortTimeoutMs: z.coerce.number().int().positive().default(15_000),
     /** Building and delivering a file list. */
     catalogTimeoutMs: z.coerce.number().int().positive().default(14_400_000),
-    /** Module that exports `quirks: FilerQuirks[]`, for filers that the built-in table does not know. */
+    /** The highest NDMP version to speak: lower it for networks or filers in trouble with v4. */
+    versionMax: z.coerce
+      .number()
+      .int()
+      .pipe(z.literal([2, 3, 4]))
+      .default(4),
+    /** JSON file about filers that the built-in table does not know, or treats wrongly: README. */
+    filersFile: z.string().default(''),
+    /** Module that exports `filers` in the same form, where code knows better than a file. */
     quirksModule: z.string().default(''),
   })
   .strict();

@@ -1,11 +1,13 @@
 // The definition of ndmpagent: what main.ts runs, and what tests run in their own process.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DaemonContext, RunningParts } from '@tapestry/runtime';
+import { StatusError } from '@tapestry/status';
+import { z } from 'zod';
 import { SessionStore } from './adapters/session-store.ts';
 import { type Config, config } from './config.ts';
-import type { FilerQuirks } from './core/quirks.ts';
+import { type Filers, filersSchema } from './core/quirks.ts';
 import { AgentService } from './service.ts';
 
 async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmpagent'>> {
@@ -17,7 +19,8 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmp
   const service = new AgentService(
     {
       ...{ bus, clock, log, host, stopping, workDir, config: context.config },
-      quirks: await moreQuirks(context.config.quirksModule),
+      filers: await readFilers(context.config),
+      directRefusals: store,
       nbemm: bus.client('nbemm'),
       bpdbm: bus.client('bpdbm'),
       bptm: bus.client('bptm', host),
@@ -34,9 +37,21 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmp
   };
 }
 
-async function moreQuirks(moduleName: string): Promise<readonly FilerQuirks[]> {
-  if (moduleName === '') return [];
-  return ((await import(moduleName)) as { quirks: readonly FilerQuirks[] }).quirks;
+/** What the module says stands before what the file says. Errors: 144 in words, before the daemon takes any work. */
+async function readFilers({ filersFile, quirksModule }: Config): Promise<Filers> {
+  const file = filersFile === '' ? {} : (JSON.parse(readFileSync(filersFile, 'utf8')) as unknown);
+  const module =
+    quirksModule === '' ? {} : ((await import(quirksModule)) as { filers: unknown }).filers;
+  const [first, second] = [module, file].map((each, i) => {
+    const parsed = filersSchema.safeParse(each);
+    if (parsed.success) return parsed.data;
+    const where = i === 0 ? quirksModule : filersFile;
+    throw new StatusError('invalidParameter', `${where}: ${z.prettifyError(parsed.error)}`);
+  });
+  return {
+    rows: [...first!.rows, ...second!.rows],
+    hosts: { ...second!.hosts, ...first!.hosts },
+  };
 }
 
 export const ndmpagent = { service: 'ndmpagent', config, start } as const;

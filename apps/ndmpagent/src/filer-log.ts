@@ -4,6 +4,7 @@ import type { Bus } from '@tapestry/bus';
 import { LOG_TYPE, type LogMessage } from '@tapestry/ndmp';
 import { tellDetail } from '@tapestry/runtime';
 import type { Lease } from '@tapestry/runtime/fence';
+import { pause } from '@tapestry/runtime/until-answered';
 
 /** A filer that complains about each of a million files must not fill the job's details. */
 const LINES_MAX = 1_000;
@@ -17,6 +18,7 @@ export class FilerLog {
   readonly #lease: Lease;
   #lines = 0;
   #tail: string[] = [];
+  #onLine = (): void => undefined;
 
   constructor(bus: Bus, lease: Lease) {
     this.#bus = bus;
@@ -28,10 +30,18 @@ export class FilerLog {
     return this.#tail;
   }
 
+  /** Resolves with the next line that counts, or after `timeoutMs`. */
+  async nextLine(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const heard = new AbortController();
+    this.#onLine = () => heard.abort();
+    await pause(timeoutMs, AbortSignal.any([signal, heard.signal]));
+  }
+
   hear({ logType, entry }: LogMessage): void {
     const text = printable(entry).slice(0, LINE_MAX_CHARS);
     if (text === '' || logType === LOG_TYPE.debug) return;
     this.#tail = [...this.#tail, text].slice(-TAIL_LINES);
+    this.#onLine();
     this.#lines += 1;
     if (this.#lines > LINES_MAX) return;
     const severity = logType === LOG_TYPE.error ? 'error' : 'info';
@@ -49,7 +59,7 @@ export class FilerLog {
 }
 
 /** A hostile peer's text goes to screens and logs: no control characters, no broken text. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text
     .toWellFormed()
     .replaceAll(/\p{Cc}+/gu, ' ')

@@ -1,14 +1,19 @@
 // A filer that is connected, logged in and known: what both kinds of sessions and the probe begin with.
 
-import { lookup } from 'node:dns/promises';
-import { isIPv4 } from 'node:net';
-import type { Address } from '@tapestry/contracts';
-import { NdmpClient, type NdmpHandlers, type NdmpVersion, type TcpEndpoint } from '@tapestry/ndmp';
-import { StatusError } from '@tapestry/status';
+import { NdmpClient, NdmpError, type NdmpHandlers, type NdmpVersion } from '@tapestry/ndmp';
 import type { FilerAccess } from './adapters/credential.ts';
 import { connectNdmp, type NdmpSocket } from './adapters/ndmp-socket.ts';
-import { callFailure, connectFailure, loginFailure } from './core/outcome.ts';
-import { type FilerIdentity, type FilerQuirks, quirksOf } from './core/quirks.ts';
+import type { LogIn, OfferedType } from './core/filer-choice.ts';
+import { callFailure, connectFailure } from './core/outcome.ts';
+import {
+  type FilerIdentity,
+  type FilerQuirks,
+  type Filers,
+  quirksOf,
+  versionMaxOf,
+} from './core/quirks.ts';
+import { butypesOf, connectionTypesOf, identify } from './filer-facts.ts';
+import { logIn } from './filer-login.ts';
 
 export interface Filer {
   readonly client: NdmpClient;
@@ -16,9 +21,14 @@ export interface Filer {
   readonly version: NdmpVersion;
   readonly identity: FilerIdentity & { readonly revision: string };
   readonly quirks: FilerQuirks;
-  readonly butypes: readonly string[];
-  /** How it was logged in, for the details. */
-  readonly auth: 'MD5' | 'text';
+  /** By what the filer was recognised. */
+  readonly recognised: string;
+  readonly butypes: readonly OfferedType[];
+  /** ADDR_TYPE; undefined when the filer does not tell. */
+  readonly connectionTypes: readonly number[] | undefined;
+  readonly auth: LogIn;
+  /** Log-ins that the filer lists (AUTH_TYPE); undefined when it does not tell. */
+  readonly authTypes: readonly number[] | undefined;
 }
 
 export interface OpenFiler {
@@ -26,91 +36,77 @@ export interface OpenFiler {
   readonly host: string;
   readonly access: FilerAccess;
   readonly handlers: NdmpHandlers;
-  readonly moreQuirks: readonly FilerQuirks[];
+  readonly filers: Filers;
+  /** The highest version to speak, if the host has no setting of its own. */
+  readonly versionMax: NdmpVersion;
   readonly connectTimeoutMs: number;
   readonly callTimeoutMs: number;
   readonly signal: AbortSignal;
 }
 
-/** An optional question gets this long: some servers answer what they do not know with silence. */
-const OPTIONAL_MS = 10_000;
-
 /** Errors: 41, 47, 58 no connection; 99 refused, with what to do. The connection is closed on any of them. */
 export async function openFiler(options: OpenFiler): Promise<Filer> {
+  let versionMax = Math.min(options.versionMax, versionMaxOf(options.host, options.filers));
+  for (;;) {
+    const connected = await connect(options, versionMax as NdmpVersion);
+    if ('hungUpOn' in connected) {
+      // Some servers hang up on a version that they do not speak, instead of refusing it.
+      versionMax = connected.hungUpOn - 1;
+      continue;
+    }
+    try {
+      return await getToKnow(connected, options);
+    } catch (error) {
+      connected.client.close();
+      throw error;
+    }
+  }
+}
+
+type Connected = Pick<Filer, 'client' | 'socket' | 'version'>;
+
+async function connect(
+  options: OpenFiler,
+  versionMax: NdmpVersion,
+): Promise<Connected | { hungUpOn: number }> {
   const { host, access, connectTimeoutMs, callTimeoutMs, signal } = options;
   const place = `${access.address} port ${access.port}`;
-  const socket = await connectNdmp(
-    { host: access.address, port: access.port },
-    connectTimeoutMs,
-    signal,
-  ).catch((error: unknown) => {
+  const address = { host: access.address, port: access.port };
+  const socket = await connectNdmp(address, connectTimeoutMs, signal).catch((error: unknown) => {
     throw connectFailure(error, host, place);
   });
-  const client = new NdmpClient({ transport: socket, handlers: options.handlers, callTimeoutMs });
+  // Only a connection that is settled may tell the session of its end.
+  const settled = { is: false };
+  const handlers: NdmpHandlers = {
+    ...options.handlers,
+    onClose: (error) => {
+      if (settled.is) options.handlers.onClose?.(error);
+    },
+  };
+  const client = new NdmpClient({ transport: socket, handlers, callTimeoutMs });
   try {
-    const { version } = await client.connectOpen({ signal }).catch((error: unknown) => {
-      throw callFailure(error, `${host} (${place})`, 'open the NDMP connection');
-    });
-    const auth = await logIn(client, options);
-    const identity = await identify(client, signal);
-    const butypes = await butypesOf(client, signal);
-    const quirks = quirksOf(identity, options.moreQuirks);
-    return { client, socket, version, identity, quirks, butypes, auth };
+    const { version } = await client.connectOpen({ signal, versionMax });
+    settled.is = true;
+    return { client, socket, version };
   } catch (error) {
+    const hungUp =
+      error instanceof NdmpError && error.failure === 'closed' && error.request === 'connectOpen';
+    if (hungUp && client.version > 2 && !signal.aborted) return { hungUpOn: client.version };
     client.close();
-    throw error;
+    throw callFailure(error, { host: `${host} (${place})`, doing: 'open the NDMP connection' });
   }
 }
 
-/** MD5 unless the operator chose clear text for this host. */
-async function logIn(client: NdmpClient, options: OpenFiler): Promise<'MD5' | 'text'> {
-  const { host, access, signal } = options;
-  try {
-    if (access.auth === 'text') {
-      await client.authText(access.user, access.password, { signal });
-      return 'text';
-    }
-    await client.authMd5(access.user, access.password, { signal });
-    return 'MD5';
-  } catch (error) {
-    throw loginFailure(error, host, access.user);
-  }
-}
-
-async function identify(client: NdmpClient, signal: AbortSignal): Promise<Filer['identity']> {
-  try {
-    const info = await client.getServerInfo({ timeoutMs: OPTIONAL_MS, signal });
-    return { vendor: info.vendor, product: info.product, revision: info.revision };
-  } catch (error) {
-    if (client.isClosed) throw error;
-    return { vendor: '', product: '', revision: '' };
-  }
-}
-
-async function butypesOf(client: NdmpClient, signal: AbortSignal): Promise<string[]> {
-  try {
-    const { butypes } = await client.getButypeInfo({ timeoutMs: OPTIONAL_MS, signal });
-    return butypes.map(({ name }) => name);
-  } catch (error) {
-    if (client.isClosed) throw error;
-    return [];
-  }
-}
-
-/** The mover's addresses in the form that NDMP has: IPv4 numbers. Errors: 47 none of them is one. */
-export async function moverEndpoints(addresses: readonly Address[]): Promise<TcpEndpoint[]> {
-  const found = await Promise.all(
-    addresses.map(async ({ host, port }): Promise<TcpEndpoint[]> => {
-      if (isIPv4(host)) return [{ host, port, env: [] }];
-      const resolved = await lookup(host, { all: true, family: 4 }).catch(() => []);
-      return resolved.map(({ address }) => ({ host: address, port, env: [] }));
-    }),
-  );
-  const endpoints = found.flat();
-  if (endpoints.length > 0) return endpoints;
-  const names = addresses.map(({ host }) => host).join(', ');
-  throw new StatusError(
-    'hostUnreachable',
-    `none of this media server's data addresses (${names}) is an IPv4 address: set BPTM_DATA_HOST`,
-  );
+async function getToKnow(connected: Connected, options: OpenFiler): Promise<Filer> {
+  const { client } = connected;
+  const { host, signal, filers } = options;
+  const { auth, authTypes } = await logIn(client, options);
+  const identity = await identify(client, signal);
+  const { quirks, why: recognised } = quirksOf(identity, host, filers);
+  const butypes = await butypesOf(client, quirks.butypes, signal);
+  const connectionTypes = await connectionTypesOf(client, signal);
+  return {
+    ...connected,
+    ...{ identity, quirks, recognised, butypes, connectionTypes, auth, authTypes },
+  };
 }

@@ -1,93 +1,195 @@
-// What a filer offers, for an administrator who sets it up (tpautoconf -verify and -probe): facts in words.
+// What a filer offers, and what we would make of it, for an administrator who sets it up (tpautoconf -verify and -probe,
+// ndmp-probe): facts in words, a group a subject.
 
 import type { Init, ProbeFact, ProbeRequest } from '@tapestry/contracts';
-import { BUTYPE_ATTR, type NdmpClient } from '@tapestry/ndmp';
+import {
+  ADDR_TYPE,
+  AUTH_TYPE,
+  BUTYPE_ATTR,
+  type DeviceInfo,
+  FS_INFO_UNSUPPORTED,
+  type FsInfo,
+  type LogMessage,
+  type NdmpClient,
+  type NdmpVersion,
+  nameOf,
+  TAPE_ATTR,
+} from '@tapestry/ndmp';
+import { StatusError } from '@tapestry/status';
 import type { Config } from './config.ts';
-import type { FilerQuirks } from './core/quirks.ts';
-import { openFiler } from './filer.ts';
+import { planFacts } from './core/probe-plan.ts';
+import type { Filers } from './core/quirks.ts';
+import { explained } from './core/sub-reason.ts';
+import { type Filer, openFiler } from './filer.ts';
+import { printable } from './filer-log.ts';
 
+const CONNECT_MAX_MS = 20_000;
+/** Looking for devices takes time. */
 const ASK_MS = 15_000;
+/** NDMJOB answers this one with silence. */
+const EXTENSIONS_MS = 3_000;
+const WORDS_MAX = 5;
 
-/** Errors: 41, 47, 58 no connection; 99 the log-in was refused. */
-export async function probe(
-  request: ProbeRequest,
-  facts: { config: Readonly<Config>; quirks: readonly FilerQuirks[]; signal: AbortSignal },
-): Promise<Init<ProbeFact>[]> {
-  const { address, port, user, password } = request;
-  const { config, quirks, signal } = facts;
-  const filer = await openFiler({
-    host: address,
-    access: { address, port: port || 10_000, auth: 'md5', user, password },
-    handlers: {},
-    moreQuirks: quirks,
-    connectTimeoutMs: config.connectTimeoutMs,
-    callTimeoutMs: ASK_MS,
-    signal,
-  });
-  const { client, identity, version } = filer;
+export interface ProbeFacts {
+  readonly config: Readonly<Config>;
+  readonly filers: Filers;
+  readonly signal: AbortSignal;
+}
+
+/** Errors: 41, 47, 58 no connection; 99 the log-in was refused. Each ends with the filer's last words, if it said any. */
+export async function probe(request: ProbeRequest, facts: ProbeFacts): Promise<Init<ProbeFact>[]> {
+  const words: string[] = [];
+  const hear = ({ entry }: LogMessage): void => {
+    words.push(printable(entry));
+    if (words.length > WORDS_MAX) words.shift();
+  };
   try {
-    return [
-      { group: 'server', name: 'vendor', value: identity.vendor },
-      { group: 'server', name: 'product', value: identity.product },
-      { group: 'server', name: 'revision', value: identity.revision },
-      { group: 'server', name: 'NDMP version', value: String(version) },
-      { group: 'server', name: 'log-in', value: filer.auth },
-      { group: 'server', name: 'treated as', value: filer.quirks.name },
-      ...(await told(() => hostFacts(client, signal))),
-      ...(await told(() => butypeFacts(client, signal))),
-      ...(await told(() => fsFacts(client, signal))),
-      ...(await told(() => deviceFacts(client, 'configGetTapeInfo', 'tape', signal))),
-      ...(await told(() => deviceFacts(client, 'configGetScsiInfo', 'changer', signal))),
-    ];
-  } finally {
-    client.close();
+    const filer = await openFiler(asked(request, facts, hear));
+    try {
+      return [...(await everything(filer, facts.signal)), ...said(words)];
+    } finally {
+      filer.client.close();
+    }
+  } catch (error) {
+    if (!(error instanceof StatusError) || words.length === 0) throw error;
+    const { text, context } = explained(words);
+    const { status, detail, context: known } = error;
+    throw new StatusError(status, detail + text, { ...context, ...known }, { cause: error });
   }
 }
 
-/** Servers leave out what they do not have: that is no failure of a probe. */
-async function told(ask: () => Promise<ProbeFact[]>): Promise<ProbeFact[]> {
-  return ask().catch(() => []);
+function asked(
+  { address, port, user, password, name, auth, versionMax }: ProbeRequest,
+  { config, filers, signal }: ProbeFacts,
+  hear: (message: LogMessage) => void,
+) {
+  return {
+    host: name || address,
+    access: { address, port: port || 10_000, auth: auth || 'md5', user, password },
+    handlers: { onLogMessage: hear },
+    ...{ filers, signal, callTimeoutMs: ASK_MS },
+    versionMax: (versionMax || config.versionMax) as NdmpVersion,
+    connectTimeoutMs: Math.min(config.connectTimeoutMs, CONNECT_MAX_MS),
+  };
 }
 
-async function hostFacts(client: NdmpClient, signal: AbortSignal): Promise<ProbeFact[]> {
-  const info = await client.getHostInfo({ timeoutMs: ASK_MS, signal });
+async function everything(filer: Filer, signal: AbortSignal): Promise<Init<ProbeFact>[]> {
+  const { client } = filer;
+  const options = { timeoutMs: ASK_MS, signal };
+  return [
+    ...identityFacts(filer),
+    ...(await told('host', () => hostFacts(client, options))),
+    ...(await told('backup type', () => butypeFacts(client, filer, options))),
+    ...(await told('file system', async () =>
+      (await client.getFsInfo(options)).fileSystems.map(fsFact),
+    )),
+    ...(await told('tape', async () =>
+      (await client.getTapeInfo(options)).flatMap((each) => deviceFacts('tape', each)),
+    )),
+    ...(await told('changer', async () =>
+      (await client.getScsiInfo(options)).flatMap((each) => deviceFacts('changer', each)),
+    )),
+    ...(await told('extension', () => extensionFacts(client, signal))),
+    ...planFacts(filer),
+  ];
+}
+
+/** Servers leave out what they do not have: that is no failure of a probe, but is told. */
+async function told(
+  group: string,
+  ask: () => Promise<Init<ProbeFact>[]>,
+): Promise<Init<ProbeFact>[]> {
+  try {
+    return await ask();
+  } catch (error) {
+    return [{ group, name: 'not told', value: (error as Error).message }];
+  }
+}
+
+function said(words: readonly string[]): Init<ProbeFact>[] {
+  return words.map((value, i) => ({ group: 'said', name: String(i + 1), value }));
+}
+
+function identityFacts(filer: Filer): Init<ProbeFact>[] {
+  const { identity, version, auth, authTypes, connectionTypes } = filer;
+  const names = (table: Record<string, number>, values: readonly number[] | undefined): string =>
+    values === undefined ? 'not told' : values.map((value) => nameOf(table, value)).join(' ');
+  const facts: [string, string][] = [
+    ['vendor', identity.vendor],
+    ['product', identity.product],
+    ['revision', identity.revision],
+    ['NDMP version', String(version)],
+    ['log-in', auth === 'md5' ? 'MD5' : 'text'],
+    ['log-ins offered', names(AUTH_TYPE, authTypes)],
+    ['data connections', names(ADDR_TYPE, connectionTypes)],
+    ['treated as', filer.quirks.name],
+  ];
+  return facts.map(([name, value]) => ({ group: 'server', name, value }));
+}
+
+interface Ask {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+async function hostFacts(client: NdmpClient, options: Ask): Promise<Init<ProbeFact>[]> {
+  const info = await client.getHostInfo(options);
   return [
     { group: 'host', name: 'name', value: info.hostname },
-    { group: 'host', name: 'system', value: `${info.osType} ${info.osVersion}` },
+    { group: 'host', name: 'system', value: `${info.osType} ${info.osVersion}`.trim() },
     { group: 'host', name: 'id', value: info.hostId },
   ];
 }
 
-async function butypeFacts(client: NdmpClient, signal: AbortSignal): Promise<ProbeFact[]> {
-  const { butypes } = await client.getButypeInfo({ timeoutMs: ASK_MS, signal });
-  return butypes.map(({ name, attrs }) => ({
-    group: 'backup type',
-    name,
-    value: Object.entries(BUTYPE_ATTR)
-      .filter(([, bit]) => (attrs & bit) !== 0)
-      .map(([attribute]) => attribute)
-      .join(' '),
-  }));
-}
-
-async function fsFacts(client: NdmpClient, signal: AbortSignal): Promise<ProbeFact[]> {
-  const { fileSystems } = await client.getFsInfo({ timeoutMs: ASK_MS, signal });
-  return fileSystems.map(({ logicalDevice, fsType, status }) => ({
-    ...{ group: 'file system', name: logicalDevice, value: `${fsType} ${status}`.trim() },
-  }));
-}
-
-async function deviceFacts(
+async function butypeFacts(
   client: NdmpClient,
-  ask: 'configGetTapeInfo' | 'configGetScsiInfo',
-  group: string,
-  signal: AbortSignal,
-): Promise<ProbeFact[]> {
-  const reply = await client.call(ask, {}, { timeoutMs: ASK_MS, signal });
-  const devices = Object.values(reply).find(Array.isArray) as
-    | { model: string; capabilities: { device: string }[] }[]
-    | undefined;
-  return (devices ?? []).flatMap(({ model, capabilities }) =>
-    capabilities.map(({ device }) => ({ group, name: device, value: model })),
-  );
+  filer: Filer,
+  options: Ask,
+): Promise<Init<ProbeFact>[]> {
+  const { butypes } = await client.getButypeInfo(options, filer.quirks.butypes);
+  return butypes.map(({ name, attrs, defaultEnv }) => {
+    const can = Object.entries(BUTYPE_ATTR)
+      .filter(([, bit]) => (attrs & bit) !== 0)
+      .map(([attribute]) => attribute);
+    const env = defaultEnv.map((pair) => `${pair.name}=${pair.value}`);
+    const value = [can.join(' ') || 'tells no attributes', ...env].join('; ');
+    return { group: 'backup type', name, value: printable(value) };
+  });
+}
+
+function fsFact(fs: FsInfo): Init<ProbeFact> {
+  const isTold = (bit: number): boolean => (fs.unsupported & bit) === 0 && fs.totalSize > 0n;
+  const used = isTold(FS_INFO_UNSUPPORTED.totalSize | FS_INFO_UNSUPPORTED.usedSize)
+    ? `${gib(fs.usedSize)} of ${gib(fs.totalSize)} GiB used`
+    : '';
+  const value = [fs.fsType, fs.status, used].filter((word) => word !== '').join(', ');
+  return { group: 'file system', name: fs.logicalDevice, value: printable(value) };
+}
+
+function gib(bytes: bigint): string {
+  return (Number(bytes) / 2 ** 30).toFixed(1);
+}
+
+function deviceFacts(
+  group: 'tape' | 'changer',
+  { model, capabilities }: DeviceInfo,
+): Init<ProbeFact>[] {
+  return capabilities.map(({ device, attr, capability }) => {
+    const attrs =
+      group === 'tape'
+        ? Object.entries(TAPE_ATTR)
+            .filter(([, bit]) => (attr & bit) !== 0)
+            .map(([name]) => name)
+        : [];
+    const more = capability.map(({ name, value }) => `${name}=${value}`);
+    return { group, name: device, value: printable([model, ...attrs, ...more].join(' ')) };
+  });
+}
+
+async function extensionFacts(client: NdmpClient, signal: AbortSignal): Promise<Init<ProbeFact>[]> {
+  const classes = await client.getExtensions({ timeoutMs: EXTENSIONS_MS, signal });
+  return classes.map(({ classId, versions }) => ({
+    ...{ group: 'extension', name: `class 0x${classId.toString(16)}` },
+    value: `versions ${versions.join(' ')}`,
+  }));
 }

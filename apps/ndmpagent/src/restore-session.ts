@@ -4,14 +4,13 @@ import type { RestoreStep, StartRestoreRequest } from '@tapestry/contracts';
 import { refOf } from '@tapestry/runtime/fence';
 import { pause, untilAnswered } from '@tapestry/runtime/until-answered';
 import { asStatusError, StatusError } from '@tapestry/status';
-import { fetchAccess } from './adapters/credential.ts';
-import { callFailure, restoreCounts } from './core/outcome.ts';
-import { chooseButype } from './core/quirks.ts';
-import { planRecover } from './core/recover-plan.ts';
+import { restoreCounts } from './core/outcome.ts';
 import { DataPhase } from './data-phase.ts';
-import { type Filer, moverEndpoints, openFiler } from './filer.ts';
+import type { Filer } from './filer.ts';
+import { rememberRefusal, startRecover } from './recover-start.ts';
 import type { SessionContext } from './session-context.ts';
 import { endFiler } from './session-end.ts';
+import { openForSession } from './session-filer.ts';
 
 /** A filer that reads without asking first gets the whole image after this long. */
 const ASK_MAX_MS = 15_000;
@@ -22,7 +21,7 @@ export async function runRestore(
   context: SessionContext,
   request: StartRestoreRequest,
 ): Promise<void> {
-  const { parts, filerLog, lease, signal } = context;
+  const { parts, signal, filerLog } = context;
   const { job } = request;
   const step = job?.restore?.steps[request.restoreStep];
   if (!job || !step)
@@ -36,18 +35,16 @@ export async function runRestore(
   const onAbort = (): void => phase.break(signal.reason as StatusError);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const access = await fetchAccess(parts.nbemm, lease, host, signal);
-    filerLog.tell('connecting', `connecting to NDMP host ${host}`);
-    const { connectTimeoutMs, callTimeoutMs } = parts.config;
-    const filer = await openFiler({
-      ...{ host, access, handlers: phase.handlers(), signal, connectTimeoutMs, callTimeoutMs },
-      moreQuirks: parts.quirks,
-    });
+    const filer = await openForSession(context, host, phase);
     try {
-      await startRestore(context, { request, step, host, filer, ranges });
-      await phase.ended(filer.client, parts.config.pollEveryMs, (bytes) =>
-        context.update({ bytes }),
-      );
+      const { moverAddresses } = request;
+      const { direct } = await startRecover(context, { moverAddresses, step, host, filer });
+      if (!direct) void ranges.sendAllUnlessAsked(ASK_MAX_MS);
+      await phase
+        .ended(filer.client, parts.config.pollEveryMs, (bytes) => context.update({ bytes }))
+        .catch((error: unknown) => {
+          throw direct ? rememberRefusal(context, host, error) : error;
+        });
       await keepResult(context, step, filer, phase);
     } finally {
       await endFiler(filer, context);
@@ -56,45 +53,6 @@ export async function runRestore(
     ranges.close();
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-interface Start {
-  readonly request: StartRestoreRequest;
-  readonly step: RestoreStep;
-  readonly host: string;
-  readonly filer: Filer;
-  readonly ranges: RangeForwarder;
-}
-
-async function startRestore(
-  context: SessionContext,
-  { request, step, host, filer, ranges }: Start,
-): Promise<void> {
-  const { parts, filerLog, signal } = context;
-  const { client, quirks, butypes, version } = filer;
-  filerLog.tell('connected', `connected to ${host}; NDMP version ${version}, ${filer.auth} log-in`);
-  const butype = chooseButype({
-    ...{ offered: butypes, named: step.butype, planned: '', preferred: quirks.butypes },
-  });
-  if (butype === undefined) {
-    const detail = `${host} does not restore type ${step.butype}; it knows ${butypes.join(', ')}`;
-    throw new StatusError('ndmpRestoreFailed', detail);
-  }
-  const { names, env, direct } = planRecover(step, version, quirks);
-  const endpoints = await moverEndpoints(request.moverAddresses);
-  await client.dataConnect({ type: 'tcp', endpoints }, { signal }).catch((error: unknown) => {
-    throw callFailure(error, host, 'connect to this media server', filerLog.tail);
-  });
-  const recover = { butype, env: [...env], names: [...names] };
-  const options = { timeoutMs: parts.config.startTimeoutMs, signal };
-  await client.startRecover(recover, options).catch((error: unknown) => {
-    throw callFailure(error, host, `start the restore of ${step.backupId}`, filerLog.tail);
-  });
-  const how = direct ? 'direct access' : 'reading the whole image';
-  filerLog.tell('started', `restore of ${names.length} entries from ${step.backupId}: ${how}`);
-  const change = { phase: 'SESSION_PHASE_MOVING', path: step.path, butype } as const;
-  context.update(change, 'durable');
-  if (!direct) void ranges.sendAllUnlessAsked(ASK_MAX_MS);
 }
 
 async function keepResult(

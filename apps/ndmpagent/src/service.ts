@@ -49,7 +49,7 @@ export class AgentService {
   }
 
   handlers(): Handlers<'ndmpagent'> {
-    const { config, quirks } = this.#parts;
+    const { config, filers } = this.#parts;
     return {
       StartBackup: async (request) => this.#start({ kind: 'backup', request }),
       StartRestore: async (request) => this.#start({ kind: 'restore', request }),
@@ -77,7 +77,7 @@ export class AgentService {
         return {};
       },
       Probe: async (request, call) => {
-        return { facts: await probe(request, { config, quirks, signal: call.signal }) };
+        return { facts: await probe(request, { config, filers, signal: call.signal }) };
       },
     };
   }

@@ -4,9 +4,15 @@ import type { Bus, Client } from '@tapestry/bus';
 import type { Clock, Logger } from '@tapestry/runtime';
 import type { Lease } from '@tapestry/runtime/fence';
 import type { Config } from './config.ts';
-import type { FilerQuirks } from './core/quirks.ts';
+import type { Filers } from './core/quirks.ts';
 import type { Session } from './core/session.ts';
 import type { FilerLog } from './filer-log.ts';
+
+/** Which filers refused direct access lately. */
+export interface DirectRefusals {
+  remember(host: string, nowMs: number): void;
+  knows(host: string, nowMs: number): boolean;
+}
 
 export interface AgentParts {
   readonly bus: Bus;
@@ -16,7 +22,9 @@ export interface AgentParts {
   readonly config: Readonly<Config>;
   /** Folder for spools and file lists under way. */
   readonly workDir: string;
-  readonly quirks: readonly FilerQuirks[];
+  /** What the operator says of filers. */
+  readonly filers: Filers;
+  readonly directRefusals: DirectRefusals;
   readonly nbemm: Client<'nbemm'>;
   readonly bpdbm: Client<'bpdbm'>;
   readonly bptm: Client<'bptm'>;

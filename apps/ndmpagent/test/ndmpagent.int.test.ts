@@ -98,7 +98,7 @@ const ref = (step = 0): Init<GrantRef> => ({
 const backup = (more: Init<StartBackupRequest> = {}): Init<StartBackupRequest> => ({
   grant: ref(),
   job: { type: 'JOB_TYPE_BACKUP', client: 'filer', backup: { path: '/data' } },
-  image: { backupId: `filer_${job}`, level: 0, butype: 'dump' },
+  image: { backupId: `filer_${job}`, level: 0, butype: 'tar' },
   moverAddresses: [{ host: '127.0.0.1', port: mover.port }],
   ...more,
 });

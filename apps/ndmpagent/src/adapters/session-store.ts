@@ -15,10 +15,13 @@ const MIGRATIONS = [
      state BLOB NOT NULL,
      updated_ms INTEGER NOT NULL
    ) STRICT`,
+  'CREATE TABLE direct_refusals (host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT',
 ];
 
 /** How long an ended session is still answered for. */
 const KEEP_MS = 24 * 3_600_000;
+/** A filer that refused direct access may have been changed: after so long it is tried again. */
+const REFUSAL_MS = 7 * 24 * 3_600_000;
 
 export type Work =
   | { readonly kind: 'backup'; readonly request: StartBackupRequest }
@@ -74,6 +77,19 @@ export class SessionStore {
     return rows.map(({ attempt }) => attempt);
   }
 
+  /** This filer refused direct access, or failed with it. */
+  remember(host: string, nowMs: number): void {
+    this.#db.prepare('INSERT OR REPLACE INTO direct_refusals VALUES (?, ?)').run(host, nowMs);
+  }
+
+  /** It did so lately. */
+  knows(host: string, nowMs: number): boolean {
+    const row = this.#db
+      .prepare('SELECT 1 FROM direct_refusals WHERE host = ? AND at_ms > ?')
+      .get(host, nowMs - REFUSAL_MS);
+    return row !== undefined;
+  }
+
   close(): void {
     this.#db.close();
   }
@@ -93,7 +109,7 @@ export function stateOf(session: Session, version: bigint): SessionState {
         ? null
         : {
             ...{ code: STATUS[failure.status].code, name: failure.status },
-            ...{ detail: failure.detail, context: {} },
+            ...{ detail: failure.detail, context: { reason: failure.reason } },
           },
   };
 }
@@ -110,6 +126,7 @@ function sessionOf(state: SessionState): Session {
         : {
             status: isStatusName(status.name) ? status.name : 'ndmpFailed',
             detail: status.detail,
+            reason: status.context.reason ?? 'unknown',
           },
   };
 }

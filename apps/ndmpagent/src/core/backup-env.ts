@@ -1,11 +1,10 @@
 // The environment of DATA_START_BACKUP: what we set, what the policy sets, and where an incremental begins.
 
 import type { EnvVar, ImagePlan } from '@tapestry/contracts';
-import type { FilerQuirks } from './quirks.ts';
+import { type FilerQuirks, forType } from './quirks.ts';
 
 /** Only we know these: a policy that sets them would break the image or its chain. */
 const RESERVED = new Set(['FILESYSTEM', 'PREFIX', 'LEVEL', 'DIRECT', 'UPDATE', 'BASE_DATE']);
-const CHAIN_BEGINS = '0';
 
 export interface BackupAsk {
   readonly path: string;
@@ -14,6 +13,8 @@ export interface BackupAsk {
   /** What the policy sets. */
   readonly policyEnv: readonly EnvVar[];
   readonly quirks: FilerQuirks;
+  /** HIST, unless the policy sets it. */
+  readonly history: FilerQuirks['history'];
 }
 
 export interface BackupEnv {
@@ -28,28 +29,50 @@ export function lookUp(env: readonly EnvVar[], name: string): string | undefined
   return env.findLast((pair) => pair.name === name)?.value;
 }
 
-export function backupEnv({ path, butype, image, policyEnv, quirks }: BackupAsk): BackupEnv {
-  const token = image.level === 0 ? CHAIN_BEGINS : lookUp(image.baseEnv, 'DUMP_DATE');
-  const byToken = quirks.takesTokens && token !== undefined && token !== '';
-  const level = String(image.level);
-  const chain = byToken
-    ? [pair('BASE_DATE', token), pair('UPDATE', 'n')]
-    : [pair('LEVEL', level), pair('UPDATE', 'y')];
+export function backupEnv(ask: BackupAsk): BackupEnv {
+  const { path, butype, image, policyEnv } = ask;
+  const quirks = forType(ask.quirks, butype);
+  const { chain, recordsDate, base } = chainOf(image, quirks);
+  const fixed = Object.entries(quirks.backupEnv).map(([name, value]) => pair(name, value));
+  const direct = quirks.direct === 'never' ? 'n' : 'y';
   const own = [
     ...[pair('FILESYSTEM', path), pair('PREFIX', path), pair('TYPE', butype)],
-    ...[pair('HIST', quirks.history), pair('DIRECT', 'y'), ...chain],
+    ...[pair('HIST', ask.history), pair('DIRECT', direct), ...chain, ...fixed],
   ];
   const set = policyEnv.filter(({ name }) => !RESERVED.has(name) && name !== 'TYPE');
   const kept = own.filter(({ name }) => lookUp(set, name) === undefined);
+  return { env: [...kept, ...set], recordsDate, base };
+}
+
+interface Chain {
+  readonly chain: readonly EnvVar[];
+  readonly recordsDate: boolean;
+  readonly base: string;
+}
+
+/** Where the backup begins: a token of the base image, or a level that the filer looks up in its own dump dates. */
+function chainOf(image: ImagePlan, quirks: FilerQuirks): Chain {
+  const { level, baseEnv } = image;
+  if (quirks.chain === 'token' && level === 0) {
+    const { chainBegins } = quirks;
+    const begin = chainBegins === '' ? pair('LEVEL', '0') : pair('BASE_DATE', chainBegins);
+    return { chain: [begin, pair('UPDATE', 'n')], recordsDate: false, base: 'level 0' };
+  }
+  const token = lookUp(baseEnv, 'DUMP_DATE') ?? '';
+  if (quirks.chain === 'token' && token !== '') {
+    const carried = baseEnv.filter(({ name }) => quirks.carry.includes(name));
+    const chain = [pair('BASE_DATE', token), pair('UPDATE', 'n'), ...carried];
+    return { chain, recordsDate: false, base: describeToken(image, token) };
+  }
+  const asked = Math.min(level, quirks.levelMax);
+  const base = asked === level ? `level ${level}` : `level ${level}, asked for as ${asked}`;
   return {
-    env: [...kept, ...set],
-    recordsDate: !byToken,
-    base: byToken ? describeToken(image, token) : `level ${level}`,
+    ...{ chain: [pair('LEVEL', String(asked)), pair('UPDATE', 'y')], recordsDate: true, base },
   };
 }
 
 function describeToken({ level, baseBackupId }: ImagePlan, token: string): string {
-  return level === 0 ? 'level 0' : `level ${level}, changes since ${baseBackupId} (${token})`;
+  return `level ${level}, changes since ${baseBackupId} (${token})`;
 }
 
 /** What is kept with the image: the server's list, and what we sent and it did not return. */

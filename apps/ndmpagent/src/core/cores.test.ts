@@ -2,8 +2,15 @@ import { codec, type ImagePlan, type RestoreStep } from '@tapestry/contracts';
 import { DATA_HALT, NDMP_ERROR, NdmpError, U64_MAX } from '@tapestry/ndmp';
 import { expect, test } from 'vitest';
 import { backupEnv, envToKeep, lookUp } from './backup-env.ts';
-import { connectFailure, haltFailure, loginFailure, restoreCounts } from './outcome.ts';
-import { chooseButype, quirksOf } from './quirks.ts';
+import {
+  callFailure,
+  connectFailure,
+  haltFailure,
+  loginFailure,
+  mayRefuseDirect,
+  restoreCounts,
+} from './outcome.ts';
+import { type FilerQuirks, quirksOf } from './quirks.ts';
 import { pathBelow, planRecover } from './recover-plan.ts';
 
 const decode = <N extends 'ImagePlan' | 'RestoreStep'>(
@@ -11,32 +18,13 @@ const decode = <N extends 'ImagePlan' | 'RestoreStep'>(
   init: Parameters<ReturnType<typeof codec<N>>['encode']>[0],
 ) => codec(name).decode(codec(name).encode(init));
 
-const ours = quirksOf({ vendor: 'Tapestry', product: 'ndmpd' });
-const ndmjob = quirksOf({ vendor: 'PublicDomain', product: 'NDMJOB' });
-const unknown = quirksOf({ vendor: '', product: '' });
+const treatment = (vendor: string, product = '') =>
+  quirksOf({ vendor, product, system: '' }).quirks;
+const ours = treatment('Tapestry', 'ndmpd');
+const ndmjob = treatment('PublicDomain', 'NDMJOB');
+const unknown = treatment('');
 
-test('a filer is known by its own words', () => {
-  expect([ours.name, ndmjob.name, unknown.name]).toEqual([
-    'Tapestry ndmpd',
-    'NDMJOB',
-    'NDMP server',
-  ]);
-  const more = [{ ...unknown, name: 'mine', vendor: 'tapestry' }];
-  expect(quirksOf({ vendor: 'Tapestry', product: '' }, more).name).toBe('mine');
-});
-
-test.each([
-  [['tar'], '', 'dump', 'tar'],
-  [['TAR', 'DUMP'], '', '', 'DUMP'],
-  [['tar', 'dump'], '', 'tar', 'tar'],
-  [['tar'], 'dump', '', undefined],
-  [[], 'zfs', 'dump', 'zfs'],
-  [['odd'], '', '', 'odd'],
-])('of %j, named %j, planned %j: %j', (offered, named, planned, expected) => {
-  expect(chooseButype({ offered, named, planned, preferred: ['dump', 'tar'] })).toBe(expected);
-});
-
-const ask = { path: '/vol1', butype: 'tar', policyEnv: [] };
+const ask = { path: '/vol1', butype: 'tar', policyEnv: [], history: 'y' } as const;
 
 test('a filer with tokens begins a chain and goes on from the base image', () => {
   const full = backupEnv({ ...ask, image: decode('ImagePlan', {}) as ImagePlan, quirks: ours });
@@ -61,6 +49,37 @@ test('a filer without tokens gets levels and keeps its own dates', () => {
   const made = backupEnv({ ...ask, image, quirks: unknown });
   expect(made.recordsDate).toBe(true);
   expect([lookUp(made.env, 'LEVEL'), lookUp(made.env, 'UPDATE')]).toEqual(['2', 'y']);
+});
+
+test('a level above what the filer knows is asked for as its highest, which saves more', () => {
+  const image = decode('ImagePlan', { level: 12 }) as ImagePlan;
+  const { env, base } = backupEnv({ ...ask, image, quirks: unknown });
+  expect(lookUp(env, 'LEVEL')).toBe('9');
+  expect(base).toBe('level 12, asked for as 9');
+});
+
+test('OneFS begins a chain with level 0 and asks for the token, which the next one gives back', () => {
+  const isilon = treatment('Isilon', 'Isilon NDMP');
+  const full = backupEnv({ ...ask, image: decode('ImagePlan', {}) as ImagePlan, quirks: isilon });
+  expect([lookUp(full.env, 'LEVEL'), lookUp(full.env, 'BACKUP_OPTIONS')]).toEqual(['0', '1']);
+  expect([lookUp(full.env, 'UPDATE'), full.recordsDate]).toEqual(['n', false]);
+  expect(lookUp(full.env, 'BASE_DATE')).toBe(undefined);
+});
+
+test('a type has rules of its own: smtape goes on from token and backup set, without history', () => {
+  const baseEnv = [
+    { name: 'DUMP_DATE', value: 'snap.1' },
+    { name: 'SMTAPE_BACKUP_SET_ID', value: 'abc' },
+    { name: 'OTHER', value: 'x' },
+  ];
+  const image = decode('ImagePlan', { level: 1, baseEnv }) as ImagePlan;
+  const quirks = treatment('NetApp', 'ONTAP');
+  const { env } = backupEnv({ ...ask, butype: 'smtape', image, quirks });
+  expect([lookUp(env, 'BASE_DATE'), lookUp(env, 'SMTAPE_BACKUP_SET_ID')]).toEqual([
+    'snap.1',
+    'abc',
+  ]);
+  expect([lookUp(env, 'DIRECT'), lookUp(env, 'OTHER')]).toEqual(['n', undefined]);
 });
 
 test('a policy may set history, and not what belongs to us', () => {
@@ -101,12 +120,18 @@ function restoreStep(entries: { path: string; to?: string; fhInfo?: bigint; dir?
   }) as RestoreStep;
 }
 
+const yes = { value: true, why: 'it is offered' };
+const recover = (
+  step: RestoreStep,
+  { version = 4, quirks = unknown }: { version?: number; quirks?: FilerQuirks } = {},
+) => planRecover(step, { version, quirks, direct: yes });
+
 test('names are relative to the backup root, sorted by their place, with the whole target', () => {
   const step = restoreStep([
     { path: '/vol1/b', fhInfo: 900n },
     { path: '/vol1/a', to: '/vol2/x', fhInfo: 10n },
   ]);
-  const { names, env, direct } = planRecover(step, 4, unknown);
+  const { names, env, direct } = recover(step);
   expect(names.map(({ originalPath, destinationPath }) => [originalPath, destinationPath])).toEqual(
     [
       ['/a', '/vol2/x'],
@@ -118,22 +143,49 @@ test('names are relative to the backup root, sorted by their place, with the who
 });
 
 test('version 3 gets directory and name apart', () => {
-  const { names } = planRecover(restoreStep([{ path: '/vol1/d/a', to: '/vol2/x' }]), 3, unknown);
+  const { names } = recover(restoreStep([{ path: '/vol1/d/a', to: '/vol2/x' }]), {
+    version: 3,
+  });
   expect(names[0]).toMatchObject({ originalPath: '/d/a', destinationPath: '/vol2', name: 'x' });
 });
 
 test('direct access only where every entry has a place', () => {
   const withUnknown = restoreStep([{ path: '/vol1/a' }, { path: '/vol1/b', fhInfo: U64_MAX }]);
-  expect(planRecover(withUnknown, 4, unknown).direct).toBe(false);
+  expect(recover(withUnknown).direct).toBe(false);
   const directory = restoreStep([{ path: '/vol1/d', dir: true }]);
-  expect(planRecover(directory, 4, unknown).direct).toBe(false);
-  expect(planRecover(directory, 4, ours).direct).toBe(true);
+  expect(recover(directory).direct).toBe(false);
+  expect(recover(directory, { quirks: ours }).direct).toBe(true);
+});
+
+test('direct access is left out where it is not offered, or all places are zero, and the reason is told', () => {
+  const no = { value: false, why: 'type tar lacks it' };
+  const one = restoreStep([{ path: '/vol1/a' }]);
+  const plan = planRecover(one, { version: 4, quirks: unknown, direct: no });
+  expect([plan.direct, plan.why]).toEqual([false, 'type tar lacks it']);
+  const zeros = restoreStep([
+    { path: '/vol1/a', fhInfo: 0n },
+    { path: '/vol1/b', fhInfo: 0n },
+  ]);
+  expect(recover(zeros)).toMatchObject({ direct: false, why: 'the filer gave no places' });
+});
+
+test('filers get their own variables and their own word for an unknown place', () => {
+  const ontap = treatment('NetApp');
+  const step = restoreStep([{ path: '/vol1/d', dir: true }]);
+  expect(lookUp(recover(step, { quirks: ontap }).env, 'ENHANCED_DAR_ENABLED')).toBe('Y');
+  const picked = restoreStep([{ path: '/vol1/a', fhInfo: U64_MAX }]);
+  expect(lookUp(recover(picked, { quirks: ontap }).env, 'EXTRACT')).toBe('E');
+  const whole = restoreStep([{ path: '/vol1', fhInfo: U64_MAX }]);
+  expect(lookUp(recover(whole, { quirks: ontap }).env, 'EXTRACT')).toBe(undefined);
+  const isilon = treatment('Isilon');
+  expect(recover(picked, { quirks: isilon }).names[0]?.fhInfo).toBe(0n);
+  expect(recover(picked).names[0]?.fhInfo).toBe(U64_MAX);
 });
 
 test('the whole backup has the name that the filer wants', () => {
   const step = restoreStep([{ path: '/vol1/', to: '/vol2' }]);
-  expect(planRecover(step, 4, unknown).names[0]?.originalPath).toBe('');
-  expect(planRecover(step, 4, ndmjob).names[0]).toMatchObject({
+  expect(recover(step).names[0]?.originalPath).toBe('');
+  expect(recover(step, { quirks: ndmjob }).names[0]).toMatchObject({
     originalPath: '/',
     destinationPath: '/vol2',
   });
@@ -153,7 +205,22 @@ test('only a successful halt is no failure; a failed one keeps the filer’s wor
   expect(haltFailure({ ...facts, reason: DATA_HALT.successful })).toBe(null);
   const failure = haltFailure({ ...facts, reason: DATA_HALT.internalError });
   expect(failure?.code).toBe(99);
-  expect(failure?.detail).toMatch(/internalError.*no such path/);
+  expect(failure?.detail).toMatch(/internalError.*the path is not there.*no such path/);
+  expect(failure?.context).toMatchObject({ reason: 'pathNotFound', halt: 'internalError' });
+});
+
+const refusal = (error: number) => new NdmpError('refused', 'dataStartRecover', { error });
+
+test('a refused call is told with its reason', () => {
+  const failure = callFailure(refusal(NDMP_ERROR.connect), { host: 'filer', doing: 'connect' });
+  expect(failure).toMatchObject({ code: 99, context: { reason: 'moverUnreachable' } });
+  expect(failure.detail).toMatch(/^filer: connect: .*BPTM_DATA_HOST/);
+});
+
+test('a start refused with direct access is tried without, unless that would be refused too', () => {
+  expect(mayRefuseDirect(refusal(NDMP_ERROR.illegalArgs))).toBe(true);
+  expect(mayRefuseDirect(refusal(NDMP_ERROR.permission))).toBe(false);
+  expect(mayRefuseDirect(new NdmpError('closed', 'dataStartRecover'))).toBe(false);
 });
 
 test('a refused log-in names host, user and cure', () => {

@@ -2,6 +2,7 @@
 
 import { DATA_HALT, isRefusal, NDMP_ERROR, NdmpError, nameOf } from '@tapestry/ndmp';
 import { asStatusError, StatusError } from '@tapestry/status';
+import { explained } from './sub-reason.ts';
 
 export interface HaltFacts {
   /** DATA_HALT. */
@@ -19,7 +20,11 @@ export function haltFailure(facts: HaltFacts): StatusError | null {
   if (reason === DATA_HALT.successful) return null;
   const what = isRestore ? 'restore' : 'backup';
   const why = `${host} ended the ${what} (${nameOf(DATA_HALT, reason)}${text === '' ? '' : `: ${text}`})`;
-  return new StatusError(isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed', why + tail(facts.logTail));
+  const { text: more, context } = explained(facts.logTail);
+  return new StatusError(isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed', why + more, {
+    ...context,
+    halt: nameOf(DATA_HALT, reason),
+  });
 }
 
 /** The control connection ended while the data server worked: nothing it sent can count as whole. */
@@ -29,35 +34,46 @@ export function lostFailure(
   isRestore: boolean,
 ): StatusError {
   const detail = `the NDMP connection to ${host} was lost before it ended the operation`;
-  return new StatusError(isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed', detail + tail(logTail));
+  const { text } = explained(logTail);
+  const status = isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed';
+  return new StatusError(status, detail + text, { reason: 'connectionLost' });
 }
 
-function tail(lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `; its last words: ${lines.join(' | ')}`;
+export interface FailedCall {
+  readonly host: string;
+  /** What was tried: "start the backup of /vol1". */
+  readonly doing: string;
+  readonly logTail?: readonly string[];
+  readonly isRestore?: boolean;
 }
 
 /** A failed call, in the words of what was tried. */
-export function callFailure(
-  error: unknown,
-  host: string,
-  doing: string,
-  logTail: readonly string[] = [],
-): StatusError {
-  if (!(error instanceof NdmpError)) return asStatusError(error, 'ndmpFailed');
-  const status = error.failure === 'cancelled' ? 'cancelled' : 'ndmpFailed';
-  const detail = `${host}: ${doing}: ${error.message}${tail(logTail)}`;
-  return new StatusError(status, detail, { ndmpError: error.error }, { cause: error });
+export function callFailure(error: unknown, call: FailedCall): StatusError {
+  const { host, doing, logTail = [], isRestore = false } = call;
+  const ours = isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed';
+  if (!(error instanceof NdmpError)) return asStatusError(error, ours);
+  const { text, context } = explained(logTail, error.error);
+  const detail = `${host}: ${doing}: ${error.message}${text}`;
+  const status = error.failure === 'cancelled' ? 'cancelled' : ours;
+  return new StatusError(status, detail, { ...context, ndmpError: error.error }, { cause: error });
+}
+
+/** A refused start that may go better without direct access: not one that would be refused in any case. */
+export function mayRefuseDirect(error: unknown): boolean {
+  const { notAuthorized, permission, connect, deviceBusy, noMemory } = NDMP_ERROR;
+  const other: readonly number[] = [notAuthorized, permission, connect, deviceBusy, noMemory];
+  return error instanceof NdmpError && error.failure === 'refused' && !other.includes(error.error);
 }
 
 export function loginFailure(error: unknown, host: string, user: string): StatusError {
   const refused =
     isRefusal(error, NDMP_ERROR.notAuthorized) || isRefusal(error, NDMP_ERROR.permission);
-  if (!refused) return callFailure(error, host, 'log in');
+  if (!refused) return callFailure(error, { host, doing: 'log in' });
   const cure = 'check its NDMP user and password and enter them again with tpconfig';
   return new StatusError(
     'ndmpFailed',
     `${host} refused the NDMP log-in of ${user}: ${cure}`,
-    { host },
+    { host, reason: 'loginRefused' },
     { cause: error },
   );
 }

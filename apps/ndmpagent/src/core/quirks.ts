@@ -47,10 +47,13 @@ const match = z
   .partial();
 
 const row = z.strictObject({ name: z.string(), match: z.array(match), ...traits });
-const partialRow = z.strictObject(traits).partial().extend({
-  name: z.string(),
-  match: z.array(match).min(1),
-});
+const partialRow = z
+  .strictObject(traits)
+  .partial()
+  .extend({
+    name: z.string(),
+    match: z.array(match).min(1),
+  });
 const host = z.strictObject(traits).partial().extend({ treatAs: z.string().optional() });
 
 /** What an operator may add: rows that stand before ours, and what is special about single hosts. */
@@ -90,7 +93,8 @@ export function quirksOf(
   const named = all.find(({ name }) => name.toLowerCase() === treatAs?.toLowerCase());
   const found = named ?? all.find((each) => each.match.some((words) => fits(words, identity)));
   const base = merged(DEFAULTS, found ?? {});
-  const because = named === undefined ? recognisedBy(identity, found !== undefined) : 'as configured';
+  const because =
+    named === undefined ? recognisedBy(identity, found !== undefined) : 'as configured';
   const extra = Object.keys(special).length === 0 ? '' : ', with settings of its own';
   return { quirks: merged(base, special), why: `${because}${extra}` };
 }

@@ -4,20 +4,32 @@
 import type { EnvVar, RestoreEntry, RestoreStep } from '@tapestry/contracts';
 import { type NameEntry, textFromBytes, U64_MAX } from '@tapestry/ndmp';
 import { lookUp } from './backup-env.ts';
+import type { Choice } from './filer-choice.ts';
 import type { FilerQuirks } from './quirks.ts';
 
 export interface RecoverPlan {
   readonly names: readonly NameEntry[];
   readonly env: readonly EnvVar[];
   readonly direct: boolean;
+  /** For people: why direct access is used or not. */
+  readonly why: string;
+}
+
+export interface RecoverAsk {
+  readonly version: number;
+  readonly quirks: FilerQuirks;
+  /** Whether the filer can read single entries from their place. */
+  readonly direct: Choice<boolean>;
 }
 
 const SLASH = 0x2f;
 
-export function planRecover(step: RestoreStep, version: number, quirks: FilerQuirks): RecoverPlan {
+export function planRecover(step: RestoreStep, ask: RecoverAsk): RecoverPlan {
+  const { version, quirks } = ask;
   const entries = [...step.entries].sort((a, b) => compare(a.fhInfo, b.fhInfo));
-  const direct = entries.length > 0 && step.directAccess && entries.every(hasPlace(quirks));
+  const { value: direct, why } = decideDirect(step, ask);
   const root = Buffer.from(step.path, 'utf8');
+  const isWhole = entries.some(({ originalPath }) => isRoot(root, originalPath));
   return {
     names: entries.map((entry) => nameOf(entry, { root, version, quirks, direct })),
     env: withValues(step.env, {
@@ -26,14 +38,33 @@ export function planRecover(step: RestoreStep, version: number, quirks: FilerQui
       TYPE: lookUp(step.env, 'TYPE') ?? step.butype,
       DIRECT: direct ? 'y' : 'n',
       RECURSIVE: 'y',
+      ...quirks.restoreEnv,
+      ...(direct ? quirks.directEnv : {}),
+      ...(direct || isWhole ? {} : quirks.selectEnv),
     }),
-    direct,
+    ...{ direct, why },
   };
 }
 
 /** Direct access needs each entry's offset, and a filer that finds a directory's members by itself. */
-function hasPlace({ directDirectories }: FilerQuirks): (entry: RestoreEntry) => boolean {
-  return ({ fhInfo, directory }) => fhInfo !== U64_MAX && (!directory || directDirectories);
+function decideDirect(step: RestoreStep, { quirks, direct }: RecoverAsk): Choice<boolean> {
+  const no = (why: string): Choice<boolean> => ({ value: false, why });
+  const { entries } = step;
+  if (!step.directAccess || entries.length === 0) return no('not asked for');
+  if (!direct.value) return no(direct.why);
+  if (entries.some(({ fhInfo }) => fhInfo === U64_MAX)) return no('the place of some is not known');
+  // Some servers say 0 for every entry: one of several can be at the beginning, not all.
+  if (entries.length > 1 && entries.every(({ fhInfo }) => fhInfo === 0n)) {
+    return no('the filer gave no places');
+  }
+  if (!quirks.directDirectories && entries.some(({ directory }) => directory)) {
+    return no(`${quirks.name} is not asked for directories that way`);
+  }
+  return direct;
+}
+
+function isRoot(root: Buffer, path: Uint8Array): boolean {
+  return pathBelow(root, Buffer.from(path)).length === 0;
 }
 
 interface NameFacts {
@@ -48,7 +79,8 @@ function nameOf(entry: RestoreEntry, { root, version, quirks, direct }: NameFact
   const target = Buffer.from(entry.destinationPath.length > 0 ? entry.destinationPath : original);
   const below = pathBelow(root, original);
   const originalPath = below.length === 0 ? quirks.wholeName : textFromBytes(below);
-  const place = { node: entry.node, fhInfo: direct ? entry.fhInfo : U64_MAX, otherName: '' };
+  const unknown = quirks.unknownPlace === 'zero' ? 0n : U64_MAX;
+  const place = { node: entry.node, fhInfo: direct ? entry.fhInfo : unknown, otherName: '' };
   if (version >= 4 || below.length === 0) {
     return { originalPath, destinationPath: textFromBytes(target), name: '', ...place };
   }

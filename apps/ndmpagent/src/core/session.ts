@@ -4,6 +4,13 @@
 import type { EnvVar, FileListRef, SessionPhase } from '@tapestry/contracts';
 import type { StatusName } from '@tapestry/status';
 
+export interface SessionFailure {
+  readonly status: StatusName;
+  readonly detail: string;
+  /** Name of the sub-reason; "unknown" when nothing tells. */
+  readonly reason: string;
+}
+
 export interface Session {
   readonly phase: SessionPhase;
   readonly bytes: bigint;
@@ -15,7 +22,7 @@ export interface Session {
   readonly butype: string;
   readonly path: string;
   readonly fileList: FileListRef | null;
-  readonly failure: { readonly status: StatusName; readonly detail: string } | null;
+  readonly failure: SessionFailure | null;
 }
 
 export const NEW_SESSION: Session = {

@@ -1,0 +1,29 @@
+// The filer of a session: its credential for this one grant, its connection, and who answered told in the job's details.
+
+import { fetchAccess } from './adapters/credential.ts';
+import type { DataPhase } from './data-phase.ts';
+import { type Filer, openFiler } from './filer.ts';
+import type { SessionContext } from './session-context.ts';
+
+/** Errors: 41, 47, 58 no connection; 99 refused; 902 the grant is over; 2108 no such host. */
+export async function openForSession(
+  { parts, lease, signal, filerLog }: SessionContext,
+  host: string,
+  phase: DataPhase,
+): Promise<Filer> {
+  const { connectTimeoutMs, callTimeoutMs, versionMax } = parts.config;
+  const access = await fetchAccess(parts.nbemm, lease, host, signal);
+  filerLog.tell('connecting', `connecting to NDMP host ${host}`);
+  const filer = await openFiler({
+    ...{ host, access, handlers: phase.handlers(), signal, filers: parts.filers },
+    ...{ connectTimeoutMs, callTimeoutMs, versionMax },
+  });
+  const { vendor, product, revision } = filer.identity;
+  const who = [vendor, product, revision].filter((word) => word !== '').join(' ') || 'no name';
+  const how = `NDMP version ${filer.version}, ${filer.auth === 'md5' ? 'MD5' : 'text'} log-in`;
+  filerLog.tell(
+    'connected',
+    `connected to ${host} (${who}); ${how}; treated as ${filer.quirks.name}`,
+  );
+  return filer;
+}
