@@ -160,6 +160,17 @@ describe('opening and closing', () => {
   });
 });
 
+test.each([
+  [4, NDMP_ERROR.eom],
+  [3, NDMP_ERROR.eof],
+  [2, NDMP_ERROR.eof],
+] as const)('v%i is told of the end of data in its own word', (version, expected) => {
+  const blank = { type: 'answered' as const, body: { error: NDMP_ERROR.eom } };
+  const open: ServerState = { ...authed(version), device: TAPE };
+  expect(errorOf(run(open, [ask('tapeRead'), blank]))).toBe(expected);
+  expect(errorOf(run(open, [ask('tapeWrite'), blank]))).toBe(NDMP_ERROR.eom);
+});
+
 describe('implicit filemarks', () => {
   const done = (fields: Record<string, unknown> = {}) => ({
     type: 'answered' as const,

@@ -181,9 +181,15 @@ function forgetFailedClose(state: ServerState, event: DeviceRequest): ServerStat
 
 /** The device answered: its reply goes out, and the slot shows what changed. */
 export function deviceAnswered(state: ServerState, body: Record<string, unknown>): Step {
-  const error = Number(body.error ?? OK);
-  const { error: _, ...fields } = body;
+  const { error: told, ...fields } = body;
+  const error = errorOf(state, Number(told ?? OK));
   return settled({ ...state, device: slotAfter(state, error) }, error, fields);
+}
+
+/** Before v4 the end of data reads like a filemark. */
+function errorOf({ owed, version }: ServerState, error: number): number {
+  const isBlank = owed?.name === 'tapeRead' && error === NDMP_ERROR.eom && version < 4;
+  return isBlank ? NDMP_ERROR.eof : error;
 }
 
 function slotAfter({ device, owed }: ServerState, error: number): DeviceSlot {

@@ -157,4 +157,5 @@ export {
   traceLine,
   traceLines,
 } from './trace.ts';
+export { readTrace, TraceWriter } from './trace-file.ts';
 export { bytesFromText, textFromBytes, XdrError, XdrReader, XdrWriter } from './xdr.ts';

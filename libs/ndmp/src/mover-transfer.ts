@@ -184,7 +184,10 @@ export function sent(transfer: Transfer, sizeBytes: number): Transfer {
 export function tapeRefused(transfer: Transfer, error: number): Transfer {
   const isReading = transfer.order.mode === MOVER_MODE.write;
   if (error === NDMP_ERROR.eom) {
-    return { ...transfer, verdict: pauseAt(transfer, MOVER_PAUSE.eom) };
+    // Before v4 the end of data reads like a filemark.
+    const isBlank = isReading && transfer.order.crossing;
+    const reason = isBlank ? MOVER_PAUSE.eof : MOVER_PAUSE.eom;
+    return { ...transfer, verdict: pauseAt(transfer, reason) };
   }
   if (error === NDMP_ERROR.eof && isReading) {
     return { ...transfer, verdict: pauseAt(transfer, MOVER_PAUSE.eof) };

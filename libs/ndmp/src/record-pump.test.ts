@@ -222,11 +222,14 @@ describe('a recovery', () => {
     expect(await peer.readAll()).toEqual(Buffer.alloc(0));
   });
 
-  test('blank tape is EOM', async () => {
-    const { stage } = await recovering(streamOf(RECORD));
+  test.each([
+    [false, MOVER_PAUSE.eom],
+    [true, MOVER_PAUSE.eof],
+  ])('blank tape is EOM, and before v4 EOF', async (crossing, reason) => {
+    const { stage } = await recovering(streamOf(RECORD), { crossing });
     stage.tape.items.pop();
     stage.pump.read(0n, U64_MAX);
-    expect(await stage.next()).toMatchObject({ reason: MOVER_PAUSE.eom, seekPosition: 16n });
+    expect(await stage.next()).toMatchObject({ reason, seekPosition: 16n });
   });
 
   test('outside its window the mover asks for a seek and then goes on by itself', async () => {

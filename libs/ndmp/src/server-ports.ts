@@ -97,7 +97,7 @@ export interface TapeDrive {
    * Reads one record, cut off after `sizeBytes` (fixed blocks: as many as fit). `data` is the
    * caller's to keep.
    * eof: a filemark is next, the position stays before it (`crossing`: goes behind it). eom: end of
-   * data, the position stays. io, noTapeLoaded, illegalArgs.
+   * data, the position stays; v2 and v3 are told eof for it. io, noTapeLoaded, illegalArgs.
    */
   read(order: {
     readonly sizeBytes: number;

@@ -5,7 +5,9 @@ import { md5Answer } from './authentication.ts';
 import { encodeHeaderError, encodePost, encodeReply, encodeRequest } from './envelope.ts';
 import { connect, recorded } from './recorded-sessions.test-data.ts';
 import { CHALLENGE } from './server-kit.test-data.ts';
+import { SessionHarness } from './session-harness.test-data.ts';
 import { type TraceChunk, TraceDecoder, traceLine, traceLines } from './trace.ts';
+import { readTrace, TraceWriter } from './trace-file.ts';
 
 const stamp = { version: 4 as const, sequence: 1, timeStamp: 1 };
 
@@ -71,6 +73,64 @@ describe.each([2, 3, 4] as const)('v%i', (version) => {
     const answers = (chunks: readonly TraceChunk[]): string[] =>
       traceLines(chunks.filter(({ from }) => from === 'server'));
     expect(answers(replay.chunks)).toEqual(answers(stage.chunks));
+  });
+});
+
+describe('a session on file', () => {
+  async function onFile(): Promise<string> {
+    const { client, chunks, harness } = connect();
+    await client.connectOpen();
+    await client.authMd5('ndmp', 'secret');
+    await client.authText('ndmp', 'secret');
+    await client.dataListen(1);
+    harness.session.feed({ type: 'peerConnected', address: { type: 'local' } });
+    const env = [{ name: 'AWS_SECRET', value: 'secret' }];
+    const address = { type: 'tcp' as const, endpoints: [{ host: '10.0.0.1', port: 9, env: [] }] };
+    harness.session.feed({ type: 'ended', reason: 4, env: [] });
+    await client.stop();
+    await client.dataConnect(address);
+    await client.startBackup({ butype: 'tar', env });
+    await client.getEnv();
+    client.close();
+    await harness.settle();
+    const writer = new TraceWriter();
+    return chunks.flatMap((chunk) => writer.push(chunk)).join('\n');
+  }
+
+  test('keeps every message and no secret', async () => {
+    const text = await onFile();
+    const chunks = readTrace(`# a comment\n${text}\n`);
+    const said = traceLines(chunks).join('\n');
+    expect(said).toContain('dataGetEnv to ');
+    expect(said).toContain('AWS_SECRET');
+    expect(said).not.toContain('does not decode');
+    const bytes = Buffer.concat(chunks.map((chunk) => chunk.bytes));
+    expect(bytes.includes('secret')).toBe(false);
+    expect(bytes.includes(CHALLENGE)).toBe(false);
+    expect(bytes.includes(md5Answer('secret', CHALLENGE))).toBe(false);
+    const again = new TraceWriter();
+    expect(chunks.flatMap((chunk) => again.push(chunk)).join('\n')).toBe(text);
+  });
+
+  test('is played to a server that takes stars for a password', async () => {
+    const chunks = readTrace(await onFile());
+    const harness = new SessionHarness({ password: '******' });
+    harness.session.greet();
+    for (const { from, bytes } of chunks) {
+      if (from === 'dma') harness.session.receive(bytes);
+      await harness.settle();
+    }
+    expect(harness.performed).toContain('listen');
+    expect(harness.session.state.phase).toBe('closing');
+  });
+
+  test('what does not decode is blanked', () => {
+    const broken = encodeRequest(stamp, 'connectClientAuth', {
+      auth: { type: 'text', user: 'ndmp', password: 'secret' },
+    }).subarray(0, 48);
+    broken.writeUInt32BE(0x8000_0000 + 44, 0);
+    const [line] = new TraceWriter().push({ from: 'dma', bytes: broken });
+    expect(line).toMatch(/0{40}$/);
   });
 });
 

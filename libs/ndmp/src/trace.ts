@@ -43,6 +43,11 @@ const SHOWN_ELEMENTS_MAX = 8;
 const SECRET_FIELD = /^(password|digest|challenge)$/;
 const SECRET_VARIABLE = /PASS|SECRET|TOKEN|KEY|CREDENTIAL/i;
 
+/** True for an environment variable whose name says that its value is a secret. */
+export function isSecretVariable(name: string): boolean {
+  return SECRET_VARIABLE.test(name);
+}
+
 /** Decodes both directions of one connection, following the version that they agree on. */
 export class TraceDecoder {
   readonly #framers: Readonly<Record<Speaker, RecordFramer>> = {
@@ -148,7 +153,7 @@ function fieldsOf(
 
 /** The same fields without what must not be seen. */
 function hidden(fields: Record<string, unknown>): Record<string, unknown> {
-  const isSecretPair = typeof fields.name === 'string' && SECRET_VARIABLE.test(fields.name);
+  const isSecretPair = typeof fields.name === 'string' && isSecretVariable(fields.name);
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {
       if (SECRET_FIELD.test(name) || (isSecretPair && name === 'value')) return [name, HIDDEN];
