@@ -22,8 +22,9 @@ export default defineConfig({
         include: ['**/*.test.ts', '**/*.test.tsx'],
         exclude: ['**/node_modules/**', '**/dist/**', '**/gen/**'],
         pool: 'forks' as const,
-        testTimeout: 60_000,
-        hookTimeout: 120_000,
+        // For a busy machine of two cores: many times what any test takes, which says more by itself if it is not.
+        testTimeout: 120_000,
+        hookTimeout: 180_000,
       },
     })),
     maxWorkers: 2,

@@ -14,11 +14,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { firstDifference } from './dependencies.js';
 import { withLock } from './setup-lock.js';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const run = promisify(execFile);
 let root = '';

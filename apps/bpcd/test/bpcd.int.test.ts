@@ -87,6 +87,6 @@ test('the host is made known to an nbemm that starts late', async () => {
       throw new StatusError('databaseError', 'not ready');
     },
   });
-  const request = await nbemm.waitFor('RegisterMediaServer', { count: 2, timeoutMs: 20_000 });
+  const request = await nbemm.waitFor('RegisterMediaServer', { count: 2 });
   expect(request.name).toBe('media1');
 });

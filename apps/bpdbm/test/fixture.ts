@@ -68,7 +68,7 @@ export function withBpdbm(): World {
       () => world.bus.stop(),
       () => postgres.stop(),
     );
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const close of closers) await close();
     rmSync(world.stateDir, { recursive: true, force: true });

@@ -21,7 +21,7 @@ beforeAll(async () => {
     ...{ full: full.backupId, first: first.backupId, second: second.backupId },
     data: data.backupId,
   });
-}, 60_000);
+});
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString();
 const shown = (files: FileRow[]) => files.map((row) => [text(row.path), row.backupId]);

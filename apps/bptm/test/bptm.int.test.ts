@@ -88,16 +88,12 @@ function request(tryNumber = 1): Init<OpenStreamRequest> {
 }
 
 async function until(phase: StreamState['phase'], ref = grantRef()): Promise<StreamState> {
-  return eventually(
-    phase,
-    async () => {
-      const state = await bpbrm.WatchStream({ grant: ref, afterVersion: 0n, waitMs: 0 });
-      if (state.phase === phase) return state;
-      if (state.phase === 'STREAM_PHASE_FAILED') throw new Error(state.status?.detail);
-      return undefined;
-    },
-    20_000,
-  );
+  return eventually(phase, async () => {
+    const state = await bpbrm.WatchStream({ grant: ref, afterVersion: 0n, waitMs: 0 });
+    if (state.phase === phase) return state;
+    if (state.phase === 'STREAM_PHASE_FAILED') throw new Error(state.status?.detail);
+    return undefined;
+  });
 }
 
 async function backUp(data: Buffer): Promise<StreamState> {

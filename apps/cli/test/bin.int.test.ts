@@ -132,7 +132,7 @@ test('who interrupts a wait is told that the job goes on', async () => {
     told += part.toString();
   });
   const ended = once(child, 'close');
-  await bpjobd.waitFor('GetJob', { count: 2, timeoutMs: 25_000 });
+  await bpjobd.waitFor('GetJob', { count: 2 });
   child.kill('SIGINT');
   expect(await ended).toEqual([130, null]);
   expect(told).toMatch(/Job 7 goes on/);

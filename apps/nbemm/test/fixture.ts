@@ -67,7 +67,7 @@ export function withNbemm(): World {
       return true;
     });
     await setUpDevices(world.cli);
-  }, 60_000);
+  });
   afterAll(async () => {
     for (const close of closers) await close();
   });

@@ -71,7 +71,7 @@ test('at each step: what was saved before a kill is sent after it, and the job c
   world.nbrb.answer({ RequestResources: async () => ({}) });
   world.bpcd.answer({ Start: never });
   await startProcess();
-  await world.nbrb.waitFor('RequestResources', { count: 2, timeoutMs: 30_000 });
+  await world.nbrb.waitFor('RequestResources', { count: 2 });
   expect((await world.asNbpem.SubmitJob({ key: 'k1', job })).jobId).toBe(jobId);
   const grant = world.grant(request, 'g1');
   await world.asNbrb.ResourcesGranted({ grant });
@@ -81,7 +81,7 @@ test('at each step: what was saved before a kill is sent after it, and the job c
   world.bpcd.answer({ Start: async () => ({}) });
   world.bpdbm.answer({ ValidateImage: never });
   await startProcess();
-  await world.bpcd.waitFor('Start', { count: 2, timeoutMs: 30_000 });
+  await world.bpcd.waitFor('Start', { count: 2 });
   const [first, second] = world.bpcd.requests('Start').map(({ runSpec }) => {
     return codec('RunSpec').decode(runSpec).grant?.grantId;
   });
@@ -101,4 +101,4 @@ test('at each step: what was saved before a kill is sent after it, and the job c
   await eventually('the verdict', () => world.nbpem.requests('TryEnded').length > 0);
   expect(world.bpdbm.requests('OpenImage')).toHaveLength(1);
   await kill();
-}, 120_000);
+}, 300_000);

@@ -41,4 +41,4 @@ test('no start without a store; one is made once by the command, and then it is 
   });
   expect((await cli.ListKeyGroups({})).groups).toEqual([]);
   await daemon.stop();
-}, 60_000);
+});

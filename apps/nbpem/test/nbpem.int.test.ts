@@ -219,6 +219,7 @@ test('a backup that is validated meanwhile puts the schedule off', async () => {
   const effectiveMs = BigInt(nowMs + HOUR_MS);
   policies = [policy({ name: 'event', effectiveMs })];
   await publish('event');
+  await ticks();
   await asBpdbm.publish('ImageValidated', {
     ...{ policy: 'event', client: 'filer1', path: '/vol/home', schedule: 'full' },
     backupTimeS: BigInt(Math.floor(nowMs / 1_000)),
@@ -260,7 +261,7 @@ test('what was accepted while nbjm was away becomes one job each after a restart
     },
   });
   const request = { requestId: 'r77', policy: 'crash' };
-  const impatient = asBprd.RunImmediate(request, { deadlineMs: 1_500 });
+  const impatient = asBprd.RunImmediate(request, { deadlineMs: 4_000 });
   await expect(impatient).rejects.toMatchObject({ code: 41 });
   expect(asked).toBeGreaterThan(0);
   await daemon.stop();

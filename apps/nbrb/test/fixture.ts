@@ -63,7 +63,7 @@ export function withNbrb(): World {
     world.asLtid = (await world.bus.as({ service: 'ltid', host: 'media1' })).client('nbrb');
     world.asNbemm = (await world.bus.as({ service: 'nbemm' })).client('nbrb');
     world.cli = (await world.bus.as({ service: 'cli' })).client('nbrb');
-  }, 60_000);
+  });
   beforeEach(async () => {
     await sql`drop schema if exists nbrb cascade`.execute(world.store.db);
     Object.assign(world, {

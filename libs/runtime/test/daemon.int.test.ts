@@ -13,6 +13,7 @@ import { type DaemonContext, type DaemonDefinition, tellDetail } from '../src/in
 
 let bus: TestBus;
 let context: DaemonContext<{ pauseMs: number }>;
+let begun = 0;
 
 const definition = {
   service: 'bprd',
@@ -22,6 +23,7 @@ const definition = {
     return {
       handlers: {
         SubmitBackup: async () => {
+          begun += 1;
           await new Promise((resolve) => setTimeout(resolve, ctx.config.pauseMs));
           return { jobIds: [7n] };
         },
@@ -68,8 +70,9 @@ test('a bug in a handler is a system error for the asker, and the daemon goes on
 
 test('a stop waits for the calls that run', async () => {
   const daemon = await startTestDaemon(definition, bus, { env: { BPRD_PAUSE_MS: '300' } });
+  const before = begun;
   const answer = (await bus.as({ service: 'cli' })).client('bprd').SubmitBackup({});
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await eventually('the call runs', () => begun > before);
   await daemon.stop();
   expect(await answer).toEqual({ jobIds: [7n] });
 });
@@ -84,7 +87,7 @@ test('detail lines told while the bus is away arrive when it is back, each once'
     tellDetail(nbjm, { attempt: { jobId: 1n, try: 1 }, producer: 'nbjm', text, key: text });
   }
   await bus.restart();
-  await eventually('both lines', () => lines.length >= 2 || undefined, 20_000);
+  await eventually('both lines', () => lines.length >= 2 || undefined);
   expect(lines).toEqual(['first', 'second']);
   await reader.stop();
 });

@@ -6,10 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isAlive } from '@tapestry/processes';
 import pg from 'pg';
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { type RoleAddress, type StatePostgres, startStatePostgres } from '../src/index.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const servers: StatePostgres[] = [];
 const folders: string[] = [];

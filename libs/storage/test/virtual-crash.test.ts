@@ -60,7 +60,7 @@ test('after kill -9 every acknowledged file is whole, again and again on one tap
     // What the writer wrote but did not get to acknowledge counts from here on: the next one appends to it.
     await truncateTo(bench, files.length, BigInt(round * 1000 + 2));
   }
-}, 120_000);
+});
 
 async function truncateTo(bench: VirtualBench, file: number, epoch: bigint): Promise<void> {
   const drive = await bench.open({ owner: { grantId: 'trim', epoch } });

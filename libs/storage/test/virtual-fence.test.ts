@@ -66,7 +66,7 @@ test('another live process is fenced by a higher epoch and ends itself', async (
   await drive.writeBlocks([blockOf(1, 100)]);
   await drive.writeFilemarks(1, 'sync');
   expect(await tapeText(drive)).toBe('1:100 *');
-}, 30_000);
+});
 
 test('what a fenced owner still had under way never becomes part of the tape', async () => {
   const bench = await make();

@@ -121,4 +121,4 @@ test('any sequence of orders has the same outcome on files as in memory', async 
     }),
     { numRuns: 25 },
   );
-}, 120_000);
+});

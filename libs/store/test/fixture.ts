@@ -1,7 +1,7 @@
 // One PostgreSQL server a test file, and a new schema a test, so that tests share nothing but the server.
 
 import { startTestPostgres, type TestPostgres } from '@tapestry/testkit';
-import { afterAll, beforeAll, vi } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { type Migrations, openStore, type Store } from '../src/index.ts';
 import { quietLog } from './quiet-log.ts';
 
@@ -15,7 +15,6 @@ export interface Fixture {
 /** Call it at the top of a test file; stores are closed and the server is ended after its tests. */
 export function withPostgres(): Fixture {
   // A machine that is busy with other tests is slow, not wrong.
-  vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
   let server: TestPostgres | undefined;
   let schemas = 0;
   const stores: { close(): Promise<void> }[] = [];

@@ -22,13 +22,14 @@ afterEach(async () => {
 });
 
 function lead(store: Store<Db>, options: LeadershipOptions): Leadership<Db> {
-  const leadership = new Leadership(store, { leaseMs: 600, ...options });
+  // Longer than a busy machine may keep this process waiting: a lease that runs out for that is no fault.
+  const leadership = new Leadership(store, { leaseMs: 2_000, ...options });
   running.push(leadership);
   leadership.start();
   return leadership;
 }
 
-const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 10 });
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000, interval: 10 });
 const note = (leadership: Leadership<Db>, text: string) =>
   leadership.write((tx) => tx.insertInto('notes').values({ text }).execute());
 
@@ -118,12 +119,12 @@ test('a takeover waits for a running write, which commits before it', async () =
 
 test('renewals go on while a write takes longer than the lease', async () => {
   const store = await fixture.open<Db>(fixture.newSchema(), migrations);
-  const leader = lead(store, { instance: 'a', leaseMs: 300 });
-  const rival = lead(store, { instance: 'b', leaseMs: 300 });
+  const leader = lead(store, { instance: 'a', leaseMs: 2_000 });
+  const rival = lead(store, { instance: 'b', leaseMs: 2_000 });
   await until(() => expect([leader.state(), rival.state()]).toContain('leader'));
   const [holder, other] = leader.leads() ? [leader, rival] : [rival, leader];
   await holder.write(async (tx) => {
-    await sql`select pg_sleep(1)`.execute(tx);
+    await sql`select pg_sleep(5)`.execute(tx);
     await tx.insertInto('notes').values({ text: 'long' }).execute();
   });
   expect(holder.state()).toBe('leader');

@@ -35,7 +35,7 @@ async function startInstance(schema: string, instance: string) {
   return { shown, led, stopped: () => stopped, stop: () => running.stop() };
 }
 
-const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 20 });
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000, interval: 20 });
 
 test('one instance leads, the other waits and takes over when the first stops', async () => {
   const schema = fixture.newSchema();

@@ -126,7 +126,7 @@ test('a server that went away is a StatusError, and the store works when it is b
   await expect(midway).rejects.toMatchObject({ status: 'databaseError', retryable: true });
   await expect(store.ping()).rejects.toMatchObject({ status: 'databaseError' });
   await fixture.server().restart();
-  await vi.waitFor(() => store.ping(), { timeout: 10_000 });
+  await vi.waitFor(() => store.ping(), { timeout: 30_000 });
   const rows = await store.db.selectFrom('jobs').select('name').execute();
   expect(rows).toEqual([{ name: 'kept' }]);
 });

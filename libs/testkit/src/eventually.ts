@@ -1,10 +1,13 @@
 // Waits for something to become true, with a deadline and a reason.
 
-/** Resolves with the first defined result of `probe`; rejects after timeoutMs naming `what`. */
+/**
+ * Resolves with the first defined result of `probe`; rejects after timeoutMs naming `what`. The time is for a machine that
+ * does much else: no test fails because something took long.
+ */
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<T> {
   const endMs = Date.now() + timeoutMs;
   let failure: unknown;

@@ -54,7 +54,7 @@ export async function fakeService<S extends ServiceName>(
   return {
     calls,
     requests: (method) => requests(method as string),
-    waitFor: (method, { count = 1, timeoutMs = 10_000 } = {}) =>
+    waitFor: (method, { count = 1, timeoutMs = 30_000 } = {}) =>
       new Promise((resolve, reject) => {
         const check = (): void => {
           const found = requests(method as string);

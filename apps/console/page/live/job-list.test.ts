@@ -49,6 +49,8 @@ function stage(jobs: Job[]) {
   };
 }
 
+const until = (check: () => void) => vi.waitFor(check, { timeout: 30_000, interval: 1 });
+
 const past = (count: number): Job[] =>
   Array.from({ length: count }, (_, i) =>
     sampleJob({ jobId: i + 1, state: 'done', outcome: 'successful', status: 0 }),
@@ -57,30 +59,28 @@ const past = (count: number): Job[] =>
 test('pages come on demand down to the oldest of 100,000', async () => {
   const { stream, fetchPage } = stage(past(100_000));
   const list = openJobList({ stream, filter: {}, fetchPage });
-  await vi.waitFor(() => expect(list.state().ids.length).toBe(500));
+  await until(() => expect(list.state().ids.length).toBe(500));
   while (list.state().more) {
     const { length } = list.state().ids;
     list.loadMore();
-    await vi.waitFor(() => expect(list.state().ids.length).toBeGreaterThan(length), {
-      interval: 1,
-    });
+    await until(() => expect(list.state().ids.length).toBeGreaterThan(length));
   }
   const { ids } = list.state();
   expect([ids.length, ids[0], ids.at(-1)]).toEqual([100_000, 100_000, 1]);
   list.close();
-}, 30_000);
+});
 
 test('many changes between two drawings are drawn once', async () => {
   const { stream, fetchPage, change } = stage(past(3));
   const list = openJobList({ stream, filter: {}, fetchPage });
-  await vi.waitFor(() => expect(list.state().loaded).toBe(true));
-  await vi.waitFor(() => expect(list.state().loading).toBe(false));
+  await until(() => expect(list.state().loaded).toBe(true));
+  await until(() => expect(list.state().loading).toBe(false));
   let drawings = 0;
   list.subscribe(() => {
     drawings += 1;
   });
   for (let bytes = 1; bytes <= 1_000; bytes += 1) change(sampleJob({ jobId: 4, bytes }));
-  await vi.waitFor(() => expect(list.state().job(4)?.bytes).toBe(1_000));
+  await until(() => expect(list.state().job(4)?.bytes).toBe(1_000));
   expect(drawings).toBe(1);
   list.close();
 });
@@ -90,14 +90,14 @@ test('after a gap the new jobs are there, and what had been running is as it is 
   const gone = sampleJob({ jobId: 10_001, state: 'queued', outcome: 'queued' });
   const world = stage([...past(600), running, gone]);
   const list = openJobList({ stream: world.stream, filter: {}, fetchPage: world.fetchPage });
-  await vi.waitFor(() => expect(list.state().ids.length).toBe(500));
+  await until(() => expect(list.state().ids.length).toBe(500));
   list.loadMore();
-  await vi.waitFor(() => expect(list.state().ids.length).toBe(602));
+  await until(() => expect(list.state().ids.length).toBe(602));
   world.jobs.splice(600, 2, { ...running, state: 'done', outcome: 'failed', status: 84 });
   for (let i = 0; i < 700; i += 1) world.jobs.push(sampleJob({ jobId: 20_000 + i, state: 'done' }));
   world.gap();
-  await vi.waitFor(() => expect(list.state().job(10_000)?.outcome).toBe('failed'));
-  await vi.waitFor(() => expect(list.state().loading).toBe(false));
+  await until(() => expect(list.state().job(10_000)?.outcome).toBe('failed'));
+  await until(() => expect(list.state().loading).toBe(false));
   const { ids, job } = list.state();
   expect(ids.length).toBe(1_301);
   expect(job(10_001)).toBeUndefined();

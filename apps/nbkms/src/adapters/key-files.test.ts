@@ -79,7 +79,7 @@ test('with passphrases the same keys can be made again, and nothing of them is i
   const key = await keyFromPassphrase({ ...again, passphrase: hmk.passphrase, label: hmk.id });
   expect(fingerprintOf(key)).toEqual(header.fields.get(FIELD.hmkFingerprint));
   expect(openKeyStore(dir).hmkId).toBe('site');
-}, 30_000);
+});
 
 test.each(['data', 'kpk', 'hmk'] as const)(
   '%s: what is wrong with a file is told apart',
