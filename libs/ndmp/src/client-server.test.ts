@@ -1,7 +1,8 @@
 // The client against the server's machine in memory, over records cut into single bytes.
 
 import { expect, test } from 'vitest';
-import { NdmpClient, type NdmpTransport, type Notification } from './client.ts';
+import { NdmpClient } from './client.ts';
+import type { NdmpTransport, Notification } from './client-connection.ts';
 import { ADDR_TYPE, DATA_HALT, DATA_STATE, NDMP_ERROR } from './constants.ts';
 import { encodePost, encodeReply, splitRecord } from './envelope.ts';
 import { RecordFramer } from './framer.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { md5Answer } from './authentication.ts';
-import { NdmpClient, type NdmpHandlers, type NdmpTransport } from './client.ts';
+import { NdmpClient } from './client.ts';
+import type { NdmpHandlers, NdmpTransport } from './client-connection.ts';
 import { NDMP_ERROR } from './constants.ts';
 import { encodeHeaderError, encodePost, encodeReply, type Stamp, splitRecord } from './envelope.ts';
 import { RecordFramer } from './framer.ts';

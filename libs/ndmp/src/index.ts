@@ -1,14 +1,13 @@
 // The public face of @tapestry/ndmp. It opens no socket: adapters bring the bytes.
 
 export { CHALLENGE_BYTES, md5Answer, sameSecret } from './authentication.ts';
-export {
-  NdmpClient,
-  type NdmpClientOptions,
-  type NdmpHandlers,
-  type NdmpTransport,
-  type Notification,
-  type RecoverRequest,
-} from './client.ts';
+export { NdmpClient, type RecoverRequest } from './client.ts';
+export type {
+  NdmpClientOptions,
+  NdmpHandlers,
+  NdmpTransport,
+  Notification,
+} from './client-connection.ts';
 export { type CallOptions, MoverClient, ScsiClient, TapeClient } from './client-services.ts';
 export { type ClientEvent, ClientSession, type Post } from './client-session.ts';
 export {

@@ -1,6 +1,7 @@
 // Conversations of a DMA with the server in memory, and their recordings.
 
-import { NdmpClient, type NdmpTransport, type Notification } from './client.ts';
+import { NdmpClient } from './client.ts';
+import type { NdmpTransport, Notification } from './client-connection.ts';
 import {
   ADDR_TYPE,
   MOVER_MODE,
