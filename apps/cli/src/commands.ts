@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   bpdbjobs: async () => (await import('./commands/bpdbjobs.ts')).bpdbjobs,
   tpconfig: async () => (await import('./commands/tpconfig.ts')).tpconfig,
   tpautoconf: async () => (await import('./commands/tpautoconf.ts')).tpautoconf,
+  'ndmp-probe': async () => (await import('./commands/ndmp-probe.ts')).ndmpProbe,
   vmquery: async () => (await import('./commands/vmquery.ts')).vmquery,
   vmadd: async () => (await import('./commands/vmadd.ts')).vmadd,
   vmdelete: async () => (await import('./commands/vmdelete.ts')).vmdelete,

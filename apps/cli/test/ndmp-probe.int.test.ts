@@ -60,7 +60,10 @@ test.each([
 test('the reason of a failure is shown as ndmpagent tells it', async () => {
   shell.answer('ndmpagent', {
     Probe: async () => {
-      throw new StatusError('ndmpFailed', 'filer1: log in: refused; its last words: too many sessions');
+      throw new StatusError(
+        'ndmpFailed',
+        'filer1: log in: refused; its last words: too many sessions',
+      );
     },
   });
   const { status, error } = await shell.run('ndmp-probe filer1', { secret: 'pw' });

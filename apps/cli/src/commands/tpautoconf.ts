@@ -3,7 +3,7 @@
 import type { ProbeFact } from '@tapestry/contracts';
 import { type Context, command } from '../command.ts';
 import { usage } from '../option-table.ts';
-import { fields } from '../render/table.ts';
+import { factsText } from '../render/facts.ts';
 
 const NDMP_PORT = 10_000;
 
@@ -39,9 +39,9 @@ export const tpautoconf = command({
     );
     const agent = await context.client('ndmpagent', options.host ?? (await context.host()));
     const { facts } = await agent.Probe({
-      address: options.filer_addr ?? stored?.address ?? name,
+      address: options.filer_addr ?? (stored?.address || name),
       port: options.filer_port ?? stored?.port ?? NDMP_PORT,
-      ...{ user, password },
+      ...{ name, user, password, auth: stored?.auth ?? '' },
     });
     const shown = options.verify === undefined ? facts : facts.filter(isIdentity);
     context.out(`${name}: the login of ${user} was accepted\n${factsText(shown)}`);
@@ -57,16 +57,4 @@ async function storedHost(context: Context, name: string) {
 /** Who answered: not what the host has to offer. */
 function isIdentity({ group }: ProbeFact): boolean {
   return group === 'server' || group === 'host';
-}
-
-function factsText(facts: readonly ProbeFact[]): string {
-  const groups = [...new Set(facts.map(({ group }) => group))];
-  return groups
-    .map((group) => {
-      const rows = facts
-        .filter((fact) => fact.group === group)
-        .map(({ name, value }) => [name, value] as const);
-      return `\n${group}\n${fields(rows, 2)}`;
-    })
-    .join('');
 }
