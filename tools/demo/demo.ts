@@ -75,10 +75,16 @@ async function demonstrate(stage: Stages, run: Commands): Promise<Comparison> {
     'Start PostgreSQL, the bus, all daemons and the console; start the filer',
     async () => {
       const exports = { data: source, restore: restored };
-      [filer] = await Promise.all([
-        startFiler({ dir: join(dir, 'filer'), exports, detached: values.keep === true }),
+      const starting = startFiler({
+        ...{ dir: join(dir, 'filer'), exports, detached: values.keep === true },
+      }).then((started) => {
+        filer = started;
+      });
+      const started = await Promise.allSettled([
+        starting,
         run.show('bp.start_all', '--state', stateDir, '--host', 'media1'),
       ]);
+      for (const each of started) if (each.status === 'rejected') throw each.reason;
     },
   );
   await stage.run('Configure', () => configure(run, filer!));

@@ -27,6 +27,7 @@ const note = (phase: string, text = ''): void =>
 
 note('starting');
 let stopping = false;
+let failed = false;
 try {
   const system = await startSystem({
     stateDir: layout.stateDir,
@@ -39,16 +40,18 @@ try {
   const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    note('stopping');
+    // Whoever waits for the start reads there why it failed.
+    if (!failed) note('stopping');
     await system.stop();
-    note('stopped');
-    process.exit(0);
+    if (!failed) note('stopped');
+    process.exit(failed ? 1 : 0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop());
   await system.waitReady();
   note('ready', system.consoleUrl);
 } catch (error) {
   if (!stopping) {
+    failed = true;
     note('failed', asStatusError(error).detail);
     process.stderr.write(`${asStatusError(error).detail}\n`);
     process.exitCode = 1;

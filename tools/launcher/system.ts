@@ -19,7 +19,7 @@ import { SupervisedChild } from './child.ts';
 import { prepareKeyStore } from './key-store.ts';
 import { type Layout, layoutOf, readJson, type SystemRecord, writeJson } from './layout.ts';
 import { DAEMONS, DATABASE_ROLES, type DaemonName, identityOf, planDaemon } from './plans.ts';
-import { ensureSecrets } from './secrets.ts';
+import { ensureSecrets, type Secrets } from './secrets.ts';
 
 export interface SystemOptions {
   readonly stateDir: string;
@@ -63,23 +63,13 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
   const identities = [...DAEMONS.map((name) => identityOf(name, host)), { service: 'cli' }];
   const secrets = ensureSecrets(layout.secretsDir, identities);
   const ports = await choosePorts(layout, options.consolePort ?? 0);
-  const [postgres, nats] = await Promise.all([
-    startStatePostgres({ stateDir: layout.stateDir, database: 'tapestry', roles: DATABASE_ROLES }),
-    options.natsUrl === undefined
-      ? startNats({
-          folder: join(layout.stateDir, 'nats'),
-          port: ports.nats!,
-          config: secrets.busConfig,
-        })
-      : undefined,
-    prepareKeyStore({
-      stateDir: join(layout.stateDir, 'daemons'),
-      marker: join(layout.stateDir, 'nbkms.json'),
-    }),
-  ]);
+  const { postgres, nats } = await startServers(layout, {
+    natsUrl: options.natsUrl,
+    natsPort: ports.nats!,
+    secrets,
+  });
   const natsUrl = nats?.url ?? options.natsUrl ?? '';
   stage(`PostgreSQL and the bus (${natsUrl}) run`);
-  await provisionStreams({ url: natsUrl, password: secrets.provisionPassword });
   const children = new Map<DaemonName, SupervisedChild>();
   const remember = (): void =>
     writeJson(layout.systemFile, {
@@ -117,6 +107,39 @@ export async function startSystem(options: SystemOptions): Promise<RunningSystem
       writeJson(layout.systemFile, { natsUrl: '', host, consoleUrl: '', processes: [] });
     },
   };
+}
+
+interface Servers {
+  readonly postgres: StatePostgres;
+  readonly nats: NatsServer | undefined;
+}
+
+/** The bus with its streams, the database and the key store: all of them, or none is left running. */
+async function startServers(
+  layout: Layout,
+  options: { natsUrl: string | undefined; natsPort: number; secrets: Secrets },
+): Promise<Servers> {
+  const { stateDir } = layout;
+  const { secrets, natsUrl } = options;
+  const natsFolder = join(stateDir, 'nats');
+  const starting = [
+    startStatePostgres({ stateDir, database: 'tapestry', roles: DATABASE_ROLES }),
+    natsUrl === undefined
+      ? startNats({ folder: natsFolder, port: options.natsPort, config: secrets.busConfig })
+      : Promise.resolve(undefined),
+  ] as const;
+  const keyStore = { stateDir: join(stateDir, 'daemons'), marker: join(stateDir, 'nbkms.json') };
+  try {
+    const [postgres, nats] = await Promise.all([...starting, prepareKeyStore(keyStore)]);
+    const url = nats?.url ?? natsUrl ?? '';
+    await provisionStreams({ url, password: secrets.provisionPassword });
+    return { postgres, nats };
+  } catch (error) {
+    for (const started of await Promise.allSettled(starting)) {
+      if (started.status === 'fulfilled') await started.value?.stop().catch(() => undefined);
+    }
+    throw error;
+  }
 }
 
 function databaseUrl(postgres: StatePostgres, role: string): { url: string; passwordFile: string } {

@@ -1,5 +1,6 @@
 // Runs vitest once over the projects and counts, with the name of each failure and the reason of each skip.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Reporter,
   type SerializedError,
@@ -8,6 +9,8 @@ import {
   type TestModule,
 } from 'vitest/node';
 import { ROOT } from '../launcher/layout.ts';
+
+const CLOSE_MAX_MS = 30_000;
 
 export interface Totals {
   readonly passed: number;
@@ -30,7 +33,8 @@ export async function runVitest(projects: readonly string[]): Promise<Totals> {
     project: [...projects],
     reporters: ['default', counter],
   });
-  await vitest.close();
+  // A process that a failed test left holds the output of its worker open, and vitest waits for that end for ever.
+  await Promise.race([vitest.close(), sleep(CLOSE_MAX_MS)]);
   return counter.totals();
 }
 

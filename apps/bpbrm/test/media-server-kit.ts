@@ -69,7 +69,19 @@ export async function startMediaServer(other?: OtherFiler): Promise<MediaServer>
   const filer = new FilerOfTest(root, data, other);
   const primary = await playPrimary(bus, { libraryDir, filer, fileLists, listUrl: lists.url });
   const daemons = new Daemons(root, bus);
-  await Promise.all([filer.start(), ...SERVICES.map((service) => daemons.start(service))]);
+  const stop = async (): Promise<void> => {
+    await daemons.stop();
+    await filer.kill();
+    lists.close();
+    await bus.stop();
+    rmSync(root, { recursive: true, force: true });
+  };
+  try {
+    await Promise.all([filer.start(), ...SERVICES.map((service) => daemons.start(service))]);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   const bpcd = (await bus.as({ service: 'bpcd', host: 'media1' })).client('bpbrm', 'media1');
   const asNbjm = await bus.as({ service: 'nbjm' });
   return {
@@ -86,13 +98,7 @@ export async function startMediaServer(other?: OtherFiler): Promise<MediaServer>
     start: (service) => daemons.start(service),
     killFiler: () => filer.kill(),
     startFiler: () => filer.start(),
-    stop: async () => {
-      await daemons.stop();
-      await filer.kill();
-      lists.close();
-      await bus.stop();
-      rmSync(root, { recursive: true, force: true });
-    },
+    stop,
   };
 }
 
