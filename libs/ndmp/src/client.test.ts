@@ -52,6 +52,21 @@ const stamp: Stamp = { version: 4, sequence: 1, timeStamp: 1 };
 const greeting = (version: number, reason = 0): Buffer =>
   encodePost(stamp, 'notifyConnectionStatus', { reason, version, text: 'hi' });
 
+test('connectOpen goes down to v2, whichever way a version is refused', async () => {
+  const tried: unknown[] = [];
+  const { client, send } = stage({}, ({ sequence, body }, reply) => {
+    tried.push(body.version);
+    const { illegalArgs, notSupported } = NDMP_ERROR;
+    if (body.version === 4)
+      reply(encodeReply(stamp, 'connectOpen', sequence, { error: illegalArgs }));
+    else if (body.version === 3) reply(encodeHeaderError(stamp, 0x900, sequence, notSupported));
+    else reply(encodeReply(stamp, 'connectOpen', sequence, { error: 0 }));
+  });
+  send(greeting(5));
+  expect(await client.connectOpen()).toMatchObject({ version: 2 });
+  expect([tried, client.version]).toEqual([[4, 3, 2], 2]);
+});
+
 test('connectOpen waits for the greeting and goes down on refusal', async () => {
   const seen: unknown[] = [];
   const { client, send } = stage({}, ({ name, sequence, body }, reply) => {

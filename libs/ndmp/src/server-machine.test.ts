@@ -11,6 +11,7 @@ import {
   type Effect,
   IDLE_DATA,
   INITIAL_SERVER,
+  initialServer,
   type ServerEvent,
   type ServerFacts,
   type ServerState,
@@ -76,14 +77,14 @@ const TABLE: [RequestName, ...(number | 'effect')[]][] = [
   ['dataStop', IS, IS, IS, IS, ok],
 ];
 
-describe('DATA requests by state', () => {
+describe.each([false, true])('DATA requests by state, strict: %s', (isStrict) => {
   const cases = TABLE.flatMap(([name, ...cells]) =>
     [idle, listen, connected, active, halted].map((state, i) => ({ name, state, cell: cells[i] })),
   );
   test.each(cases)('$name in state $state', ({ name, state, cell }) => {
     const before = inState(state);
     const body = name === 'dataListen' ? { addressType: ADDR_TYPE.tcp } : SAMPLE_REQUESTS[name];
-    const after = step(before, request(name, body), facts);
+    const after = step(before, request(name, body), { ...facts, isStrict });
     if (cell === 'effect') {
       expect(replyError(after.effects)).toBeUndefined();
       expect(after.state.owed).toEqual({ name, sequence: 5 });
@@ -210,6 +211,46 @@ describe('log-in', () => {
       );
       expect([name, isRefused]).toEqual([name, !isOpen || refusedByNature(name)]);
     }
+  });
+
+  test.each([
+    ['a session that is open', 'open'],
+    ['a session that is logged in', 'authed'],
+  ] as const)('CONNECT_OPEN again on %s', (_title, phase) => {
+    const state = { ...INITIAL_SERVER, phase };
+    const again = (version: number, isStrict: boolean): unknown =>
+      replyError(step(state, request('connectOpen', { version }), { ...facts, isStrict }).effects);
+    expect([again(4, false), again(4, true)]).toEqual([0, IS]);
+    expect([again(3, false), again(3, true)]).toEqual([IS, IS]);
+  });
+
+  test('the highest and the lowest version are the server’s to choose', () => {
+    const tried = (versionMin: 2 | 3 | 4, versionMax: 2 | 3 | 4): number[] =>
+      [1, 2, 3, 4, 5].filter((version) => {
+        const { effects } = step(initialServer(versionMax), request('connectOpen', { version }), {
+          ...facts,
+          versionMin,
+          versionMax,
+        });
+        return replyError(effects) === 0;
+      });
+    expect([tried(2, 4), tried(3, 3), tried(2, 3)]).toEqual([[2, 3, 4], [3], [2, 3]]);
+  });
+
+  test('in v2 the host tells how to log in, before the log-in', () => {
+    const ask = request('configGetHostInfo');
+    const old = step(initialServer(2), ask, facts);
+    expect(old.effects.map((effect) => effect.do)).toEqual(['answer']);
+    expect(replyError(step(initialServer(3), ask, facts).effects)).toBe(NDMP_ERROR.notAuthorized);
+  });
+
+  test.each(['open', 'authed'] as const)('in phase %s a log-in is judged anew', (phase) => {
+    const state: ServerState = { ...INITIAL_SERVER, phase };
+    const wrong = login({ type: 'md5', user: 'ndmp', digest });
+    expect(step(state, wrong, facts).state.phase).toBe('open');
+    const none = request('connectServerAuth');
+    const error = phase === 'authed' ? NDMP_ERROR.notSupported : NDMP_ERROR.notAuthorized;
+    expect(replyError(step(state, none, facts).effects)).toBe(error);
   });
 
   /** Wrong digest without a challenge, and server authentication, which nobody offers. */

@@ -22,6 +22,7 @@ import { CHALLENGE } from './server-kit.test-data.ts';
 import type { ServerFacts } from './server-state.ts';
 import { SessionHarness } from './session-harness.test-data.ts';
 import type { TraceChunk } from './trace.ts';
+import { XdrError, XdrReader } from './xdr.ts';
 
 const VERSIONS = [2, 3, 4] as const;
 const NAMES = Object.keys(CONVERSATIONS) as (keyof typeof CONVERSATIONS)[];
@@ -351,6 +352,19 @@ describe('memory', () => {
       framer.push(Buffer.alloc(100), () => {});
     }
     expect(external() - before).toBeLessThan(4 * 1024 * 1024);
+  });
+
+  test('what a body is decoded to grows with its bytes', () => {
+    const { request: recover } = messagesOf(4).requests.dataStartRecover;
+    /** A body whose environment claims `pairs` pairs, with room for `room` empty ones. */
+    const body = (pairs: number, room: number): XdrReader => {
+      const bytes = Buffer.alloc(4 + room * 8 + 8);
+      bytes.writeUInt32BE(pairs, 0);
+      return new XdrReader(bytes);
+    };
+    expect(recover.decode(body(10_000, 10_000)).env).toHaveLength(10_000);
+    expect(() => recover.decode(body(10_002, 10_000))).toThrow(XdrError);
+    expect(() => recover.decode(body(0xffff_ffff, 10_000))).toThrow(XdrError);
   });
 
   test('counts in a body are judged by what is there', () => {
