@@ -1,5 +1,6 @@
-// The command line of ndmpd. Parsed once, checked by one schema, frozen.
+// The command line of ndmpd, and the file that may stand for it. Parsed once, checked by one schema, frozen.
 
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { StatusError } from '@tapestry/status';
 import { z } from 'zod';
@@ -17,6 +18,8 @@ export const USAGE = `ndmpd: an NDMP server that offers directories of this host
   --allow-text-auth      also accept the password in clear
   --dump-dates FILE      keep the dates of level backups here; without it they last as long as the process
   --sessions-max N       control connections served at a time (64)
+  --config FILE          JSON object with these options by name, {"export": ["home=/srv/home"]}; what stands
+                         on the command line goes before it
   --help                 show this text
 
 When ready it prints one line: {"ready":true,"address":"HOST:PORT"}`;
@@ -75,8 +78,9 @@ export type Config = Readonly<z.infer<typeof schema>>;
 
 /** Throws StatusError badUsage, naming what is wrong. "help" when the text above was asked for. */
 export function parseConfig(args: string[]): Config | 'help' {
-  const values = readFlags(args);
-  if (values.help) return 'help';
+  const flags = readFlags(args);
+  if (flags.help) return 'help';
+  const values = flags.config === undefined ? flags : { ...readConfigFile(flags.config), ...flags };
   const result = schema.safeParse({
     listen: values.listen ?? '127.0.0.1:10000',
     user: values.user,
@@ -92,6 +96,41 @@ export function parseConfig(args: string[]): Config | 'help' {
   throw new StatusError('badUsage', what.join('; '));
 }
 
+const fileSchema = z
+  .object({
+    listen: z.string(),
+    user: z.string(),
+    'password-file': z.string(),
+    export: z.array(z.string()),
+    library: z.string(),
+    'allow-text-auth': z.boolean(),
+    'dump-dates': z.string(),
+    'sessions-max': z.coerce.string(),
+  })
+  .partial()
+  .strict();
+
+/** Errors: 12 it cannot be read, 144 it is no such object. */
+function readConfigFile(path: string): z.infer<typeof fileSchema> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new StatusError('fileOpenFailed', `the file ${path} cannot be read`, {}, { cause });
+  }
+  try {
+    return fileSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const why =
+      cause instanceof z.ZodError
+        ? cause.issues
+            .map(({ path: at, message }) => `${at.join('.')} ${message}`.trim())
+            .join('; ')
+        : String(cause);
+    throw new StatusError('badUsage', `${path}: ${why}`, {}, { cause });
+  }
+}
+
 function readFlags(args: string[]) {
   try {
     return parseArgs({
@@ -105,6 +144,7 @@ function readFlags(args: string[]) {
         'allow-text-auth': { type: 'boolean' },
         'dump-dates': { type: 'string' },
         'sessions-max': { type: 'string' },
+        config: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     }).values;

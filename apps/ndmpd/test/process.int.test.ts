@@ -50,7 +50,31 @@ test('it says when it is ready, and tells its DMAs when it ends', async () => {
   ]);
 });
 
+test('a file may hold its options, and the command line goes before it', async () => {
+  mkdirSync(workspace.file('shared'), { recursive: true });
+  writeFileSync(workspace.file('password'), PASSWORD);
+  const options = {
+    ...{ listen: '127.0.0.1:1', user: USER, 'password-file': workspace.file('password') },
+    export: [`home=${workspace.file('shared')}`],
+  };
+  writeFileSync(workspace.file('ndmpd.json'), JSON.stringify(options));
+  const config = ['--config', workspace.file('ndmpd.json')];
+  const { child, ended } = start([...config, '--listen', '127.0.0.1:0']);
+  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
+  await Dma.login(JSON.parse(String(line)).address);
+  child.kill('SIGTERM');
+  expect((await ended).code).toBe(0);
+
+  writeFileSync(workspace.file('ndmpd.json'), JSON.stringify({ ...options, exports: [] }));
+  expect(await start(config).ended).toMatchObject({
+    code: 144,
+    stderr: expect.stringMatching(/exports/),
+  });
+});
+
 test.each([
+  [['--config', '/nowhere.json'], 12, /nowhere.json cannot be read/],
+  [['--config', '/dev/null'], 144, /null: .*JSON/],
   [['--help'], 0, /--export NAME=DIR/],
   [[], 144, /--user is needed/],
   [['--user', 'u', '--password-file', '/nowhere', '--export', 'a=/tmp'], 12, /\/nowhere/],
