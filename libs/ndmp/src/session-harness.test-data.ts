@@ -1,7 +1,7 @@
 // A whole server in memory: the session with its devices, mover and a DATA service that a test plays.
 // Used to run conversations, to record them, and to play them again.
 
-import { DATA_HALT, NDMP_ERROR } from './constants.ts';
+import { ADDR_TYPE, DATA_HALT, NDMP_ERROR } from './constants.ts';
 import {
   MEMORY_ADDRESS,
   MemoryDrive,
@@ -104,7 +104,10 @@ export class SessionHarness {
         await this.#answer(effect.name);
         break;
       case 'listen':
-        this.session.feed({ type: 'listening', address: MEMORY_ADDRESS });
+        this.session.feed({
+          type: 'listening',
+          address: effect.addressType === ADDR_TYPE.local ? { type: 'local' } : MEMORY_ADDRESS,
+        });
         break;
       case 'dial':
         this.#dial(effect.address);
