@@ -80,4 +80,8 @@ async function main(): Promise<void> {
   }
 }
 
-main().finally(() => rmSync(work, { recursive: true, force: true }));
+try {
+  await main();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

@@ -47,6 +47,7 @@ const byName = (xattrs: Xattr[]): [string, string][] =>
   xattrs.map(({ name, value }): [string, string] => [`${name}`, value.toString('hex')]).sort();
 
 test('attributes and ACLs come back, by ndmpd and by GNU tar', async ({ skip }) => {
+  expect(await helper.ready()).toBe(true);
   const directory = openRoot(source);
   helper.setXattr({ directory, name: Buffer.from('dir/file') }, note, 'file note');
   helper.setXattr({ directory, name: Buffer.from('dir/file') }, acl, 'file acl');

@@ -4,13 +4,14 @@
 // order, by single names in directories that this process holds open.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { lutimesSync } from 'node:fs';
+import { constants, lutimesSync } from 'node:fs';
 import { arch } from 'node:os';
 import type { Extent } from '../core/tar-encode.ts';
 import { CALL_NUMBERS, SCRIPT } from './attribute-script.ts';
 import { type Directory, nameIn, remotePath } from './directory.ts';
 
 const NS_PER_S = 1_000_000_000n;
+const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const QUEUED_BYTES_MAX = 64 * 1024;
 const EMPTY: Buffer = Buffer.alloc(0);
 
@@ -24,6 +25,9 @@ export interface Xattr {
   readonly name: Buffer;
   readonly value: Buffer;
 }
+
+/** Names are latin1 strings, one character a byte; those without attributes are missing. */
+export type XattrsByName = ReadonlyMap<string, readonly Xattr[]>;
 
 /** A name in a directory, which must stay open until the calls for it are settled. */
 export interface NamedPlace {
@@ -47,7 +51,7 @@ export class AttributeHelper {
     const numbers = CALL_NUMBERS[arch()];
     this.#isDead = numbers === undefined;
     if (numbers === undefined) return;
-    const args = ['-e', SCRIPT, ...numbers.map(String)];
+    const args = ['-e', SCRIPT, ...numbers.map(String), String(DIRECTORY_FLAGS)];
     this.#child = spawn(perl, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#child.once('error', () => this.#die());
     this.#child.once('exit', () => this.#die());
@@ -113,6 +117,21 @@ export class AttributeHelper {
     const answer = this.#ask('L', counted(Buffer.from(names.join('\0'), 'latin1')));
     this.#flush();
     return parseAttributes(await answer);
+  }
+
+  /**
+   * The attributes of everything in each of several directories, by name. Undefined for one that is too
+   * long for that, or out of reach.
+   */
+  async readXattrsBelow(
+    parent: Directory,
+    names: readonly string[],
+  ): Promise<readonly (XattrsByName | undefined)[]> {
+    if (this.#isDead || names.length === 0) return [];
+    this.#enter(parent);
+    const answer = this.#ask('W', counted(Buffer.from(names.join('\0'), 'latin1')));
+    this.#flush();
+    return parseBelow(await answer);
   }
 
   /**
@@ -220,6 +239,26 @@ function parseAttributes(answer: Buffer | undefined): Map<number, Xattr[]> {
   return found;
 }
 
+function parseBelow(answer: Buffer | undefined): (XattrsByName | undefined)[] {
+  const directories: (XattrsByName | undefined)[] = [];
+  let rest = answer ?? EMPTY;
+  while (rest.length > 0) {
+    if (rest.readUInt32BE(0) === 0) {
+      directories.push(undefined);
+      rest = rest.subarray(4);
+      continue;
+    }
+    const end = 8 + rest.readUInt32BE(4);
+    const pairs = parseXattrs(rest.subarray(8, end));
+    directories.push(
+      new Map(pairs.map(({ name, value }) => [name.toString('latin1'), parseXattrs(value)])),
+    );
+    rest = rest.subarray(end);
+  }
+  return directories;
+}
+
+/** Pairs of counted strings. */
 function parseXattrs(all: Buffer): Xattr[] {
   const xattrs: Xattr[] = [];
   let rest = all;

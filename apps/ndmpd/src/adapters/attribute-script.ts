@@ -8,12 +8,13 @@ export const CALL_NUMBERS: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Frames in: one letter, then counted byte strings (N/a*). Names are looked up in the directory that the
- * last "D" went to. Answers are counted strings: to "L" the attributes of names, to "H" the runs of data
- * of an open file, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
+ * last "D" went to. Answers are counted strings: to "L" the attributes of names, to "W" those of all that
+ * directories hold (flag 0 where one is too long or out of reach), to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
  */
 export const SCRIPT = `
 use strict; use IO::Handle; binmode STDIN; binmode STDOUT;
-my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr) = map { $_ + 0 } @ARGV;
+my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr, $dirflags)
+  = map { $_ + 0 } @ARGV;
 my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
 my $cwd = -100; my $index = 0; my @failed; my $lost = 0;
 sub bytes { my ($n) = @_; my $got = ''; while (length($got) < $n) {
@@ -35,6 +36,13 @@ sub extents { my ($path, $max) = @_; my $all = ''; my $count = 0; my $at = 0;
     $hole = $size if $hole > $size;
     $all .= pack('Q> Q>', $data, $hole - $data); $at = $hole;
   } return $all . pack('Q> Q>', $size, 0); }
+sub below { my ($name) = @_; my $all = ''; my $left = 20000; my ($dir, $entries);
+  sysopen($dir, $name, $dirflags) && chdir($dir) && opendir($entries, '.') or return pack('N', 0);
+  while (defined(my $one = readdir $entries)) {
+    next if $one eq '.' || $one eq '..';
+    return pack('N', 0) if $left-- == 0 || length($all) > 1000000;
+    my $found = attributes($one . "\\0"); $all .= pack('N/a* N/a*', $one, $found) if $found ne '';
+  } return pack('N N/a*', 1, $all); }
 for (;;) {
   my $op = bytes(1);
   if ($op eq 'S') {
@@ -46,6 +54,14 @@ for (;;) {
     my $i = 0; my $all = '';
     for my $one ($lost ? () : split /\\0/, $name) {
       my $found = attributes($one . "\\0"); $all .= pack('N N/a*', $i, $found) if $found ne ''; $i++;
+    }
+    print pack('N/a*', $all); STDOUT->flush(); next;
+  }
+  if ($op eq 'W') {
+    my $all = ''; my $home;
+    $lost ||= sysopen($home, '.', $dirflags) ? 0 : $! + 0;
+    for my $one (split /\\0/, $name) {
+      $all .= $lost ? pack('N', 0) : below($one); $lost ||= chdir($home) ? 0 : $! + 0;
     }
     print pack('N/a*', $all); STDOUT->flush(); next;
   }

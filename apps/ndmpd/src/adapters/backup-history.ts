@@ -12,7 +12,6 @@ import type { WalkedDirectory } from './walked-directory.ts';
 
 const DOT = Buffer.from('.');
 const DOT_DOT = Buffer.from('..');
-const SLASH = Buffer.from('/');
 /** Of longer directories, names replaced while they are saved are not listed anew. */
 const LISTED_MAX = 100_000;
 
@@ -30,6 +29,7 @@ export class BackupHistory {
   /** Inodes as listed, for the directory at work: a name may be replaced before it is saved. */
   readonly #listed = new Map<string, bigint>();
   #listedIn: WalkedDirectory | undefined;
+  #shown: Buffer = Buffer.alloc(4096, '/');
 
   constructor(
     form: HistoryForm,
@@ -41,9 +41,14 @@ export class BackupHistory {
     this.#examine = examine;
   }
 
-  /** Lists a directory; comes right before its member. */
-  directory(walked: WalkedDirectory, isShown: (entry: ListedEntry) => boolean): void {
+  /** Lists a directory; comes right before its member. What was loaded of it needs no second look. */
+  directory(
+    walked: WalkedDirectory,
+    loaded: readonly Child[],
+    isShown: (entry: ListedEntry) => boolean,
+  ): void {
     if (this.#form !== 'dir') return;
+    const inodes = new Map(loaded.map(({ name, stats }) => [name, stats.ino]));
     const node = walked.stats.ino;
     this.#entry(DOT, node, node);
     this.#entry(DOT_DOT, walked.parent?.stats.ino ?? node, node);
@@ -52,10 +57,10 @@ export class BackupHistory {
     for (const entry of walked.entries) {
       if (!isShown(entry)) continue;
       const name = listedName(entry);
-      const stats = this.#examine(walked, name);
-      if (stats === undefined) continue;
-      this.#entry(Buffer.from(name, 'latin1'), stats.ino, node);
-      if (this.#listed.size < LISTED_MAX) this.#listed.set(name, stats.ino);
+      const inode = inodes.get(name) ?? this.#examine(walked, name)?.ino;
+      if (inode === undefined) continue;
+      this.#entry(Buffer.from(name, 'latin1'), inode, node);
+      if (!inodes.has(name) && this.#listed.size < LISTED_MAX) this.#listed.set(name, inode);
     }
   }
 
@@ -71,8 +76,16 @@ export class BackupHistory {
     if (this.#form === 'none') return;
     const entry = { stat: historyStat(type, stats), node: stats.ino, fhInfo: BigInt(offset) };
     if (this.#form === 'file') {
-      this.#report.historyFile({ ...entry, name: Buffer.concat([SLASH, member.path]) });
+      this.#report.historyFile({ ...entry, name: this.#shownPath(member.path) });
     } else if (member.type !== 'hardlink') this.#report.historyNode(entry);
+  }
+
+  /** With a slash in front; overwritten by the next one. */
+  #shownPath(path: Buffer): Buffer {
+    const length = path.length + 1;
+    if (length > this.#shown.length) this.#shown = Buffer.alloc(2 * length, '/');
+    path.copy(this.#shown, 1);
+    return this.#shown.subarray(0, length);
   }
 
   #entry(name: Buffer, node: bigint, parent: bigint): void {

@@ -10,14 +10,8 @@ import { DirectoryRecord, DirectorySet } from '../core/directory-set.ts';
 import { encodeDumpDirectory } from '../core/dump-directory.ts';
 import { changedSince, memberOf } from '../core/entry.ts';
 import { PathPatterns, type Verdict } from '../core/path-patterns.ts';
-import {
-  BLOCK_BYTES,
-  END_OF_ARCHIVE,
-  encodeMember,
-  type Member,
-  paddingOf,
-} from '../core/tar-encode.ts';
-import { AttributeHelper, type Xattr } from './attribute-helper.ts';
+import { END_OF_ARCHIVE, type Member } from '../core/tar-encode.ts';
+import { AttributeHelper, type Xattr, type XattrsByName } from './attribute-helper.ts';
 import { BackupHistory } from './backup-history.ts';
 import { type Child, ChildLoader, pathOf } from './child-loader.ts';
 import {
@@ -33,14 +27,16 @@ import { listDirectory, listedName, listedType } from './directory-listing.ts';
 import { sendFileData, sparseExtents } from './file-data.ts';
 import { fingerprint } from './fingerprint.ts';
 import { LinkedFiles } from './linked-files.ts';
+import { MemberSender } from './member-sender.ts';
 import { MountPolicy } from './mounts.ts';
 import type { Reporter } from './reporter.ts';
 import type { StreamSink } from './stream-sink.ts';
 import { joinPath, type WalkedDirectory } from './walked-directory.ts';
 
 const BATCH = 256;
+/** Directories whose contents the helper looks at before they are visited. */
+const AHEAD = 32;
 const NO_XATTRS: readonly Xattr[] = [];
-const ZEROS: Buffer = Buffer.alloc(BLOCK_BYTES);
 const NO_PATH: Buffer = Buffer.alloc(0);
 
 /** The backup root cannot be opened: there is nothing to back up. */
@@ -67,10 +63,10 @@ export class BackupRun {
   readonly #seen = new DirectoryRecord();
   readonly #linked: LinkedFiles;
   readonly #loader: ChildLoader;
+  readonly #sender: MemberSender;
   /** The directory that is being worked in, for the loader's troubles. */
   #here: WalkedDirectory | undefined;
   #mounts: MountPolicy | undefined;
-  #members = 0;
   #failed = 0;
 
   constructor(order: BackupOrder, sink: StreamSink, report: Reporter) {
@@ -91,6 +87,7 @@ export class BackupRun {
     this.#history = new BackupHistory(order.history, report, (directory, name) =>
       this.#loader.examine(directory.directory, name),
     );
+    this.#sender = new MemberSender(sink, this.#history, report);
   }
 
   /** Sends the whole stream and its end mark. Rejects with RootError, or with the socket's error. */
@@ -101,11 +98,13 @@ export class BackupRun {
       this.#mounts = new MountPolicy(directory, stats);
       await this.#checkHelper();
       const found = await this.#helper.readXattrs(directory, ['.']);
+      const [xattrsBelow] = await this.#readAhead(directory, ['.']);
       const print = fingerprint(0n, '/', stats.ino);
       const top: WalkedDirectory = {
         ...{ directory, path: NO_PATH, stats, xattrs: found.get(0) ?? NO_XATTRS },
         ...{ parent: undefined, print, isKnown: this.#isKnown(print) },
         ...{ verdict: this.#patterns.rootVerdict, entries: [], isSent: false, hasFailed: false },
+        xattrsBelow,
       };
       await this.#visit(top);
     } finally {
@@ -114,7 +113,11 @@ export class BackupRun {
     }
     await this.#sink.put(END_OF_ARCHIVE);
     this.#report.flushHistory();
-    return { members: this.#members, failed: this.#failed, directories: this.#seen.toBytes() };
+    return {
+      members: this.#sender.members,
+      failed: this.#failed,
+      directories: this.#seen.toBytes(),
+    };
   }
 
   async #checkHelper(): Promise<void> {
@@ -158,10 +161,16 @@ export class BackupRun {
     this.#list(walked);
     const isRoot = walked.parent === undefined;
     const isWanted = walked.verdict === 'in' && this.#wants(walked.stats, walked);
-    if (isRoot || isWanted) await this.#sendDirectory(walked);
     const subdirectories: string[] = [];
-    let at = 0;
-    while (at < walked.entries.length) at = await this.#visitBatch(walked, at, subdirectories);
+    // A list by inode comes before the directory's member: loading first spares a look at each file.
+    const first = this.#isFull() ? this.#loadBatch(walked, 0, subdirectories) : undefined;
+    if (isRoot || isWanted) await this.#sendDirectory(walked, first?.children);
+    let { children, next } = first ?? this.#loadBatch(walked, 0, subdirectories);
+    for (;;) {
+      if (children.length > 0) await this.#sendChildren(walked, children);
+      if (next >= walked.entries.length) break;
+      ({ children, next } = this.#loadBatch(walked, next, subdirectories));
+    }
     await this.#visitBelow(walked, subdirectories);
     if (!walked.hasFailed) this.#seen.add(walked.print);
     this.#report.flushOldHistory();
@@ -176,12 +185,12 @@ export class BackupRun {
     }
   }
 
-  /** The files of a batch, and the names of its subdirectories; returns where the next one starts. */
-  async #visitBatch(
+  /** The files of a batch that go into the stream; names of subdirectories are added to theirs. */
+  #loadBatch(
     walked: WalkedDirectory,
     from: number,
     subdirectories: string[],
-  ): Promise<number> {
+  ): { children: Child[]; next: number } {
     const rules = {
       wants: (stats: BigIntStats): boolean => this.#wants(stats, walked) && !this.#isLink(stats),
       examinesFirst: walked.isKnown,
@@ -202,8 +211,7 @@ export class BackupRun {
         else if (child !== undefined && this.#passes(walked, child)) children.push(child);
       }
     }
-    if (children.length > 0) await this.#sendChildren(walked, children);
-    return at;
+    return { children, next: at };
   }
 
   #verdictOf({ path, verdict }: WalkedDirectory, name: string, isDirectory: boolean): Verdict {
@@ -219,28 +227,50 @@ export class BackupRun {
 
   /** False for what stays out of the stream; unchanged names may turn out to be needed for links. */
   #passes(walked: WalkedDirectory, { name, type, stats }: Child): boolean {
-    const path = joinPath(walked.path, name);
+    const isWanted = this.#wants(stats, walked);
     if (type === 'socket') {
-      if (this.#wants(stats, walked)) {
-        this.#report.normal(`${this.#show(path)} is a socket and was left out`);
-      }
+      const shown = this.#show(joinPath(walked.path, name));
+      if (isWanted) this.#report.normal(`${shown} is a socket and was left out`);
       return false;
     }
-    if (this.#wants(stats, walked)) return true;
+    if (isWanted) return true;
     if (stats.nlink === 1n) return false;
     if (this.#linked.find(stats)?.offset !== undefined) return true;
-    this.#linked.addUnsent(stats, path);
+    this.#linked.addUnsent(stats, joinPath(walked.path, name));
     return false;
   }
 
   async #sendChildren(walked: WalkedDirectory, children: readonly Child[]): Promise<void> {
-    const names = children.map(({ name }) => name);
-    const xattrs = await this.#helper.readXattrs(walked.directory, names);
+    const xattrs = await this.#xattrsOf(
+      walked,
+      children.map(({ name }) => name),
+    );
     if (!walked.isSent) await this.#sendPending(walked);
     for (const [i, child] of children.entries()) {
-      const sent = this.#sendChild(walked, child, xattrs.get(i) ?? NO_XATTRS);
+      const sent = this.#sendChild(walked, child, xattrs(i) ?? NO_XATTRS);
       if (sent !== undefined) await sent;
     }
+  }
+
+  /** By position in `names`. */
+  async #xattrsOf(
+    { directory, xattrsBelow }: WalkedDirectory,
+    names: readonly string[],
+  ): Promise<(position: number) => readonly Xattr[] | undefined> {
+    if (xattrsBelow !== undefined) return (position) => xattrsBelow.get(names[position] ?? '');
+    const found = await this.#helper.readXattrs(directory, names);
+    return (position) => found.get(position);
+  }
+
+  /**
+   * The attributes of everything in directories that come next, so that nobody waits for the helper in
+   * each of them. An incremental needs those of few objects, and asks for these alone.
+   */
+  async #readAhead(
+    parent: Directory,
+    names: readonly string[],
+  ): Promise<readonly (XattrsByName | undefined)[]> {
+    return this.#isFull() ? this.#helper.readXattrsBelow(parent, names) : [];
   }
 
   /** Directories on the way to something that is sent; outermost first. */
@@ -252,9 +282,9 @@ export class BackupRun {
   }
 
   /** An incremental lists what a changed directory holds, so that a recovery sees what is gone. */
-  async #sendDirectory(walked: WalkedDirectory): Promise<void> {
+  async #sendDirectory(walked: WalkedDirectory, loaded: readonly Child[] = []): Promise<void> {
     walked.isSent = true;
-    this.#history.directory(walked, (entry) => {
+    this.#history.directory(walked, loaded, (entry) => {
       const isDirectory = listedType(entry) === 'directory';
       return this.#verdictOf(walked, listedName(entry), isDirectory) !== 'out';
     });
@@ -263,7 +293,7 @@ export class BackupRun {
     const lists = !this.#isFull() && !walked.hasFailed && this.#wants(stats, walked);
     const dumpDirectory = lists ? this.#dumpDirectory(walked) : undefined;
     const whole = dumpDirectory === undefined ? member : { ...member, dumpDirectory };
-    await this.#sendMember(whole, 'directory', stats);
+    await this.#sender.send({ member: whole, type: 'directory', stats });
   }
 
   #dumpDirectory({ entries, path }: WalkedDirectory): Buffer | undefined {
@@ -278,21 +308,29 @@ export class BackupRun {
   }
 
   async #visitBelow(parent: WalkedDirectory, names: readonly string[]): Promise<void> {
-    for (let at = 0; at < names.length; at += BATCH) {
-      const batch = names.slice(at, at + BATCH);
-      const xattrs = await this.#helper.readXattrs(parent.directory, batch);
-      for (const [i, name] of batch.entries()) {
+    const chunkAt = (at: number): readonly string[] => names.slice(at, at + AHEAD);
+    let ahead = this.#readAhead(parent.directory, chunkAt(0));
+    for (let at = 0; at < names.length; at += AHEAD) {
+      const chunk = chunkAt(at);
+      const xattrs = await this.#xattrsOf(parent, chunk);
+      const below = await ahead;
+      ahead = this.#readAhead(parent.directory, chunkAt(at + AHEAD));
+      for (const [i, name] of chunk.entries()) {
         this.#here = parent;
-        await this.#visitSubdirectory(parent, name, xattrs.get(i) ?? NO_XATTRS);
+        await this.#visitSubdirectory(parent, name, {
+          xattrs: xattrs(i) ?? NO_XATTRS,
+          xattrsBelow: below[i],
+        });
       }
     }
+    await ahead;
     this.#here = parent;
   }
 
   async #visitSubdirectory(
     parent: WalkedDirectory,
     name: string,
-    xattrs: readonly Xattr[],
+    found: Pick<WalkedDirectory, 'xattrs' | 'xattrsBelow'>,
   ): Promise<void> {
     const path = joinPath(parent.path, name);
     let directory: Directory;
@@ -307,7 +345,7 @@ export class BackupRun {
       const stats = fstatSync(directory.fd, { bigint: true });
       const print = fingerprint(parent.print, name, stats.ino);
       const walked: WalkedDirectory = {
-        ...{ directory, path, stats, xattrs, parent, print, isKnown: this.#isKnown(print) },
+        ...{ directory, path, stats, ...found, parent, print, isKnown: this.#isKnown(print) },
         ...{ verdict: this.#verdictOf(parent, name, true), entries: [] },
         ...{ isSent: false, hasFailed: false },
       };
@@ -324,11 +362,9 @@ export class BackupRun {
     if (walked.isKnown || walked.verdict !== 'in') return;
     if (walked.parent !== undefined && !walked.parent.isSent)
       await this.#sendPending(walked.parent);
-    await this.#sendMember(
-      memberOf('directory', walked.path, walked.stats),
-      'directory',
-      walked.stats,
-    );
+    const { path, stats } = walked;
+    const member = memberOf('directory', path, stats);
+    await this.#sender.send({ member, type: 'directory', stats });
     this.#seen.add(walked.print);
   }
 
@@ -342,7 +378,7 @@ export class BackupRun {
     const { type, stats } = child;
     this.#history.child(walked, child);
     const link = this.#linkTo(path, stats);
-    if (link !== undefined) return this.#sendMember(link, type, stats);
+    if (link !== undefined) return this.#sender.send({ member: link, type, stats });
     if (type === 'directory' || type === 'socket') return undefined;
     if (type === 'file' && child.content === undefined) {
       return this.#sendLargeFile(walked, child.name, path, xattrs);
@@ -351,13 +387,13 @@ export class BackupRun {
     if (child.content !== undefined) {
       const size = child.content.length;
       const member = { ...memberOf('file', path, stats), size, xattrs };
-      return this.#sendMember(member, 'file', stats, child.content);
+      return this.#sender.send({ member, type, stats, content: child.content });
     }
     const member = { ...memberOf(type, path, stats), xattrs };
-    if (type !== 'symlink') return this.#sendMember(member, type, stats);
+    if (type !== 'symlink') return this.#sender.send({ member, type, stats });
     const linkTarget = this.#readLink(walked, child.name, path);
     if (linkTarget === undefined) return undefined;
-    return this.#sendMember({ ...member, linkTarget }, type, stats);
+    return this.#sender.send({ member: { ...member, linkTarget }, type, stats });
   }
 
   #linkTo(path: Buffer, stats: BigIntStats): Member | undefined {
@@ -390,7 +426,7 @@ export class BackupRun {
       const extents = await sparseExtents(fd, stats, this.#helper);
       const member = extents === undefined ? plain : { ...plain, extents };
       if (stats.nlink > 1n) this.#linked.add(stats, path, this.#sink.position);
-      await this.#sendMember(member, 'file', stats);
+      await this.#sender.send({ member, type: 'file', stats });
       await this.#sendData(fd, path, member, stats);
     } finally {
       closeSync(fd);
@@ -409,39 +445,6 @@ export class BackupRun {
         this.#warn(path, 'changed while it was read');
       }
     }
-  }
-
-  /** Sends the headers, posts the history, and sends the content where it is given. */
-  #sendMember(
-    member: Member,
-    type: Child['type'],
-    stats: BigIntStats,
-    content?: Buffer,
-  ): Promise<void> | undefined {
-    const offset = this.#sink.position;
-    const headers = this.#sink.put(encodeMember(member));
-    this.#members += 1;
-    this.#history.member(member, { type, stats, offset });
-    const data = headers === undefined ? this.#putContent(content) : undefined;
-    const room = this.#report.room();
-    if (headers === undefined && data === undefined) return room;
-    return this.#finishMember([headers, data, room], headers === undefined ? undefined : content);
-  }
-
-  async #finishMember(
-    waits: readonly (Promise<void> | undefined)[],
-    content: Buffer | undefined,
-  ): Promise<void> {
-    for (const wait of waits) await wait;
-    await this.#putContent(content);
-  }
-
-  #putContent(content: Buffer | undefined): Promise<void> | undefined {
-    if (content === undefined || content.length === 0) return undefined;
-    const padding = ZEROS.subarray(0, paddingOf(content.length));
-    const data = this.#sink.put(content);
-    if (data === undefined) return this.#sink.put(padding);
-    return data.then(() => this.#sink.put(padding));
   }
 
   #show(path: Buffer): string {

@@ -2,7 +2,7 @@
 
 import type { BigIntStats } from 'node:fs';
 import type { Verdict } from '../core/path-patterns.ts';
-import type { Xattr } from './attribute-helper.ts';
+import type { Xattr, XattrsByName } from './attribute-helper.ts';
 import type { Directory } from './directory.ts';
 import type { ListedEntry } from './directory-listing.ts';
 
@@ -18,6 +18,8 @@ export interface WalkedDirectory {
   /** The base of an incremental saw it at this place. */
   readonly isKnown: boolean;
   readonly verdict: Verdict;
+  /** Those of everything in it, when they were asked for ahead. */
+  readonly xattrsBelow: XattrsByName | undefined;
   entries: readonly ListedEntry[];
   isSent: boolean;
   /** Something in it is not whole in the stream. */

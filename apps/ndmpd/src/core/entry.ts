@@ -28,17 +28,17 @@ const HISTORY_TYPE: Readonly<Record<EntryType, number>> = {
 };
 
 /** Unsigned 32-bit seconds: earlier times show as 0, later ones as the last second. */
-function seconds(ns: bigint): number {
-  const value = Number(ns / 1_000_000_000n);
+function seconds(ms: bigint): number {
+  const value = Math.floor(Number(ms) / 1000);
   return Math.min(Math.max(value, 0), U32_MAX - 1);
 }
 
 export function historyStat(type: EntryType, stats: BigIntStats): FileStat {
   return {
     type: HISTORY_TYPE[type],
-    mtime: seconds(stats.mtimeNs),
-    atime: seconds(stats.atimeNs),
-    ctime: seconds(stats.ctimeNs),
+    mtime: seconds(stats.mtimeMs),
+    atime: seconds(stats.atimeMs),
+    ctime: seconds(stats.ctimeMs),
     owner: Number(stats.uid),
     group: Number(stats.gid),
     mode: Number(stats.mode & 0o7777n),

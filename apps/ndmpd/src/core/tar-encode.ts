@@ -51,6 +51,7 @@ const TYPE_FLAG: Readonly<Record<MemberType, number>> = {
   directory: 0x35,
   fifo: 0x36,
 };
+const MAGIC = Buffer.from('ustar\x0000', 'latin1');
 const NAME_BYTES = 100;
 const PREFIX_BYTES = 155;
 const OCTAL_7_MAX = 0o7777777;
@@ -191,6 +192,23 @@ function paxRecord(key: string | Buffer, value: string | Buffer): Buffer {
 }
 
 function writeUstar(block: Buffer, member: Member, name: Buffer, size: number): void {
+  const whole = Number(member.mtimeNs / NS_PER_S);
+  const seconds = Math.min(Math.max(whole, 0), OCTAL_11_MAX);
+  writeUstarFields(block, { member, name, size, seconds });
+}
+
+interface UstarFields {
+  readonly member: Member;
+  readonly name: Buffer;
+  readonly size: number;
+  readonly seconds: number;
+}
+
+/** Fills a block of zeros; what does not fit a field is in an extended header. */
+export function writeUstarFields(
+  block: Buffer,
+  { member, name, size, seconds }: UstarFields,
+): void {
   const slash = name.length > NAME_BYTES ? splitUstarName(name) : undefined;
   if (slash === undefined) name.copy(block, 0, 0, NAME_BYTES);
   else {
@@ -201,8 +219,7 @@ function writeUstar(block: Buffer, member: Member, name: Buffer, size: number): 
   writeOctal(block, 108, 8, Math.min(member.uid, OCTAL_7_MAX));
   writeOctal(block, 116, 8, Math.min(member.gid, OCTAL_7_MAX));
   writeOctal(block, 124, 12, size > OCTAL_11_MAX ? 0 : size);
-  const seconds = Number(member.mtimeNs / NS_PER_S);
-  writeOctal(block, 136, 12, Math.min(Math.max(seconds, 0), OCTAL_11_MAX));
+  writeOctal(block, 136, 12, seconds);
   block[156] = TYPE_FLAG[member.type];
   member.linkTarget?.copy(block, 157, 0, NAME_BYTES);
   writeOctal(block, 329, 8, member.deviceMajor ?? 0);
@@ -213,15 +230,20 @@ function writeUstar(block: Buffer, member: Member, name: Buffer, size: number): 
 /** Octal digits with leading zeros; the field's last byte stays zero. */
 function writeOctal(block: Buffer, at: number, length: number, value: number): void {
   let rest = value;
-  for (let i = at + length - 2; i >= at; i -= 1) {
+  let i = at + length - 2;
+  for (; i >= at && rest > 0x3fff_ffff; i -= 1) {
     block[i] = 0x30 + (rest % 8);
     rest = Math.floor(rest / 8);
+  }
+  for (; i >= at; i -= 1) {
+    block[i] = 0x30 + (rest & 7); // small enough for integer steps
+    rest >>= 3;
   }
 }
 
 /** Magic and checksum of the first block, which counts its own field as blanks. */
 function sealBlock(block: Buffer): void {
-  block.write('ustar\x0000', 257, 'latin1');
+  MAGIC.copy(block, 257);
   let sum = 8 * 0x20;
   for (let i = 0; i < BLOCK_BYTES; i += 1) sum += block[i] as number;
   writeOctal(block, 148, 7, sum);

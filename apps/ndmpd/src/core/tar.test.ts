@@ -11,6 +11,7 @@ import {
   SparseMapReader,
 } from './tar-decode.ts';
 import { BLOCK_BYTES, type Extent, encodeMember, type Member, paddingOf } from './tar-encode.ts';
+import { encodePlain, PLAIN_BYTES } from './tar-plain.ts';
 
 /** Reads headers back the way a recovery does. */
 function decode(blocks: Buffer): { member: DecodedMember; headerBytes: number } {
@@ -82,6 +83,36 @@ test('every member that can be written is read back as it was', () => {
       expect(read).toMatchObject(written);
     }),
   );
+});
+
+test('plain members are written the short way to the same end', () => {
+  const space = Buffer.alloc(PLAIN_BYTES, 0xff);
+  const ordinary = fc.record({
+    ...base,
+    path: component.map((name) => name.subarray(0, 99)),
+    type: fc.constant('file' as const),
+    size: fc.nat(),
+    mtimeNs: fc.bigInt(10n ** 18n, 9n * 10n ** 18n),
+  });
+  fc.assert(
+    fc.property(fc.oneof(member, ordinary), (written) => {
+      const before = Buffer.from(space);
+      if (encodePlain(space, written)) {
+        expect(decode(space).member).toEqual(decode(encodeMember(written)).member);
+      } else expect(space.equals(before)).toBe(true);
+    }),
+  );
+  expect(
+    encodePlain(space, {
+      type: 'file',
+      path: Buffer.from('a'),
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      size: 1,
+      mtimeNs: 10n ** 18n + 1n,
+    }),
+  ).toBe(true);
 });
 
 test('attributes with any bytes survive', () => {

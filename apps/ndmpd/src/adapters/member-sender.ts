@@ -1,0 +1,73 @@
+// Members on their way into the stream: headers, history, and the content where it is at hand. The
+// common case makes no promise at all; memory is that of the sink.
+
+import type { BigIntStats } from 'node:fs';
+import type { EntryType } from '../core/entry.ts';
+import { BLOCK_BYTES, encodeMember, type Member, paddingOf } from '../core/tar-encode.ts';
+import { encodePlain, PLAIN_BYTES } from '../core/tar-plain.ts';
+import type { BackupHistory } from './backup-history.ts';
+import type { Reporter } from './reporter.ts';
+import type { StreamSink } from './stream-sink.ts';
+
+const ZEROS: Buffer = Buffer.alloc(BLOCK_BYTES);
+
+export interface SentMember {
+  readonly member: Member;
+  readonly type: EntryType;
+  readonly stats: BigIntStats;
+  /** The whole data of a small file. */
+  readonly content?: Buffer;
+}
+
+export class MemberSender {
+  readonly #sink: StreamSink;
+  readonly #history: BackupHistory;
+  readonly #report: Reporter;
+  #members = 0;
+
+  constructor(sink: StreamSink, history: BackupHistory, report: Reporter) {
+    this.#sink = sink;
+    this.#history = history;
+    this.#report = report;
+  }
+
+  get members(): number {
+    return this.#members;
+  }
+
+  /** Await the promise when there is one, before anything else is sent. */
+  send({ member, type, stats, content }: SentMember): Promise<void> | undefined {
+    const offset = this.#sink.position;
+    const headers = this.#putHeaders(member);
+    this.#members += 1;
+    this.#history.member(member, { type, stats, offset });
+    const data = headers === undefined ? this.#putContent(content) : undefined;
+    const room = this.#report.room();
+    if (headers === undefined && data === undefined) return room;
+    return this.#finishMember([headers, data, room], headers === undefined ? undefined : content);
+  }
+
+  #putHeaders(member: Member): Promise<void> | undefined {
+    const { space } = this.#sink;
+    if (space.length > PLAIN_BYTES && encodePlain(space, member)) {
+      return this.#sink.advance(PLAIN_BYTES);
+    }
+    return this.#sink.put(encodeMember(member));
+  }
+
+  async #finishMember(
+    waits: readonly (Promise<void> | undefined)[],
+    content: Buffer | undefined,
+  ): Promise<void> {
+    for (const wait of waits) await wait;
+    await this.#putContent(content);
+  }
+
+  #putContent(content: Buffer | undefined): Promise<void> | undefined {
+    if (content === undefined || content.length === 0) return undefined;
+    const padding = ZEROS.subarray(0, paddingOf(content.length));
+    const data = this.#sink.put(content);
+    if (data === undefined) return this.#sink.put(padding);
+    return data.then(() => this.#sink.put(padding));
+  }
+}
