@@ -179,12 +179,14 @@ function stop(state: ServerState, event: AnyRequest): Step {
 export function dataEvent(state: ServerState, event: ServerEvent, facts: ServerFacts): Step {
   switch (event.type) {
     case 'listening':
+      if (state.owed?.name !== 'dataListen') return unchanged(state);
       return settle(state, { ...state.data, state: listen, address: event.address }, event);
     case 'dialled':
       return followedBy(dialled(state, event.address), (next) =>
         event.address.type === 'local' ? joinLocally(next, facts) : unchanged(next),
       );
     case 'started':
+      if (OPERATION_OF[state.owed?.name ?? 'dataStop'] === undefined) return unchanged(state);
       // The connection may have died while the start was prepared; then the halt is posted already.
       return state.data.state === connected
         ? settle(state, startedData(state, event.env), event)

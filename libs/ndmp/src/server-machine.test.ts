@@ -172,6 +172,26 @@ describe('a DATA operation', () => {
     }
   });
 
+  test('an outcome settles only the request that it belongs to', () => {
+    const owed = (name: RequestName): ServerState => ({
+      ...inState(halted),
+      owed: { name, sequence: 5 },
+    });
+    const cases: [RequestName, ServerEvent][] = [
+      ['configGetFsInfo', { type: 'listening', address }],
+      ['configGetFsInfo', { type: 'dialled', address }],
+      ['configGetFsInfo', { type: 'started', env: [] }],
+      ['configGetFsInfo', { type: 'moverListening', address }],
+      ['configGetFsInfo', { type: 'moverConnected', address }],
+      ['dataListen', { type: 'answered', body: {} }],
+      ['moverConnect', { type: 'answered', body: {} }],
+    ];
+    for (const [name, event] of cases) {
+      const state = owed(name);
+      expect(step(state, event, facts)).toEqual({ state, effects: [] });
+    }
+  });
+
   test('data reads are posted and shown in the state', () => {
     const { state, effects } = run(inState(active), { type: 'dataRead', offset: 512n, length: 9n });
     expect(posts(effects)).toEqual([['notifyDataRead', { offset: 512n, length: 9n }]]);

@@ -180,8 +180,19 @@ function lost(state: ServerState, facts: ServerFacts): Step {
   return { state: { ...INITIAL_SERVER, version, phase: 'closing' }, effects };
 }
 
+/** Connections have outcomes of their own: an answer to something else settles none of them. */
+const CONNECTING: ReadonlySet<RequestName> = new Set<RequestName>([
+  'dataListen',
+  'dataConnect',
+  'dataStartBackup',
+  'dataStartRecover',
+  'dataStartRecoverFileHistory',
+  'moverListen',
+  'moverConnect',
+]);
+
 function answered(state: ServerState, body: Record<string, unknown>): Step {
-  if (state.owed === undefined) return unchanged(state);
+  if (state.owed === undefined || CONNECTING.has(state.owed.name)) return unchanged(state);
   return deviceAnswered(state, body);
 }
 
