@@ -4,11 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { codec, type Grant } from '@tapestry/contracts';
-import { StatusError, toWire } from '@tapestry/status';
+import { codec } from '@tapestry/contracts';
 import { eventually } from '@tapestry/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeWorld, type World } from './world.ts';
+import { makeWorld, OK, refOf, type World } from './world.ts';
 
 let world: World;
 let child: ChildProcess | undefined;
@@ -55,9 +54,7 @@ async function kill(): Promise<void> {
   await ended;
 }
 
-const OK = toWire(new StatusError('ok', ''));
 const job = { type: 'JOB_TYPE_BACKUP', client: 'filer1', backup: { path: '/vol' } } as const;
-const refOf = ({ attempt, grantId, epoch }: Grant) => ({ attempt, grantId, epoch });
 const never = () => new Promise<never>(() => {});
 
 test('at each step: what was saved before a kill is sent after it, and the job comes to its end', async () => {

@@ -2,7 +2,7 @@ import { codec, type Grant, type Init, type JobSpec, verifyStart } from '@tapest
 import { StatusError, toWire } from '@tapestry/status';
 import { eventually } from '@tapestry/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeWorld, noRuns, type World } from './world.ts';
+import { BACKUP, goodRun, makeWorld, noRuns, OK, refOf, type World } from './world.ts';
 
 let world: World;
 let daemon: { stop(): Promise<void> };
@@ -16,13 +16,6 @@ afterAll(async () => {
   await daemon?.stop();
   await world?.stop();
 });
-
-const BACKUP: Init<JobSpec> = {
-  ...{ type: 'JOB_TYPE_BACKUP', policy: 'nas', policyType: 'NDMP', schedule: 'full' },
-  ...{ client: 'filer1', subtype: 1 },
-  backup: { path: '/vol/home', pool: 'NetBackup', maxJobsPerPolicy: 4 },
-};
-const OK = toWire(new StatusError('ok', ''));
 
 let keys = 0;
 const submit = async (job: Init<JobSpec> = BACKUP, key = `key${++keys}`) =>
@@ -43,8 +36,6 @@ async function grantTo(jobId: bigint, tryNumber = 1, step = 0): Promise<Grant> {
   return grant;
 }
 
-const refOf = ({ attempt, grantId, epoch }: Grant) => ({ attempt, grantId, epoch });
-
 /** The start that a media server got for a grant. */
 const startOf = (grant: Grant) =>
   eventually(`a start under ${grant.grantId}`, () => {
@@ -54,11 +45,6 @@ const startOf = (grant: Grant) =>
     }));
     return specs.find(({ spec }) => spec.grant?.grantId === grant.grantId);
   });
-
-const goodRun = (backupId: string) => ({
-  status: OK,
-  image: { backupId, bytes: 5_000n, files: 7n, fragments: [{ number: 1, mediaId: 'A00001' }] },
-});
 
 const released = (grant: Grant) =>
   eventually(`the release of ${grant.grantId}`, () =>
@@ -258,30 +244,6 @@ test('a restore reads its images one after the other', async () => {
     ['DRIVE_MODE_READ', 'A00002'],
   ]);
 });
-
-test('two hundred short jobs at once all get through', async () => {
-  const later = (work: Promise<unknown>) => void work.catch(() => undefined);
-  world.nbrb.answer({
-    RequestResources: async (request) => {
-      const grant = world.grant(request, `many${request.attempt?.jobId}`);
-      later(world.asNbrb.ResourcesGranted({ grant }));
-      return {};
-    },
-  });
-  world.bpcd.answer({
-    Start: async ({ runSpec }) => {
-      const { grant, image } = codec('RunSpec').decode(runSpec);
-      const result = goodRun(image!.backupId);
-      later(world.asBpbrm.RunEnded({ grant: refOf(grant!), result }));
-      return {};
-    },
-  });
-  const ids = await Promise.all(Array.from({ length: 200 }, () => submit()));
-  expect(new Set(ids).size).toBe(200);
-  const isDone = (id: bigint) => world.rows.get(id)?.state === 'JOB_STATE_DONE';
-  await eventually('the end of all', () => ids.every(isDone), 200_000);
-  for (const id of ids) expect(world.rows.get(id)).toMatchObject({ status: 0, try: 1 });
-}, 240_000);
 
 test('a broker or a media server that is away is named while the job waits for it', async () => {
   const away = async () => {

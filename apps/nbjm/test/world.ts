@@ -5,9 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bus, Client } from '@tapestry/bus';
-import { codec, type Grant, type JobRow, type ResourceRequest } from '@tapestry/contracts';
+import {
+  codec,
+  type Grant,
+  type Init,
+  type JobRow,
+  type JobSpec,
+  type ResourceRequest,
+} from '@tapestry/contracts';
 import type { RunningDaemon } from '@tapestry/runtime';
-import { StatusError } from '@tapestry/status';
+import { StatusError, toWire } from '@tapestry/status';
 import {
   eventually,
   type FakeService,
@@ -18,6 +25,22 @@ import {
   type TestBus,
 } from '@tapestry/testkit';
 import { nbjm } from '../src/daemon.ts';
+
+export const OK = toWire(new StatusError('ok', ''));
+
+export const BACKUP: Init<JobSpec> = {
+  ...{ type: 'JOB_TYPE_BACKUP', policy: 'nas', policyType: 'NDMP', schedule: 'full' },
+  ...{ client: 'filer1', subtype: 1 },
+  backup: { path: '/vol/home', pool: 'NetBackup', maxJobsPerPolicy: 4 },
+};
+
+export const refOf = ({ attempt, grantId, epoch }: Grant) => ({ attempt, grantId, epoch });
+
+/** The result of a backup that went well. */
+export const goodRun = (backupId: string) => ({
+  status: OK,
+  image: { backupId, bytes: 5_000n, files: 7n, fragments: [{ number: 1, mediaId: 'A00001' }] },
+});
 
 export interface World {
   readonly bus: TestBus;
