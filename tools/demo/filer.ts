@@ -14,7 +14,7 @@ export interface Filer {
   readonly password: string;
   readonly pid: number;
   stop(): Promise<void>;
-  /** SIGKILL: a filer that loses its power. */
+  /** Ends all its processes at once: a filer that loses its power. */
   kill(): Promise<void>;
 }
 
@@ -29,7 +29,7 @@ export interface FilerOptions {
   readonly detached?: boolean;
 }
 
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 export async function startFiler(options: FilerOptions): Promise<Filer> {
   mkdirSync(options.dir, { recursive: true, mode: 0o700 });
@@ -57,18 +57,19 @@ export async function startFiler(options: FilerOptions): Promise<Filer> {
     child.unref();
     (child.stdout as unknown as { unref(): void }).unref();
   }
-  const end = (signal: NodeJS.Signals): Promise<void> =>
+  const end = (send: () => void): Promise<void> =>
     new Promise((resolve) => {
       if (child.exitCode !== null || child.signalCode !== null) return resolve();
       child.once('exit', () => resolve());
-      child.kill(signal);
+      send();
       return undefined;
     });
   return {
     ...{ host: '127.0.0.1', port, user, password },
     pid: child.pid ?? 0,
-    stop: () => end('SIGTERM'),
-    kill: () => end('SIGKILL'),
+    stop: () => end(() => child.kill('SIGTERM')),
+    // It leads a group of its own, with the processes that move its data.
+    kill: () => end(() => process.kill(-(child.pid as number), 'SIGKILL')),
   };
 }
 

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { compareTrees } from '../../demo/compare.ts';
-import { holdMidStream } from './mid-stream.ts';
+import { freeze, holdMidStream, thaw } from './mid-stream.ts';
 import { addPolicy, type Site, startSite, writeNoise } from './site.ts';
 
 let site: Site;
@@ -22,13 +22,13 @@ beforeAll(async () => {
       },
     },
   });
-}, 120_000);
+});
 
-afterAll(() => site?.stop(), 120_000);
+afterAll(() => site?.stop());
 
 // A test that failed while it held the filer must not hold up the next one.
 afterEach(() => {
-  process.kill(site.filer.pid, 'SIGCONT');
+  thaw(site);
 });
 
 test('the second of two backups waits for the drive, says so, and runs when it is free', async () => {
@@ -57,13 +57,12 @@ test('a full backup that was killed after the filer had ended it is no base: the
   mkdirSync(folder);
   for (const name of ['one', 'two', 'three']) writeFileSync(join(folder, name), `${name}\n`);
   const bpdbm = site.system.child('bpdbm').pid!;
-  const { pid } = site.filer;
-  process.kill(pid, 'SIGSTOP');
+  freeze(site);
   const full = await site.backup({ policy: 'levels' });
   await site.waitFor(full, 'connecting', ({ operation }) => /connecting|writing/.test(operation));
   // The image is open; from here on bpdbm hears nothing: the filer ends its dump, and nobody validates it.
   process.kill(bpdbm, 'SIGSTOP');
-  process.kill(pid, 'SIGCONT');
+  thaw(site);
   try {
     await site.waitFor(full, 'ended by the filer', ({ operation }) => operation === 'ending');
     await site.bus.client('nbjm').CancelJob({ jobId: full, requester: 'test' });
@@ -89,7 +88,7 @@ test('one file comes back alone, by its place in the image', async () => {
   expect(restore.status, await site.details(restore.jobId)).toBe(0);
   expect(existsSync(join(site.restored, 'single/two'))).toBe(true);
   expect(existsSync(join(site.restored, 'single/one'))).toBe(false);
-}, 90_000);
+}, 180_000);
 
 test('an incremental has what changed, and the chain restores whole', async () => {
   const folder = join(site.source, 'levels');
@@ -103,13 +102,13 @@ test('an incremental has what changed, and the chain restores whole', async () =
   );
   expect(restore.status, await site.details(restore.jobId)).toBe(0);
   expect(compareTrees(folder, join(site.restored, 'chain')).differences).toEqual([]);
-}, 120_000);
+}, 180_000);
 
 test('a schedule that falls due starts the same flow with no bpbackup', async () => {
   await addPolicy(site.bus, 'scheduled', ['/data/due'], { open: true, frequencyS: 3_600 });
   folderWithFile('due', 1_000);
   const row = await (async () => {
-    for (let n = 0; n < 300; n += 1) {
+    for (let n = 0; n < 600; n += 1) {
       const { jobs } = await site.bus.client('bpjobd').ListJobs({ policy: 'scheduled', limit: 1 });
       if (jobs[0]?.state === 'JOB_STATE_DONE') return jobs[0];
       await new Promise((resolve) => setTimeout(resolve, 200));
@@ -117,12 +116,12 @@ test('a schedule that falls due starts the same flow with no bpbackup', async ()
     throw new Error('no job of the schedule ended');
   })();
   expect([row.status, row.subtype]).toEqual([0, 1]);
-}, 120_000);
+}, 180_000);
 
 test('a tape that fills up in the middle ends the job with a status that says so', async () => {
   folderWithFile('huge', 600_000_000);
   await addPolicy(site.bus, 'toobig', ['/data/huge']);
-  const row = await site.ended(await site.backup({ policy: 'toobig' }), 120_000);
+  const row = await site.ended(await site.backup({ policy: 'toobig' }));
   const details = await site.details(row.jobId);
   expect([84, 166], details).toContain(row.status);
   expect(details).toMatch(/full|end of/i);
@@ -131,7 +130,7 @@ test('a tape that fills up in the middle ends the job with a status that says so
   await addPolicy(site.bus, 'after', ['/data/after']);
   const next = await site.ended(await site.backup({ policy: 'after' }));
   expect(next.status, await site.details(next.jobId)).toBe(0);
-}, 240_000);
+}, 300_000);
 
 function folderWithFile(name: string, bytes: number): void {
   mkdirSync(join(site.source, name));

@@ -18,9 +18,9 @@ let site: Site;
 beforeAll(async () => {
   site = await startSite();
   makeTree(site.source, { files: 300, bytes: 30_000_000 });
-}, 120_000);
+});
 
-afterAll(() => site?.stop(), 120_000);
+afterAll(() => site?.stop());
 
 test('what bpbackup saved comes back byte for byte, and nothing stays held', async () => {
   const backup = await site.ended(await site.backup());

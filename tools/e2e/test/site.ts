@@ -53,12 +53,13 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-const JOB_MS = 60_000;
+const JOB_MS = 120_000;
 
 export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const dir = mkdtempSync(join(tmpdir(), 'tapestry-site-'));
   // Passable, so that root's PostgreSQL (which runs as nobody) keeps its data in here and not below /var/lib.
   chmodSync(dir, 0o755);
+  mkdirSync(join(dir, 'system'), { mode: 0o755 });
   const source = join(dir, 'data');
   const restored = join(dir, 'restored');
   for (const folder of [source, restored]) mkdirSync(folder, { recursive: true });
@@ -251,7 +252,7 @@ async function nothingHeld(bus: Bus): Promise<void> {
       if (held.length > 0) throw new Error(held.join(', '));
       return true;
     },
-    30_000,
+    60_000,
   );
 }
 

@@ -10,9 +10,9 @@ let site: Site;
 beforeAll(async () => {
   site = await startSite({ env: { nbpem: { NBPEM_RETRY_DELAY_MS: '600000' } } });
   writeNoise(join(site.source, 'file'), 100_000);
-}, 120_000);
+});
 
-afterAll(() => site?.stop(), 120_000);
+afterAll(() => site?.stop());
 
 /** The first try's end: nbpem may plan another, which a test does not wait for. */
 async function firstTry(jobId: bigint): Promise<{ status: number; details: string }> {
@@ -50,7 +50,7 @@ test("a path that the filer does not have: the filer's own line reaches the deta
   const { status, details } = await firstTry(await site.backup({ policy: 'wrongpath' }));
   expect(status).toBe(99);
   expect(details).toMatch(/not\/there/);
-}, 90_000);
+}, 180_000);
 
 test('a wrong filer password says whose, and what to do', async () => {
   const { host: address, port, user } = site.filer;
@@ -67,7 +67,7 @@ test('a wrong filer password says whose, and what to do', async () => {
   expect(details).toMatch(/filer2/);
   expect(details).toMatch(/tpconfig|password/i);
   expect(details).not.toContain('not it');
-}, 90_000);
+}, 180_000);
 
 test('a filer that cannot be reached', async () => {
   const closed = createServer();
@@ -90,7 +90,7 @@ test('a filer that cannot be reached', async () => {
   const { status, details } = await firstTry(jobIds[0]!);
   expect([25, 47, 58]).toContain(status);
   expect(details).toMatch(/gone/);
-}, 90_000);
+}, 180_000);
 
 test('no scratch tape: the job ends with 96 and says where it looked', async () => {
   const db = site.bus.client('bpdbm');
@@ -101,4 +101,4 @@ test('no scratch tape: the job ends with 96 and says where it looked', async () 
   const { status, details } = await firstTry(await site.backup({ policy: 'nopool' }));
   expect(status).toBe(96);
   expect(details).toMatch(/Empty/);
-}, 90_000);
+}, 180_000);
