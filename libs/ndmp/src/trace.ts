@@ -76,9 +76,9 @@ export class TraceDecoder {
     if (record.length < HEADER_BYTES) return brokenMessage(from, 'too short', NO_HEADER);
     const { header, body } = splitRecord(record);
     try {
-      return header.messageType === MESSAGE_TYPE.reply
-        ? this.#reply(from, header, body)
-        : this.#message(from, header, body);
+      if (header.messageType === MESSAGE_TYPE.reply) return this.#reply(from, header, body);
+      if (header.messageType === MESSAGE_TYPE.request) return this.#message(from, header, body);
+      return brokenMessage(from, this.#nameOf(header.code), header);
     } catch {
       return brokenMessage(from, this.#nameOf(header.code), header);
     }

@@ -11,7 +11,7 @@ import {
   MOVER_STATE,
 } from '../src/constants.ts';
 import type { Entropy } from '../src/entropy-reader.test-data.ts';
-import { encodeRequest, HEADER_BYTES, splitRecord } from '../src/envelope.ts';
+import { encodeRequest, HEADER_BYTES, MESSAGE_TYPE, splitRecord } from '../src/envelope.ts';
 import { messagesOf, type NdmpVersion, type RequestName } from '../src/messages.ts';
 import { isDeviceEffect } from '../src/server-devices.ts';
 import { CHALLENGE, FULL_FACTS } from '../src/server-kit.test-data.ts';
@@ -101,7 +101,10 @@ class FuzzedSession {
   readonly #later: (() => void)[] = [];
   #asked = 0;
   #answered = 0;
+  readonly #said = new Set<number>();
   #posts: string[] = [];
+  /** Errors of the replies since the last step. */
+  #errors: number[] = [];
   #bytesMoved = 0n;
   #endReason: string | undefined;
 
@@ -170,7 +173,17 @@ class FuzzedSession {
 
   #say(bytes: Buffer): void {
     this.#asked += countRequests(bytes);
+    this.#overhear(bytes);
     for (const chunk of chunked(this.#entropy, bytes)) this.#session.receive(chunk);
+  }
+
+  /** The decoder learns what replies are to; of two requests with one number the first counts. */
+  #overhear(bytes: Buffer): void {
+    if (bytes.length < 4 + HEADER_BYTES) return;
+    const { sequence, messageType } = splitRecord(bytes.subarray(4)).header;
+    if (messageType !== MESSAGE_TYPE.request || this.#said.has(sequence)) return;
+    this.#said.add(sequence);
+    this.#decoder.push({ from: 'dma', bytes });
   }
 
   /** Something that the devices and the DATA service do on their own. */
@@ -208,8 +221,10 @@ class FuzzedSession {
     }
     for (const message of this.#decoder.push({ from: 'server', bytes: output.bytes })) {
       this.#mustHold(message.kind !== 'broken', `${message.name} does not decode`);
-      if (message.kind === 'reply') this.#answered += 1;
-      else this.#posts.push(message.name);
+      if (message.kind === 'reply') {
+        this.#answered += 1;
+        this.#errors.push(message.error);
+      } else this.#posts.push(message.name);
     }
   }
 
@@ -223,6 +238,7 @@ class FuzzedSession {
   #watch(step: () => void): void {
     const before = this.#session.state;
     this.#posts = [];
+    this.#errors = [];
     step();
     const after = this.#session.state;
     checkReasons(after);
@@ -233,6 +249,20 @@ class FuzzedSession {
       return;
     }
     this.#checkPosts(before, after);
+    this.#checkRefusal(before, after);
+  }
+
+  /** A request that was refused at once has changed nothing. */
+  #checkRefusal(before: ServerState, after: ServerState): void {
+    const [error, ...more] = this.#errors;
+    const isRefusal = error !== undefined && error !== 0 && more.length === 0;
+    if (!isRefusal || before.owed !== undefined || after.owed !== undefined) return;
+    const isSame =
+      before.data === after.data &&
+      before.mover === after.mover &&
+      before.device.kind === after.device.kind &&
+      before.extensions === after.extensions;
+    this.#mustHold(isSame, 'a refused request changed something');
   }
 
   /** Entering HALTED and PAUSED is told, and staying there is not. */
