@@ -24,7 +24,7 @@ import type {
 import { owing, replied, settled } from './server-steps.ts';
 
 /** The longest transfer of one TAPE or SCSI request; the largest LTO block is shorter. */
-export const TRANSFER_BYTES_MAX = 8 * 1024 * 1024;
+const TRANSFER_BYTES_MAX = 8 * 1024 * 1024;
 const OK = NDMP_ERROR.noError;
 
 type Service = 'tape' | 'scsi';

@@ -63,7 +63,7 @@ function choiceError(
 }
 
 /** The version of a class that this session speaks, if any. */
-export function spokenVersion(
+function spokenVersion(
   { extensions }: ServerState,
   classId: number,
   facts: ServerFacts,

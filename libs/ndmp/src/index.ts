@@ -8,7 +8,14 @@ export type {
   NdmpTransport,
   Notification,
 } from './client-connection.ts';
-export { type CallOptions, MoverClient, ScsiClient, TapeClient } from './client-services.ts';
+export {
+  type CallOptions,
+  MoverClient,
+  type MoverOpening,
+  type MoverWindow,
+  ScsiClient,
+  TapeClient,
+} from './client-services.ts';
 export { type ClientEvent, ClientSession, type Post } from './client-session.ts';
 export {
   ADDR_TYPE,

@@ -39,7 +39,7 @@ import type { NdmpAddress } from './structures.ts';
 const { idle, listen, active, paused, halted } = MOVER_STATE;
 const OK = NDMP_ERROR.noError;
 
-export const RECORD_BYTES_MAX = 8 * 1024 * 1024;
+const RECORD_BYTES_MAX = 8 * 1024 * 1024;
 /** What a mover uses that was never told, in the lenient dialect. */
 const RECORD_BYTES_DEFAULT = 10_240;
 const NO_PROGRESS: MoverProgress = { bytesMoved: 0n, recordNumber: 0, bytesLeftToRead: 0n };
