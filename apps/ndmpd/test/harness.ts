@@ -20,13 +20,9 @@ import {
   readHistory,
   U64_MAX,
 } from '@tapestry/ndmp';
-import { vi } from 'vitest';
 import { openTapeLibrary } from '../src/adapters/tape-library.ts';
 import { parseConfig } from '../src/config.ts';
 import { NdmpServer } from '../src/server.ts';
-
-// A data operation starts a thread of its own; on a busy machine that alone can take a second.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 export const USER = 'backup';
 export const PASSWORD = 'open-sesame';
@@ -100,7 +96,7 @@ export class Dma {
   constructor(address: string) {
     this.client = new NdmpClient({
       transport: netTransport(address),
-      callTimeoutMs: 20_000,
+      callTimeoutMs: 60_000,
       handlers: {
         onLogMessage: (message) => this.logs.push(message),
         onLogFile: (file) => this.recovered.push(file),

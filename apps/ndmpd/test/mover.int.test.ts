@@ -77,7 +77,7 @@ async function join(
   socket.on('error', () => {});
   await once(socket, 'connect');
   await expect
-    .poll(async () => (await state()).state, { timeout: 10_000 })
+    .poll(async () => (await state()).state, { timeout: 30_000 })
     .toBe(MOVER_STATE.active);
   return socket;
 }
@@ -88,7 +88,7 @@ const state = () => dma.ask('moverGetState', {});
 async function next(): Promise<{ name: string; reason: number; seekPosition?: bigint }> {
   const { notifications } = dma.dma;
   const isMovers = ({ name }: { name: string }): boolean => name.startsWith('notifyMover');
-  await expect.poll(() => notifications.some(isMovers), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => notifications.some(isMovers), { timeout: 30_000 }).toBe(true);
   const [found] = notifications.splice(notifications.findIndex(isMovers), 1);
   return { name: found?.name as string, ...(found?.body as { reason: number }) };
 }
@@ -159,7 +159,7 @@ describe('stream to tape', () => {
     expect(await dma.write(stream(10))).toBe(-deviceBusy);
     expect(await dma.close()).toBe(deviceBusy);
     socket.write(stream(RECORD));
-    await expect.poll(() => dma.position(), { timeout: 10_000 }).toEqual([0, 1]);
+    await expect.poll(() => dma.position(), { timeout: 30_000 }).toEqual([0, 1]);
     socket.end();
     await next();
   });
@@ -216,7 +216,7 @@ describe('stream to tape', () => {
     const socket = await join(MOVER_MODE.read);
     const gone = once(socket, 'close');
     socket.write(stream(2 * RECORD + 5));
-    await expect.poll(() => dma.position(), { timeout: 10_000 }).toEqual([0, 2]);
+    await expect.poll(() => dma.position(), { timeout: 30_000 }).toEqual([0, 2]);
     expect(await dma.error('moverAbort', {})).toBe(noError);
     expect(await next()).toMatchObject(halt(MOVER_HALT.aborted));
     socket.end();
@@ -369,14 +369,14 @@ test('the loss of the control connection ends the mover and frees drive and tape
   await dma.open(RDWR);
   const socket = await join(MOVER_MODE.read);
   socket.write(stream(3 * RECORD));
-  await expect.poll(() => dma.position(), { timeout: 10_000 }).toEqual([0, 3]);
+  await expect.poll(() => dma.position(), { timeout: 30_000 }).toEqual([0, 3]);
   const gone = once(socket, 'end');
   socket.resume();
   dma.leave();
   await gone;
   socket.end();
   dma = await TapeDma.login(server.address);
-  await expect.poll(() => dma.open(READ), { timeout: 10_000 }).toBe(noError);
+  await expect.poll(() => dma.open(READ), { timeout: 30_000 }).toBe(noError);
   await dma.mtio(REW);
   expect(await dma.mtio(FSF, 2)).toBe(1); // the filemark of the implicit close
 });

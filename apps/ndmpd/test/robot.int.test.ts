@@ -71,7 +71,7 @@ test('one device a session, one session a device', async () => {
   const other = await TapeDma.login(server.address);
   expect(await open(other)).toBe(deviceBusy);
   robot.leave();
-  await expect.poll(() => open(other), { timeout: 10_000 }).toBe(noError);
+  await expect.poll(() => open(other), { timeout: 30_000 }).toBe(noError);
   other.leave();
 });
 

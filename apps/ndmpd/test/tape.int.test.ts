@@ -169,7 +169,7 @@ describe('drives and media', () => {
     expect(await other.open(READ)).toBe(deviceBusy);
     expect(await tape.error('scsiOpen', { device: 'changer0' })).toBe(deviceOpened);
     tape.leave();
-    await expect.poll(() => other.open(READ), { timeout: 10_000 }).toBe(noError);
+    await expect.poll(() => other.open(READ), { timeout: 30_000 }).toBe(noError);
     other.leave();
   });
 
