@@ -1,0 +1,142 @@
+// Who has a drive, and that nobody keeps it who is gone: the process killed, the session lost in the middle of a
+// call, the thread dead, the server stopped while bytes flow.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { ADDR_TYPE, MOVER_MODE, NDMP_ERROR, U64_MAX } from '@tapestry/ndmp';
+import { FIRST_ADDRESS, openVirtualLibrary } from '@tapestry/storage';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { TapeLibrary } from '../src/adapters/tape-library.ts';
+import { TapeService } from '../src/adapters/tape-service.ts';
+import { Dma, makeWorkspace, PASSWORD, startServer, USER, type Workspace } from './harness.ts';
+import { EOF_MARK, FSF, makeLibrary, moveTape, RDWR, READ, REW, TapeDma } from './tape-harness.ts';
+
+const { noError, deviceBusy } = NDMP_ERROR;
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const RECORD = 65_536;
+
+let workspace: Workspace;
+let library: string;
+
+beforeEach(async () => {
+  workspace = makeWorkspace();
+  library = workspace.file('library');
+  mkdirSync(workspace.file('home'));
+  writeFileSync(workspace.file('password'), PASSWORD);
+  await makeLibrary(library, { loaded: 1 });
+});
+afterEach(() => workspace.remove());
+
+/** ndmpd as a process of its own. */
+async function startProcess(): Promise<{ child: ChildProcess; address: string }> {
+  const login = ['--user', USER, '--password-file', workspace.file('password')];
+  const offers = ['--export', `home=${workspace.file('home')}`, '--library', library];
+  const child = spawn(process.execPath, [MAIN, '--listen', '127.0.0.1:0', ...login, ...offers], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
+  return { child, address: JSON.parse(String(line)).address };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill(signal);
+  await gone;
+}
+
+/** A mover that receives, with two records of it on the tape already. */
+async function moving(dma: TapeDma) {
+  expect(await dma.open(RDWR)).toBe(noError);
+  await dma.error('moverSetRecordSize', { recordSize: RECORD });
+  await dma.error('moverSetWindow', { offset: 0n, length: U64_MAX });
+  const way = { mode: MOVER_MODE.read, addressType: ADDR_TYPE.tcp };
+  const { address } = await dma.ask('moverListen', way);
+  const endpoint = address?.type === 'tcp' ? address.endpoints[0] : undefined;
+  const socket = connect({ host: endpoint?.host ?? '', port: endpoint?.port ?? 0 });
+  socket.on('error', () => {});
+  socket.write(Buffer.alloc(2 * RECORD, 'x'));
+  await expect.poll(() => dma.position(), { timeout: 20_000 }).toEqual([0, 2]);
+  return socket;
+}
+
+test('a killed server’s drives are free at once, for another server and for the robot', async () => {
+  const first = await startProcess();
+  const dma = await TapeDma.login(first.address);
+  await moving(dma);
+  const second = await startProcess();
+  const other = await TapeDma.login(second.address);
+  expect(await other.open(READ)).toBe(deviceBusy);
+  await end(first.child, 'SIGKILL');
+  expect(await other.open(READ)).toBe(noError);
+  expect(await other.close()).toBe(noError);
+  await moveTape(library, FIRST_ADDRESS.drive, FIRST_ADDRESS.slot);
+  other.leave();
+  await end(second.child, 'SIGTERM');
+});
+
+test('a server that is told to stop while bytes flow marks the tape and lets go of it', async () => {
+  const first = await startProcess();
+  const dma = await TapeDma.login(first.address);
+  await moving(dma);
+  await end(first.child, 'SIGTERM');
+  const second = await startProcess();
+  const other = await TapeDma.login(second.address);
+  expect(await other.open(READ)).toBe(noError);
+  expect(await other.mtio(REW)).toBe(0);
+  expect(await other.mtio(FSF, 5)).toBe(4);
+  expect(await other.position()).toEqual([1, 0]);
+  other.leave();
+  await end(second.child, 'SIGTERM');
+});
+
+test('a session that goes in the middle of a call leaves nothing behind', async () => {
+  const server = await startServer(workspace, { home: workspace.path }, ['--library', library]);
+  const watch = await openVirtualLibrary(library);
+  const isFree = async (): Promise<boolean> => {
+    const elements = await watch.inventory();
+    return elements.find(({ type }) => type === 'drive')?.accessible ?? false;
+  };
+  try {
+    for (const wait of [0, 0, 1, 5, 20, 60, 150, 300]) {
+      const dma = await Dma.login(server.address);
+      void dma.client.call('tapeOpen', { device: 'drive0', mode: RDWR }).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      dma.client.close();
+      await expect.poll(isFree, { timeout: 20_000 }).toBe(true);
+    }
+    const next = await TapeDma.login(server.address);
+    expect(await next.open(RDWR)).toBe(noError);
+    next.leave();
+  } finally {
+    await watch.close();
+    await server.close();
+  }
+});
+
+test('a thread that dies takes no drive with it', async () => {
+  const shared = new TapeLibrary(library, await openVirtualLibrary(library));
+  const make = (): TapeService =>
+    new TapeService({
+      ...{ library: shared, host: '127.0.0.1' },
+      onReport: () => {},
+      onLocalDial: () => {},
+    });
+  const dying = make();
+  const { error, drive } = await dying.tapes.open('drive0', RDWR);
+  expect(error).toBe(noError);
+  const next = make();
+  expect((await next.tapes.open('drive0', READ)).error).toBe(deviceBusy);
+  // What the session does when its connection is gone and the drive does not answer any more.
+  const mark = { operation: EOF_MARK, count: 1, crossing: false };
+  const writing = drive?.space(mark);
+  dying.end();
+  await expect(writing).rejects.toThrow('the session is over');
+  const again = await next.tapes.open('drive0', READ);
+  expect(again.error).toBe(noError);
+  expect((await again.drive?.close('flush'))?.error).toBe(noError);
+  next.end();
+  await shared.close();
+});
