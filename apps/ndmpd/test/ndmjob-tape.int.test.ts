@@ -1,6 +1,6 @@
 // NDMJOB as the DMA of ndmpd's tape library: its conformance series, and jobs with labels, robot and several tapes.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ndmjobUnavailable, runNdmjob } from '../../../tools/peers/start-ndmjob.ts';
 import { describeTree, makeWorkspace, PASSWORD, startServer, USER } from './harness.ts';
@@ -23,7 +23,9 @@ afterAll(async () => {
 
 async function serve(name: string, tape: { capacityBytes: number; earlyWarningBytes?: number }) {
   const library = workspace.file(name);
-  await makeLibrary(library, { loaded: name === 'loaded' ? 1 : 0, tapes: 6, tape });
+  if (!existsSync(library)) {
+    await makeLibrary(library, { loaded: name === 'loaded' ? 1 : 0, tapes: 6, tape });
+  }
   const exports = { home: source, spare };
   const server = await startServer(workspace, exports, ['--library', library]);
   servers.push(server);
@@ -115,6 +117,25 @@ describe.skipIf(unavailable !== undefined)('NDMJOB as DMA', { timeout: 200_000 }
     expect(files(`${spare}/whole`)).toEqual(files(source));
     await job([...recover, '-E', 'DIRECT=y', '-C', '/spare/direct', '/deep/er/zz.txt']);
     expect(readFileSync(`${spare}/direct/deep/er/zz.txt`, 'utf8')).toBe('the last one\n');
+  });
+
+  /** The image on one server's tape, the files on another. */
+  test.each([
+    ['the mover listens', []],
+    ['the data service listens', ['-o', 'swap-connect']],
+  ])('three ways, where %s', async (_name, how) => {
+    const files2 = await serve('files', { capacityBytes: KIB * KIB });
+    const where = ['-D', agent(files2, '4m'), '-T', agent(loaded, '4m'), '-f', 'drive0'];
+    const tape = [...where, '-m', 'FAR', '-b', '126']; // 63 KiB: no multiple of anything in the image
+    await job(['-o', 'init-labels', ...tape]);
+    const index = workspace.file('far-index');
+    await job(['-c', ...tape, ...how, '-B', 'tar', '-C', '/home', '-I', index]);
+    const recover = ['-x', ...tape, ...how, '-B', 'tar', '-J', index];
+    const place = how.length === 0 ? 'far' : 'farther';
+    await job([...recover, '-E', 'DIRECT=n', '-C', `/spare/${place}`, '/']);
+    expect(files(`${spare}/${place}`)).toEqual(files(source));
+    await job([...recover, '-E', 'DIRECT=y', '-C', `/spare/${place}-one`, '/deep/er/zz.txt']);
+    expect(readFileSync(`${spare}/${place}-one/deep/er/zz.txt`, 'utf8')).toBe('the last one\n');
   });
 
   test.each(['3m', '2m'])('a local backup and its recovery as %s', async (flags) => {
