@@ -76,6 +76,7 @@ test('a recorded session is shown with seconds, or only what went wrong', async 
   const lines = [
     '# NDMP session 1/1/0 with filer1',
     '1000 . 1 dma> connectOpen version=4',
+    'dma 800000000000',
     '1250 ! 2 server< dataConnect to 2: connect',
     '# 12 messages left out',
   ];
@@ -85,7 +86,7 @@ test('a recorded session is shown with seconds, or only what went wrong', async 
     lines[0],
     '       0.000  1 dma> connectOpen version=4',
     '!      0.250  2 server< dataConnect to 2: connect',
-    lines[3],
+    lines[4],
     '',
   ]);
   const errors = await shell.run(`ndmp-probe -trace ${file} -errors`);

@@ -8,6 +8,7 @@ import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
 import { backupEnv, envToKeep, lookUp } from './core/backup-env.ts';
 import { chooseButype, historyFor } from './core/filer-choice.ts';
+import { emptyFailure } from './core/outcome.ts';
 import { DataPhase } from './data-phase.ts';
 import { connectData, startFailure } from './data-start.ts';
 import type { Filer } from './filer.ts';
@@ -45,7 +46,7 @@ export async function runBackup(
       await phase.ended(filer.client, parts.config.pollEveryMs, (bytes) =>
         context.update({ bytes, files: recorder.files }),
       );
-      await keepHalt(context, filer, recorder, sent);
+      await keepHalt(context, request, filer, recorder, sent);
     } finally {
       await endFiler(filer, context);
     }
@@ -101,6 +102,7 @@ async function markUnsure({ parts, lease, signal }: SessionContext, backupId: st
 /** In this order: count and environment from the filer, history onto the disk, then all of it told. */
 async function keepHalt(
   context: SessionContext,
+  { job }: StartBackupRequest,
   { client }: Filer,
   recorder: HistoryRecorder,
   sent: readonly Pval[],
@@ -117,6 +119,9 @@ async function keepHalt(
   await recorder.close();
   const env = envToKeep(sent, returned);
   const files = recorder.files;
+  const facts = { host: job!.client, path: job!.backup!.path, logTail: filerLog.tail };
+  const empty = emptyFailure({ ...facts, bytes: bytesProcessed, files });
+  if (empty !== null) throw empty;
   const done = { halted: true, haltedBytes: bytesProcessed, bytes: bytesProcessed, env, files };
   context.update({ ...done, phase: 'SESSION_PHASE_HALTED' }, 'durable');
   filerLog.tell('halted', `the filer is done: ${bytesProcessed} bytes, ${files} files`);

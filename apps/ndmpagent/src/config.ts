@@ -23,6 +23,10 @@ export const config = z
     filersFile: z.string().default(''),
     /** Module that exports `filers` in the same form, where code knows better than a file. */
     quirksModule: z.string().default(''),
+    /** Folder in which each NDMP session is recorded, to find out what a filer and we say; empty records none. */
+    traceDir: z.string().default(''),
+    /** Size of one recording, without its last messages; the newest 50 are kept. */
+    traceMaxBytes: z.coerce.number().int().positive().default(10_000_000),
   })
   .strict();
 

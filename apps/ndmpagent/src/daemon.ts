@@ -16,9 +16,11 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmp
   const workDir = join(dir, 'work');
   mkdirSync(workDir, { recursive: true, mode: 0o700 });
   const store = new SessionStore(join(dir, 'ndmpagent.sqlite'));
+  const { traceDir, traceMaxBytes: bytesMax } = context.config;
+  const trace = { dir: traceDir, bytesMax, nowMs: () => clock.nowMs(), log };
   const service = new AgentService(
     {
-      ...{ bus, clock, log, host, stopping, workDir, config: context.config },
+      ...{ bus, clock, log, host, stopping, workDir, trace, config: context.config },
       filers: await readFilers(context.config),
       directRefusals: store,
       nbemm: bus.client('nbemm'),

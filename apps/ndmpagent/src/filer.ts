@@ -3,6 +3,7 @@
 import { NdmpClient, NdmpError, type NdmpHandlers, type NdmpVersion } from '@tapestry/ndmp';
 import type { FilerAccess } from './adapters/credential.ts';
 import { connectNdmp, type NdmpSocket } from './adapters/ndmp-socket.ts';
+import { type TracePlace, traced } from './adapters/session-trace.ts';
 import type { LogIn, OfferedType } from './core/filer-choice.ts';
 import { callFailure, connectFailure } from './core/outcome.ts';
 import {
@@ -42,6 +43,9 @@ export interface OpenFiler {
   readonly connectTimeoutMs: number;
   readonly callTimeoutMs: number;
   readonly signal: AbortSignal;
+  /** Where the session is recorded, and under what name. */
+  readonly trace: TracePlace;
+  readonly sessionName: string;
 }
 
 /** Errors: 41, 47, 58 no connection; 99 refused, with what to do. The connection is closed on any of them. */
@@ -72,9 +76,10 @@ async function connect(
   const { host, access, connectTimeoutMs, callTimeoutMs, signal } = options;
   const place = `${access.address} port ${access.port}`;
   const address = { host: access.address, port: access.port };
-  const socket = await connectNdmp(address, connectTimeoutMs, signal).catch((error: unknown) => {
+  const plain = await connectNdmp(address, connectTimeoutMs, signal).catch((error: unknown) => {
     throw connectFailure(error, host, place);
   });
+  const socket = traced(plain, { name: options.sessionName, host }, options.trace);
   // Only a connection that is settled may tell the session of its end.
   const settled = { is: false };
   const handlers: NdmpHandlers = {

@@ -16,6 +16,7 @@ import {
   TAPE_ATTR,
 } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
+import type { TracePlace } from './adapters/session-trace.ts';
 import type { Config } from './config.ts';
 import { planFacts } from './core/probe-plan.ts';
 import type { Filers } from './core/quirks.ts';
@@ -33,6 +34,7 @@ const WORDS_MAX = 5;
 export interface ProbeFacts {
   readonly config: Readonly<Config>;
   readonly filers: Filers;
+  readonly trace: TracePlace;
   readonly signal: AbortSignal;
 }
 
@@ -60,14 +62,14 @@ export async function probe(request: ProbeRequest, facts: ProbeFacts): Promise<I
 
 function asked(
   { address, port, user, password, name, auth, versionMax }: ProbeRequest,
-  { config, filers, signal }: ProbeFacts,
+  { config, filers, trace, signal }: ProbeFacts,
   hear: (message: LogMessage) => void,
 ) {
   return {
     host: name || address,
     access: { address, port: port || 10_000, auth: auth || 'md5', user, password },
     handlers: { onLogMessage: hear },
-    ...{ filers, signal, callTimeoutMs: ASK_MS },
+    ...{ filers, signal, trace, sessionName: 'probe', callTimeoutMs: ASK_MS },
     versionMax: (versionMax || config.versionMax) as NdmpVersion,
     connectTimeoutMs: Math.min(config.connectTimeoutMs, CONNECT_MAX_MS),
   };

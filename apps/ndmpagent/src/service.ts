@@ -42,7 +42,7 @@ export class AgentService {
   }
 
   handlers(): Handlers<'ndmpagent'> {
-    const { config, filers } = this.#parts;
+    const { config, filers, trace } = this.#parts;
     return {
       StartBackup: async (request) => this.#start({ kind: 'backup', request }),
       StartRestore: async (request) => this.#start({ kind: 'restore', request }),
@@ -68,7 +68,7 @@ export class AgentService {
         return {};
       },
       Probe: async (request, call) => {
-        return { facts: await probe(request, { config, filers, signal: call.signal }) };
+        return { facts: await probe(request, { config, filers, trace, signal: call.signal }) };
       },
     };
   }

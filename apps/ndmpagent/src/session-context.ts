@@ -3,6 +3,7 @@
 import type { Bus, Client } from '@tapestry/bus';
 import type { Clock, Logger } from '@tapestry/runtime';
 import type { Lease } from '@tapestry/runtime/fence';
+import type { TracePlace } from './adapters/session-trace.ts';
 import type { Config } from './config.ts';
 import type { Filers } from './core/quirks.ts';
 import type { Session } from './core/session.ts';
@@ -29,6 +30,7 @@ export interface AgentParts {
   readonly bpdbm: Client<'bpdbm'>;
   readonly bptm: Client<'bptm'>;
   readonly stopping: AbortSignal;
+  readonly trace: TracePlace;
 }
 
 export interface SessionContext {

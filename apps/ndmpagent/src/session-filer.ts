@@ -1,5 +1,6 @@
 // The filer of a session: its credential for this one grant, its connection, and who answered told in the job's details.
 
+import { attemptKey } from '@tapestry/runtime/fence';
 import { fetchAccess } from './adapters/credential.ts';
 import type { DataPhase } from './data-phase.ts';
 import { type Filer, openFiler } from './filer.ts';
@@ -16,7 +17,8 @@ export async function openForSession(
   filerLog.tell('connecting', `connecting to NDMP host ${host}`);
   const filer = await openFiler({
     ...{ host, access, handlers: phase.handlers(), signal, filers: parts.filers },
-    ...{ connectTimeoutMs, callTimeoutMs, versionMax },
+    ...{ connectTimeoutMs, callTimeoutMs, versionMax, trace: parts.trace },
+    sessionName: attemptKey(lease.attempt),
   });
   const { vendor, product, revision } = filer.identity;
   const who = [vendor, product, revision].filter((word) => word !== '').join(' ') || 'no name';

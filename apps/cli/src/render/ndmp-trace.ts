@@ -1,5 +1,6 @@
 // A session that ndmpagent recorded (NDMPAGENT_TRACE_DIR), for people: `epochMs mark message` lines become lines with the
-// seconds since the session's first message. The mark is ! where something went wrong; # lines are remarks.
+// seconds since the session's first message. The mark is ! where something went wrong; # lines are remarks, and the
+// lines between them, the bytes of each message, are left out.
 
 import { StatusError } from '@tapestry/status';
 
@@ -21,7 +22,7 @@ export function traceText(lines: readonly string[], { errorsOnly, columns }: Tra
   const startMs = Number(messages.find((found) => found !== null)?.[1] ?? 0);
   const shown = lines.flatMap((line, i) => {
     const [, atMs, mark, text] = messages[i] ?? [];
-    if (text === undefined) return [line];
+    if (text === undefined) return line.startsWith('#') ? [line] : [];
     if (errorsOnly && mark !== '!') return [];
     const seconds = ((Number(atMs) - startMs) / 1000).toFixed(3);
     return [`${mark === '!' ? '!' : ' '} ${seconds.padStart(10)}  ${text}`];

@@ -149,6 +149,17 @@ test('version 3 gets directory and name apart', () => {
   expect(names[0]).toMatchObject({ originalPath: '/d/a', destinationPath: '/vol2', name: 'x' });
 });
 
+test('version 3 of NDMJOB gets what the name is put below, version 2 of all the whole target', () => {
+  const inPlace = restoreStep([{ path: '/vol1/d/a' }]);
+  const { names } = recover(inPlace, { version: 3, quirks: ndmjob });
+  expect(names[0]).toMatchObject({ originalPath: '/d/a', destinationPath: '/vol1', name: '' });
+  const renamed = restoreStep([{ path: '/vol1/d/a', to: '/vol2/x' }]);
+  expect(recover(renamed, { version: 3, quirks: ndmjob }).names[0]).toMatchObject({
+    ...{ destinationPath: '', name: '/vol2/x' },
+  });
+  expect(recover(renamed, { version: 2 }).names[0]).toMatchObject({ destinationPath: '/vol2/x' });
+});
+
 test('direct access only where every entry has a place', () => {
   const withUnknown = restoreStep([{ path: '/vol1/a' }, { path: '/vol1/b', fhInfo: U64_MAX }]);
   expect(recover(withUnknown).direct).toBe(false);

@@ -27,6 +27,18 @@ export function haltFailure(facts: HaltFacts): StatusError | null {
   });
 }
 
+/** A halt that is called successful, of a backup in which nothing came: some servers overlook that their formatter failed. */
+export function emptyFailure(
+  facts: Pick<HaltFacts, 'host' | 'logTail'> & { path: string; bytes: bigint; files: bigint },
+): StatusError | null {
+  const { host, path, bytes, files, logTail } = facts;
+  if (bytes > 0n || files > 0n) return null;
+  const { text, context } = explained(logTail);
+  const detail = `${host} says that the backup of ${path} went well, but sent nothing: is the path there?${text}`;
+  const reason = context.reason === 'unknown' ? 'nothingSent' : context.reason!;
+  return new StatusError('ndmpFailed', detail, { reason });
+}
+
 /** The control connection ended while the data server worked: nothing it sent can count as whole. */
 export function lostFailure(
   host: string,

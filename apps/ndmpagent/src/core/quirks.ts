@@ -31,6 +31,11 @@ const traits = {
   directDirectories: z.boolean(),
   /** What fh_info says when the place of an entry is not known. */
   unknownPlace: z.enum(['ones', 'zero']),
+  /**
+   * Targets in a name list of v3. split: directory and new name; below: what the original path is put below, and a new
+   * name only where that does not fit.
+   */
+  namesV3: z.enum(['split', 'below']),
   /** Original path in a name list that stands for the whole backup. */
   wholeName: z.string(),
   /** connect: to our mover. listen: the filer insists on listening, which needs a mover that connects. */

@@ -81,17 +81,30 @@ function nameOf(entry: RestoreEntry, { root, version, quirks, direct }: NameFact
   const originalPath = below.length === 0 ? quirks.wholeName : textFromBytes(below);
   const unknown = quirks.unknownPlace === 'zero' ? 0n : U64_MAX;
   const place = { node: entry.node, fhInfo: direct ? entry.fhInfo : unknown, otherName: '' };
-  if (version >= 4 || below.length === 0) {
-    return { originalPath, destinationPath: textFromBytes(target), name: '', ...place };
+  const whole = { originalPath, destinationPath: textFromBytes(target), name: '', ...place };
+  if (version !== 3 || below.length === 0) return whole;
+  const { directory, name } = splitTarget(target, below, quirks.namesV3);
+  const parts = { destinationPath: textFromBytes(directory), name: textFromBytes(name) };
+  return { originalPath, ...parts, ...place };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Version 3 has the target in two parts, and servers differ in how they join them. */
+function splitTarget(
+  target: Buffer,
+  below: Buffer,
+  form: FilerQuirks['namesV3'],
+): { directory: Buffer; name: Buffer } {
+  if (form === 'below') {
+    const at = target.length - below.length;
+    if (at >= 0 && target.subarray(at).equals(below)) {
+      return { directory: target.subarray(0, at), name: NOTHING };
+    }
+    return { directory: NOTHING, name: target };
   }
-  // Version 3 joins directory and name; a name that stays the same may be left out, but need not.
   const cut = target.lastIndexOf(SLASH);
-  return {
-    originalPath,
-    destinationPath: textFromBytes(target.subarray(0, Math.max(cut, 1))),
-    name: textFromBytes(target.subarray(cut + 1)),
-    ...place,
-  };
+  return { directory: target.subarray(0, Math.max(cut, 1)), name: target.subarray(cut + 1) };
 }
 
 /** `/vol1/a` below `/vol1` is `/a`; the root itself is empty. What is not below it stays as it is. */

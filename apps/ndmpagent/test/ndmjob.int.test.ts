@@ -1,0 +1,204 @@
+// The agent's own flow against an NDMP server that is not ours, in every version that it speaks: backup, restore of all,
+// restore by direct access, and what a probe tells.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileListReader } from '@tapestry/catalog';
+import type { Init, RestoreEntry, SessionState } from '@tapestry/contracts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  NDMJOB_PASSWORD,
+  NDMJOB_USER,
+  type Ndmjob,
+  ndmjobUnavailable,
+  startNdmjob,
+} from '../../../tools/peers/start-ndmjob.ts';
+import { type Mover, startMover } from './agent-kit.ts';
+import {
+  type AgentWorld,
+  failureOf,
+  grantOf,
+  serveImage,
+  startAgent,
+  startAgentWorld,
+  untilPhase,
+} from './agent-world.ts';
+
+const UNKNOWN = 0xffff_ffff_ffff_ffffn;
+const unavailable = ndmjobUnavailable();
+if (unavailable !== undefined) console.warn(`NDMJOB tests are skipped: ${unavailable}`);
+
+describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
+  let world: AgentWorld;
+  let root: string;
+  let data: string;
+  let peer: Ndmjob;
+  let daemon: Awaited<ReturnType<typeof startAgent>>;
+  let job = 700n;
+
+  beforeAll(async () => {
+    root = mkdtempSync(join(tmpdir(), 'ndmpagent-ndmjob-'));
+    world = await startAgentWorld();
+    peer = await startNdmjob({ dir: join(root, 'peer') });
+    const port = Number(peer.address.slice(peer.address.lastIndexOf(':') + 1));
+    Object.assign(world.access, { port, user: NDMJOB_USER, password: NDMJOB_PASSWORD });
+  });
+  afterAll(async () => {
+    await peer?.stop();
+    await world?.stop();
+    rmSync(root, { recursive: true, force: true });
+  });
+  beforeEach(() => {
+    job += 1n;
+    data = join(root, `data-${job}`);
+    mkdirSync(join(data, 'sub'), { recursive: true });
+    writeFileSync(join(data, 'hello.txt'), 'hello');
+    writeFileSync(join(data, 'sub', 'big.bin'), Buffer.alloc(2_000_000, 7));
+  });
+  afterEach(() => daemon.stop());
+
+  const startWith = async (version: number): Promise<void> => {
+    const stateDir = join(root, `agent-${job}`);
+    mkdirSync(stateDir);
+    daemon = await startAgent(world, stateDir, {
+      NDMPAGENT_VERSION_MAX: String(version),
+    });
+  };
+
+  async function backUp(): Promise<{ done: SessionState; image: Buffer }> {
+    const mover = await startMover();
+    await world.agent.StartBackup({
+      grant: grantOf(job),
+      job: { type: 'JOB_TYPE_BACKUP', client: 'filer', backup: { path: data } },
+      image: { backupId: `filer_${job}`, level: 0 },
+      moverAddresses: [{ host: '127.0.0.1', port: mover.port }],
+    });
+    const done = await untilPhase(world, 'SESSION_PHASE_DONE', grantOf(job));
+    const image = await mover.received;
+    mover.close();
+    return { done, image };
+  }
+
+  async function restore(
+    saved: { done: SessionState; image: Buffer },
+    entries: Init<RestoreEntry>[],
+    step: number,
+  ): Promise<SessionState> {
+    const { done, image } = saved;
+    const mover: Mover = await startMover();
+    serveImage(world, image, mover);
+    const one = {
+      ...{ backupId: `filer_${job}`, path: data, butype: done.butype, env: done.env, entries },
+      ...{ imageBytes: done.haltedBytes, expectedFiles: 2n, directAccess: true },
+    };
+    await world.agent.StartRestore({
+      grant: grantOf(job, step),
+      restoreStep: 0,
+      moverAddresses: [{ host: '127.0.0.1', port: mover.port }],
+      job: {
+        ...{ type: 'JOB_TYPE_RESTORE', client: 'filer' },
+        restore: { destClient: 'filer', steps: [one] },
+      },
+    });
+    const ended = await untilPhase(world, 'SESSION_PHASE_DONE', grantOf(job, step));
+    mover.close();
+    return ended;
+  }
+
+  const entry = (path: string, fhInfo: bigint): Init<RestoreEntry> => ({
+    ...{ originalPath: Buffer.from(path), destinationPath: Buffer.from(path), fhInfo },
+  });
+
+  /** Where the members lie, from the file list that was delivered. */
+  async function places(done: SessionState, paths: string[]): Promise<bigint[]> {
+    const file = join(root, `list-${job}.parquet`);
+    const digest = Buffer.from(done.fileList!.sha256).toString('hex');
+    writeFileSync(file, world.lists.files.get(digest)!);
+    const lists = new FileListReader({ tempDir: join(root, 'query') });
+    const found = await lists.lookup([{ id: 'i', file }], paths);
+    await lists.close();
+    return paths.map((path) => found.find((row) => row.path === path)?.fhInfo ?? UNKNOWN);
+  }
+
+  test.each([4, 3, 2])(
+    'NDMP version %i: what was saved comes back, whole and by direct access',
+    async (version) => {
+      await startWith(version);
+      const saved = await backUp();
+      expect(saved.done.haltedBytes).toBe(BigInt(saved.image.length));
+      expect(saved.done.files).toBeGreaterThanOrEqual(4n);
+      const paths = [join(data, 'hello.txt'), join(data, 'sub', 'big.bin')];
+      const damage = (): void => {
+        rmSync(join(data, 'sub'), { recursive: true });
+        writeFileSync(paths[0]!, 'changed');
+      };
+      const isBack = (): void => {
+        expect(readFileSync(paths[0]!, 'utf8')).toBe('hello');
+        expect(readFileSync(paths[1]!).equals(Buffer.alloc(2_000_000, 7))).toBe(true);
+      };
+      damage();
+      const whole = paths.map((path) => entry(path, UNKNOWN));
+      expect((await restore(saved, whole, 1)).filesFailed).toBe(0n);
+      isBack();
+      damage();
+      const known = await places(saved.done, paths);
+      expect(known).not.toContain(UNKNOWN);
+      const direct = paths.map((path, i) => entry(path, known[i]!));
+      expect((await restore(saved, direct, 2)).filesFailed).toBe(0n);
+      isBack();
+    },
+  );
+
+  test.each([
+    [4, 'NDMJOB', 'tar'],
+    [3, 'NDMJOB', 'tar'],
+    [2, 'NDMP server', 'dump'],
+  ])('NDMP version %i: a probe knows %s and takes type %s', async (version, name, type) => {
+    await startWith(4);
+    const { facts } = await world.cli.Probe({
+      ...{ address: '127.0.0.1', port: world.access.port, versionMax: version },
+      ...{ user: NDMJOB_USER, password: NDMJOB_PASSWORD },
+    });
+    const value = (group: string, fact: string) =>
+      facts.find((each) => each.group === group && each.name === fact)?.value;
+    expect(value('we use', 'NDMP version')).toMatch(new RegExp(`^${version};`));
+    expect(value('we use', 'profile')).toMatch(new RegExp(`^${name};`));
+    expect(value('we use', 'backup type')).toMatch(new RegExp(`^${type};`));
+    expect(value('server', 'data connections')).toBe('local tcp');
+    expect(value('server', 'log-ins offered')).toMatch(/md5/);
+    if (version > 2) {
+      expect(value('tape', peer.tape)).toBeDefined();
+      expect(value('changer', peer.library)).toBeDefined();
+      expect(value('file system', '/')).toMatch(/ext4/);
+    }
+  });
+
+  test('a log-in in clear text works where it is allowed and MD5 fails', async () => {
+    await startWith(4);
+    const request = { address: '127.0.0.1', port: world.access.port, user: NDMJOB_USER };
+    const wrong = world.cli.Probe({ ...request, password: 'wrong', auth: 'text' });
+    await expect(wrong).rejects.toMatchObject({ detail: expect.stringMatching(/tpconfig/) });
+    const { facts } = await world.cli.Probe({
+      ...request,
+      password: NDMJOB_PASSWORD,
+      auth: 'text',
+    });
+    expect(facts.find(({ name }) => name === 'log-in')?.value).toBe('MD5');
+  });
+
+  test('a path that is not there fails, and is not taken for a good backup', async () => {
+    // It says that all went well, and sends nothing.
+    await startWith(3);
+    const mover = await startMover();
+    await world.agent.StartBackup({
+      grant: grantOf(job),
+      job: { type: 'JOB_TYPE_BACKUP', client: 'filer', backup: { path: join(root, 'nowhere') } },
+      image: { backupId: `filer_${job}`, level: 0 },
+      moverAddresses: [{ host: '127.0.0.1', port: mover.port }],
+    });
+    const failed = await failureOf(world, grantOf(job));
+    mover.close();
+    expect(failed.status).toMatchObject({ code: 99, context: { reason: 'nothingSent' } });
+  });
+});
