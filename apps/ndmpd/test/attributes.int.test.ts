@@ -3,6 +3,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AttributeHelper, type Xattr } from '../src/adapters/attribute-helper.ts';
 import { closeDirectory, openRoot } from '../src/adapters/directory.ts';
@@ -53,7 +54,10 @@ test('attributes and ACLs come back, by ndmpd and by GNU tar', async ({ skip }) 
   helper.setXattr({ directory, name: Buffer.from('dir/file') }, acl, 'file acl');
   helper.setXattr({ directory, name: Buffer.from('dir') }, note, 'dir note');
   const failed = await helper.settled();
-  if (failed.length > 0) skip(`no attributes here: ${JSON.stringify(failed)}`);
+  const notHere =
+    failed.length > 0 && failed.every(({ errno }) => errno === constants.errno.EOPNOTSUPP);
+  skip(notHere, 'this file system keeps no attributes');
+  expect(failed).toEqual([]);
   const { image, env, dma } = await backUp(server.address, { FILESYSTEM: '/home' });
   expect(dma.logText).toBe('');
   const result = await recover(server.address, image, env, [nameEntry('', '/spare/copy')]);
