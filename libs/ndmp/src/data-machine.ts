@@ -141,15 +141,18 @@ function start(
   return { do: 'start', operation, ...body };
 }
 
+const UNKNOWN_REMAINDER = DATA_STATE_UNSUPPORTED.bytesRemain | DATA_STATE_UNSUPPORTED.timeRemain;
+
 function stateReply(data: DataMachine, facts: ServerFacts): Record<string, unknown> {
+  const remaining = data.state === DATA_STATE.active ? facts.remaining?.() : undefined;
   return {
-    unsupported: DATA_STATE_UNSUPPORTED.bytesRemain | DATA_STATE_UNSUPPORTED.timeRemain,
+    unsupported: remaining === undefined ? UNKNOWN_REMAINDER : 0,
     operation: data.operation,
     state: data.state,
     haltReason: data.haltReason,
     bytesProcessed: data.state === DATA_STATE.idle ? 0n : facts.bytesProcessed(),
-    bytesRemain: U64_MAX,
-    timeRemain: U32_MAX,
+    bytesRemain: remaining?.bytes ?? U64_MAX,
+    timeRemain: Math.min(remaining?.seconds ?? U32_MAX, U32_MAX),
     address: data.address,
     readOffset: data.readOffset,
     readLength: data.readLength,

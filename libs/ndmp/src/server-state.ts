@@ -193,6 +193,8 @@ export interface ServerFacts {
   newChallenge(): Buffer;
   /** Stream bytes moved so far by the current operation. */
   bytesProcessed(): bigint;
+  /** What is left of the running operation, where anything tells. */
+  readonly remaining?: () => { bytes: bigint; seconds: number } | undefined;
   /** The letter of the v4 draft, instead of what DMAs are used to: ADR 0013. */
   readonly isStrict?: boolean;
   /** The TAPE service with its mover, and the SCSI service: not there unless said otherwise. */

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { fuzz } from './fuzz-run.ts';
 
-const CASES = 300_000;
+const CASES = 700_000;
 
 test(`${CASES} fuzz cases hold`, () => {
   const memoryBytes = (): number => process.memoryUsage().arrayBuffers;
