@@ -134,13 +134,14 @@ async function startParsed<S extends string, Z extends z.ZodType>(
     await bus.close();
   };
   let parts: RunningParts<S> | undefined;
+  let server: Server | undefined;
   try {
     parts = await definition.start(context);
-    const server =
-      parts.handlers === undefined
-        ? undefined
-        : await bus.serve(service as ServiceName, parts.handlers as never);
+    // Before the first call is taken: a daemon whose port is taken ends, and what it answered would be lost.
     const httpUrl = await http.listen({ host: base.httpHost, port: base.httpPort });
+    if (parts.handlers !== undefined) {
+      server = await bus.serve(service as ServiceName, parts.handlers as never);
+    }
     const heartbeat = startHeartbeat(bus, identity, health);
     health.started();
     log.info({ http: httpUrl }, 'started');
@@ -152,7 +153,7 @@ async function startParsed<S extends string, Z extends z.ZodType>(
       },
     };
   } catch (error) {
-    await closeAll(parts).catch(() => undefined);
+    await closeAll(parts, server).catch(() => undefined);
     throw error;
   }
 }

@@ -11,7 +11,8 @@ export function makeHttp(health: HealthRecord, metrics: Metrics): FastifyInstanc
   http.get('/livez', async () => ({ live: true }));
   http.get('/readyz', async (_request, reply) => {
     const state = health.state();
-    return reply.code(state.ready ? 200 : 503).send(state);
+    // Whoever knows its process tells it from another that took its port.
+    return reply.code(state.ready ? 200 : 503).send({ ...state, pid: process.pid });
   });
   http.get('/metrics', async (_request, reply) =>
     reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),

@@ -60,6 +60,20 @@ test('it is live, ready, measured and heard of', async () => {
   await daemon.stop();
 });
 
+test('a daemon whose port is taken takes no call on its way out', async () => {
+  const first = await startTestDaemon(definition, bus);
+  const { port } = new URL(first.httpUrl);
+  const before = begun;
+  const own = await startTestBus();
+  const answer = (await own.as({ service: 'cli' })).client('bprd').SubmitBackup({});
+  const second = startTestDaemon(definition, own, { env: { TAPESTRY_HTTP_PORT: port } });
+  await expect(second).rejects.toThrow(/EADDRINUSE/);
+  await expect(answer).rejects.toMatchObject({ code: 25 });
+  expect(begun).toBe(before);
+  await first.stop();
+  await own.stop();
+});
+
 test('a bug in a handler is a system error for the asker, and the daemon goes on', async () => {
   const daemon = await startTestDaemon(definition, bus);
   const client = (await bus.as({ service: 'cli' })).client('bprd');
