@@ -159,13 +159,20 @@ async function endSurvivors(layout: Layout): Promise<void> {
   for (const survivor of survivors.filter(stillLives)) process.kill(survivor.pid, 'SIGKILL');
 }
 
+/** A free port that is none of these: none of them is listened on yet. */
+async function another(taken: Readonly<Record<string, number>>): Promise<number> {
+  let port = await freePort();
+  while (Object.values(taken).includes(port)) port = await freePort();
+  return port;
+}
+
 /** Ports of the last start are kept where they are still free. */
 async function choosePorts(layout: Layout, consolePort: number): Promise<Record<string, number>> {
   const known = readJson<Record<string, number>>(layout.portsFile) ?? {};
   const ports: Record<string, number> = {};
   for (const name of ['nats', ...DAEMONS]) {
     const asked = name === 'console' && consolePort !== 0 ? consolePort : known[name];
-    ports[name] = asked !== undefined && (await isFreePort(asked)) ? asked : await freePort();
+    ports[name] = asked !== undefined && (await isFreePort(asked)) ? asked : await another(ports);
     if (name === 'console' && consolePort !== 0 && ports[name] !== consolePort) {
       throw new StatusError('systemError', `port ${consolePort} for the console is in use`);
     }
@@ -200,7 +207,9 @@ async function askReady(child: SupervisedChild): Promise<string> {
     const answer = await fetch(`${child.plan.httpUrl}/readyz`, {
       signal: AbortSignal.timeout(2_000),
     });
-    const state = (await answer.json()) as { ready: boolean; reason: string };
+    const state = (await answer.json()) as { ready: boolean; reason: string; pid?: number };
+    // Another system on this machine may have taken the port, and be ready itself.
+    if (state.pid !== child.pid) return 'another process answers on its port';
     return state.ready ? 'ready' : state.reason;
   } catch {
     return child.pid === undefined ? 'has ended' : 'does not answer yet';
