@@ -26,6 +26,9 @@ import {
 } from '../core/tape-protocol.ts';
 import type { TapeLibrary } from './tape-library.ts';
 
+/** Longer than saving the data of a whole tape to a slow disk takes. */
+const CALL_TIMEOUT_MS = 900_000;
+const ABORT_TIMEOUT_MS = 30_000;
 const DISCARD_TIMEOUT_MS = 5000;
 
 export interface TapeServiceOptions {
@@ -110,17 +113,11 @@ export class TapeService implements MoverPump {
 
   /** A thread that died or hangs cannot give the drive back: it is taken from it. */
   async #discard(): Promise<Outcome> {
-    const timer = setTimeout(
-      () => this.#failed('it did not let go of its drive'),
-      DISCARD_TIMEOUT_MS,
-    );
     try {
-      return await this.#call<Outcome>({ call: 'close', how: 'discard' });
+      return await this.#call<Outcome>({ call: 'close', how: 'discard' }, DISCARD_TIMEOUT_MS);
     } catch {
       this.#takeBack?.();
       return { error: NDMP_ERROR.noError };
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -161,7 +158,7 @@ export class TapeService implements MoverPump {
   }
 
   async abort(): Promise<void> {
-    if (this.#worker !== undefined) await this.#call({ call: 'moverAbort' });
+    if (this.#worker !== undefined) await this.#call({ call: 'moverAbort' }, ABORT_TIMEOUT_MS);
   }
 
   release(): void {
@@ -169,11 +166,20 @@ export class TapeService implements MoverPump {
     this.#counters.fill(0n);
   }
 
-  #call<T>(call: TapeCall): Promise<T> {
+  /** A thread that does not answer in time is as good as dead, and is ended. */
+  #call<T>(call: TapeCall, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise<T>((resolve, reject) => {
-      this.#calls.set(id, { resolve: (value) => resolve(value as T), reject });
+      const timer = setTimeout(() => this.#failed(`no answer to ${call.call}`), timeoutMs).unref();
+      const settle = (done: () => void): void => {
+        clearTimeout(timer);
+        done();
+      };
+      this.#calls.set(id, {
+        resolve: (value) => settle(() => resolve(value as T)),
+        reject: (error) => settle(() => reject(error)),
+      });
       this.#thread().postMessage({ ...call, id });
     });
   }
