@@ -145,6 +145,7 @@ export class Session {
       authFailuresMax: AUTH_FAILURES_MAX,
       newChallenge: () => randomBytes(CHALLENGE_BYTES),
       bytesProcessed: () => this.#data.bytesProcessed,
+      remaining: () => this.#data.remaining,
       ...this.#tape?.facts,
     };
   }
@@ -216,6 +217,7 @@ export class Session {
       version: this.#session.state.version,
       nowNs: BigInt(Date.now()) * 1_000_000n,
       baseOf: (series, level) => dumpDates.baseOf(series, level),
+      sizeOf: (series, kind) => dumpDates.sizeOf(series, kind),
       tokenOf: (series, dateNs) => dumpDates.tokenOf(series, dateNs),
     });
     if ('error' in plan) {
@@ -225,12 +227,15 @@ export class Session {
     this.#dumpDate = plan.dumpDate;
     this.#feed({ type: 'started', env: plan.env });
     for (const entry of plan.notes) this.#log(0, entry);
-    this.#data.send(plan.order);
+    this.#data.start(plan.order, plan.expectedBytes);
   }
 
   #release(successful: boolean): void {
     if (successful && this.#dumpDate !== undefined) {
-      this.#context.dumpDates.record(this.#dumpDate, this.#data.directories);
+      this.#context.dumpDates.record(this.#dumpDate, {
+        directories: this.#data.directories,
+        bytes: this.#data.bytesProcessed,
+      });
     }
     this.#dumpDate = undefined;
     this.#data.release();

@@ -164,7 +164,7 @@ export class BackupRun {
     const subdirectories: string[] = [];
     // A list by inode comes before the directory's member: loading first spares a look at each file.
     const first = this.#isFull() ? this.#loadBatch(walked, 0, subdirectories) : undefined;
-    if (isRoot || isWanted) await this.#sendDirectory(walked, first?.children);
+    if (isRoot || isWanted) await this.#sendPending(walked, first?.children);
     let { children, next } = first ?? this.#loadBatch(walked, 0, subdirectories);
     for (;;) {
       if (children.length > 0) await this.#sendChildren(walked, children);
@@ -274,11 +274,11 @@ export class BackupRun {
   }
 
   /** Directories on the way to something that is sent; outermost first. */
-  async #sendPending(walked: WalkedDirectory): Promise<void> {
-    if (walked.parent !== undefined && !walked.parent.isSent)
-      await this.#sendPending(walked.parent);
-    await this.#sendDirectory(walked);
+  async #sendPending(walked: WalkedDirectory, loaded?: readonly Child[]): Promise<void> {
+    const { parent } = walked;
+    if (parent !== undefined && !parent.isSent) await this.#sendPending(parent);
     this.#here = walked;
+    await this.#sendDirectory(walked, loaded);
   }
 
   /** An incremental lists what a changed directory holds, so that a recovery sees what is gone. */

@@ -3,7 +3,13 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { DATA_HALT } from '@tapestry/ndmp';
-import type { SessionReport, WorkerCommand, WorkerReport } from '../core/data-protocol.ts';
+import type {
+  BackupOrder,
+  RecoverOrder,
+  SessionReport,
+  WorkerCommand,
+  WorkerReport,
+} from '../core/data-protocol.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 const NONE = new Uint8Array(0);
@@ -14,6 +20,8 @@ export class DataService {
   #worker: ChildProcess | undefined;
   #bytesProcessed = 0n;
   #directories: Uint8Array = NONE;
+  #expectedBytes: bigint | undefined;
+  #startedMs = 0;
 
   constructor(pool: WorkerPool, onReport: (report: SessionReport) => void) {
     this.#pool = pool;
@@ -23,6 +31,22 @@ export class DataService {
   /** Stream bytes moved by the current operation, or by the last until it is released. */
   get bytesProcessed(): bigint {
     return this.#bytesProcessed;
+  }
+
+  /** Starts the operation; `expectedBytes` of its stream, where anything tells. */
+  start(order: BackupOrder | RecoverOrder, expectedBytes: bigint | undefined): void {
+    this.#expectedBytes = expectedBytes;
+    this.#startedMs = performance.now();
+    this.send(order);
+  }
+
+  /** What is left as far as anyone can tell; undefined otherwise. */
+  get remaining(): { bytes: bigint; seconds: number } | undefined {
+    const [done, expected] = [this.#bytesProcessed, this.#expectedBytes];
+    if (expected === undefined || done === 0n || done > expected) return undefined;
+    const bytes = expected - done;
+    const elapsedS = (performance.now() - this.#startedMs) / 1000;
+    return { bytes, seconds: Math.ceil((elapsedS * Number(bytes)) / Number(done)) };
   }
 
   /** What a finished backup saw, until it is released. */
@@ -59,6 +83,7 @@ export class DataService {
     this.abort();
     this.#bytesProcessed = 0n;
     this.#directories = NONE;
+    this.#expectedBytes = undefined;
   }
 
   #take(report: WorkerReport): void {

@@ -2,14 +2,17 @@
 // incremental is measured against. Kept in one SQLite file, or in memory when no file was named.
 
 import { DatabaseSync } from 'node:sqlite';
-import type { BaseRecord, DumpDate } from '../core/operation-plan.ts';
+import type { BackupKind, BaseRecord, DumpDate } from '../core/operation-plan.ts';
 
 const SCHEMA = `CREATE TABLE IF NOT EXISTS dump_dates (
   series TEXT NOT NULL, level INTEGER NOT NULL, date_ns TEXT NOT NULL,
   PRIMARY KEY (series, level)) STRICT;
 CREATE TABLE IF NOT EXISTS bases (
   series TEXT NOT NULL, date_ns TEXT NOT NULL, selection TEXT NOT NULL, directories BLOB NOT NULL,
-  PRIMARY KEY (series, date_ns)) STRICT;`;
+  PRIMARY KEY (series, date_ns)) STRICT;
+CREATE TABLE IF NOT EXISTS sizes (
+  series TEXT NOT NULL, kind TEXT NOT NULL, bytes TEXT NOT NULL,
+  PRIMARY KEY (series, kind)) STRICT;`;
 
 /** Tokens of a series that can be built on; with an older one everything is saved again. */
 const TOKENS_MAX = 32;
@@ -54,14 +57,28 @@ export class DumpDates {
     return { dateNs, selection: String(row.selection), directories };
   }
 
+  /** Stream bytes of the last backup of its kind. */
+  sizeOf(series: string, kind: BackupKind): bigint | undefined {
+    const row: Row | undefined = this.#database
+      .prepare('SELECT bytes FROM sizes WHERE series = ? AND kind = ?')
+      .get(series, kind);
+    return row === undefined ? undefined : BigInt(String(row.bytes));
+  }
+
   /** A backup at a level makes every higher level of its series meaningless. */
-  record({ series, level, dateNs, selection }: DumpDate, directories: Uint8Array): void {
+  record(
+    { series, level, dateNs, selection, kind }: DumpDate,
+    { directories, bytes }: { directories: Uint8Array; bytes: bigint },
+  ): void {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       if (level !== undefined) this.#recordLevel(series, level, dateNs);
       this.#database
         .prepare('INSERT OR REPLACE INTO bases VALUES (?, ?, ?, ?)')
         .run(series, String(dateNs), selection, directories);
+      this.#database
+        .prepare('INSERT OR REPLACE INTO sizes VALUES (?, ?, ?)')
+        .run(series, kind, String(bytes));
       this.#forgetOld(series);
       this.#database.exec('COMMIT');
     } catch (error) {

@@ -34,9 +34,13 @@ export interface PlanFacts {
   readonly nowNs: bigint;
   /** The newest backup in a series at a level below this one. */
   baseOf(series: string, level: number): BaseRecord | undefined;
+  /** Stream bytes of the last backup of a series of this kind: what the next one is expected to have. */
+  sizeOf(series: string, kind: BackupKind): bigint | undefined;
   /** The backup of a series that returned this DUMP_DATE. */
   tokenOf(series: string, dateNs: bigint): BaseRecord | undefined;
 }
+
+export type BackupKind = 'full' | 'incremental';
 
 /** What is remembered of a backup that later ones build on. */
 export interface BaseRecord {
@@ -53,6 +57,8 @@ export interface Plan {
   readonly env: readonly Pval[];
   /** Sent as LOG_MESSAGE when the operation starts. */
   readonly notes: readonly string[];
+  /** For the DMA's progress; undefined when nothing tells. */
+  readonly expectedBytes: bigint | undefined;
   /** To be remembered when the backup succeeded and the DMA stopped it. */
   readonly dumpDate: DumpDate | undefined;
 }
@@ -63,6 +69,7 @@ export interface DumpDate {
   readonly level: number | undefined;
   readonly dateNs: bigint;
   readonly selection: string;
+  readonly kind: BackupKind;
 }
 
 export interface PlanRefusal {
@@ -98,6 +105,7 @@ function planBackup(request: StartRequest, facts: PlanFacts): Plan | PlanRefusal
     PATHNAME_SEPARATOR: '/',
     DUMP_DATE: String(dateNs),
   });
+  const kind = base === undefined ? 'full' : 'incremental';
   const isLevel = parsed.update && parsed.base.kind !== 'token';
   return {
     order: {
@@ -111,11 +119,13 @@ function planBackup(request: StartRequest, facts: PlanFacts): Plan | PlanRefusal
     },
     env,
     notes,
+    expectedBytes: facts.sizeOf(parsed.series, kind),
     dumpDate: {
       series: parsed.series,
       level: isLevel ? level : undefined,
       dateNs,
       selection,
+      kind,
     },
   };
 }
@@ -179,6 +189,8 @@ function planRecover(request: StartRequest, facts: PlanFacts): Plan | PlanRefusa
     },
     env: request.env,
     notes: [],
+    // By direct access only a part of the image is read, and how much shows only as it goes.
+    expectedBytes: parsed.direct ? undefined : parsed.imageBytes,
     dumpDate: undefined,
   };
 }

@@ -29,6 +29,7 @@ const facts: PlanFacts = {
   version: 4,
   nowNs,
   baseOf: (series, level) => (series === '/home' && level > 0 ? base(42n) : undefined),
+  sizeOf: (series, kind) => (series === '/home' && kind === 'full' ? 99n : undefined),
   tokenOf: (series, dateNs) => (series === '/home' && dateNs === 7n ? base(7n) : undefined),
 };
 const plan = (values: Record<string, string>, butype = 'tar') =>
@@ -90,6 +91,8 @@ describe('backup environment', () => {
     expect((made.order as BackupOrder).base).toEqual(expected);
     expect(envOf(made).LEVEL).toBe(level);
     expect(made.dumpDate?.level).toBe(recorded);
+    const isMeasured = expected === undefined && !('DMP_NAME' in (values as object));
+    expect(made.expectedBytes).toBe(isMeasured ? 99n : undefined);
     expect(BigInt(envOf(made).DUMP_DATE as string)).toBeLessThan(nowNs);
   });
 
