@@ -15,6 +15,7 @@ export const USAGE = `ndmpd: an NDMP server that offers directories of this host
   --export NAME=DIR      offers DIR as file system /NAME; may be repeated. DIR,ro takes no recoveries;
                          DIR,owner=UID:GID gives everything recovered to that owner
   --library DIR          offers the drives and the robot of the virtual library in DIR
+  --strict               go by the letter of the NDMP v4 draft where DMAs are used to more: to test a DMA
   --allow-text-auth      also accept the password in clear
   --dump-dates FILE      keep the dates of level backups here; without it they last as long as the process
   --sessions-max N       control connections served at a time (64)
@@ -65,6 +66,7 @@ const schema = z
         'two exports have one name',
       ),
     library: z.string().min(1).optional(),
+    strict: z.boolean(),
     allowTextAuth: z.boolean(),
     dumpDates: z.string().min(1).optional(),
     sessionsMax: z.coerce.number().int().min(1).max(10_000),
@@ -87,6 +89,7 @@ export function parseConfig(args: string[]): Config | 'help' {
     passwordFile: values['password-file'],
     exports: values.export ?? [],
     library: values.library,
+    strict: values.strict ?? false,
     allowTextAuth: values['allow-text-auth'] ?? false,
     dumpDates: values['dump-dates'],
     sessionsMax: values['sessions-max'] ?? '64',
@@ -141,6 +144,7 @@ function readFlags(args: string[]) {
         'password-file': { type: 'string' },
         export: { type: 'string', multiple: true },
         library: { type: 'string' },
+        strict: { type: 'boolean' },
         'allow-text-auth': { type: 'boolean' },
         'dump-dates': { type: 'string' },
         'sessions-max': { type: 'string' },

@@ -143,6 +143,7 @@ export class Session {
       versionMin: VERSION_MIN,
       versionMax: VERSION_MAX,
       authFailuresMax: AUTH_FAILURES_MAX,
+      isStrict: config.strict,
       newChallenge: () => randomBytes(CHALLENGE_BYTES),
       bytesProcessed: () => this.#data.bytesProcessed,
       remaining: () => this.#data.remaining,

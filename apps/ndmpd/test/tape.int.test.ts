@@ -1,7 +1,7 @@
 // The TAPE service over a virtual library, step by step as NDMJOB's series test-tape asks: its phases T-OC, T-BGS, T-BW,
 // T-BR and T-BWR in all versions. The stock binary cannot get beyond step 23 of T-BWR; this goes to the end.
 
-import { NDMP_ERROR, type NdmpVersion, U32_MAX } from '@tapestry/ndmp';
+import { ADDR_TYPE, MOVER_MODE, NDMP_ERROR, type NdmpVersion, U32_MAX } from '@tapestry/ndmp';
 import { FIRST_ADDRESS } from '@tapestry/storage';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeWorkspace, startServer } from './harness.ts';
@@ -24,7 +24,7 @@ import {
 
 const { noError, eof, eom, illegalArgs, permission, deviceNotOpen, deviceOpened, noDevice } =
   NDMP_ERROR;
-const { noTapeLoaded, deviceBusy, writeProtect, notSupported } = NDMP_ERROR;
+const { noTapeLoaded, deviceBusy, writeProtect, notSupported, precondition } = NDMP_ERROR;
 
 const workspace = makeWorkspace();
 const library = workspace.file('library');
@@ -228,6 +228,26 @@ test('a protected tape is read, not written', async () => {
   expect(await dma.open(RAW)).toBe(noError);
   expect(await dma.write(bytes(10))).toBe(-writeProtect);
   expect(await dma.mtio(EOF_MARK)).toBe(-writeProtect);
+  dma.leave();
+  await own.close();
+  place.remove();
+});
+
+test('by the letter: a filemark before every motion, and a mover that wants to be told first', async () => {
+  const place = makeWorkspace();
+  const dir = place.file('strict-library');
+  await makeLibrary(dir, { loaded: 1 });
+  const flags = ['--library', dir, '--strict'];
+  const own = await startServer(place, { home: place.path }, flags);
+  const dma = await TapeDma.login(own.address);
+  expect(await dma.write(bytes(0))).toBe(-deviceNotOpen);
+  expect(await dma.open(RDWR)).toBe(noError);
+  expect(await dma.write(bytes(512))).toBe(512);
+  expect(await dma.mtio(BSR, 9)).toBe(9); // behind the mark that was written for it
+  expect(await dma.position()).toEqual([1, 0]);
+  expect(await dma.error('moverSetWindow', { offset: 0n, length: 0n })).toBe(illegalArgs);
+  const listen = { mode: MOVER_MODE.read, addressType: ADDR_TYPE.tcp };
+  expect(await dma.error('moverListen', listen)).toBe(precondition);
   dma.leave();
   await own.close();
   place.remove();
