@@ -106,6 +106,7 @@ const fileSchema = z
     'password-file': z.string(),
     export: z.array(z.string()),
     library: z.string(),
+    strict: z.boolean(),
     'allow-text-auth': z.boolean(),
     'dump-dates': z.string(),
     'sessions-max': z.coerce.string(),
