@@ -1,7 +1,15 @@
 // The TAPE service over a virtual library, step by step as NDMJOB's series test-tape asks: its phases T-OC, T-BGS, T-BW,
 // T-BR and T-BWR in all versions. The stock binary cannot get beyond step 23 of T-BWR; this goes to the end.
 
-import { ADDR_TYPE, MOVER_MODE, NDMP_ERROR, type NdmpVersion, U32_MAX } from '@tapestry/ndmp';
+import { writeFileSync } from 'node:fs';
+import {
+  ADDR_TYPE,
+  MOVER_MODE,
+  NDMP_ERROR,
+  type NdmpVersion,
+  TAPE_STATE_FLAGS,
+  U32_MAX,
+} from '@tapestry/ndmp';
 import { FIRST_ADDRESS } from '@tapestry/storage';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeWorkspace, startServer } from './harness.ts';
@@ -228,6 +236,26 @@ test('a protected tape is read, not written', async () => {
   expect(await dma.open(RAW)).toBe(noError);
   expect(await dma.write(bytes(10))).toBe(-writeProtect);
   expect(await dma.mtio(EOF_MARK)).toBe(-writeProtect);
+  dma.leave();
+  await own.close();
+  place.remove();
+});
+
+test('a medium that cannot be read opens only as it is, and says so', async () => {
+  const place = makeWorkspace();
+  const dir = place.file('broken');
+  await makeLibrary(dir, { loaded: 1 });
+  writeFileSync(`${dir}/cartridges/T00001L8/cartridge.json`, '{ no');
+  const own = await startServer(place, { home: place.path }, ['--library', dir]);
+  const dma = await TapeDma.login(own.address);
+  expect(await dma.open(READ)).toBe(NDMP_ERROR.io);
+  expect(await dma.open(RAW)).toBe(noError);
+  const { error, flags = 0 } = await dma.ask('tapeGetState', {});
+  expect([error, flags & TAPE_STATE_FLAGS.error]).toEqual([noError, TAPE_STATE_FLAGS.error]);
+  expect(await dma.mtio(REW)).toBe(-NDMP_ERROR.io);
+  const ready = { flags: 0, timeoutMs: 0, dataInLength: 0, dataOut: Buffer.alloc(0) };
+  const { sense } = await dma.ask('tapeExecuteCdb', { ...ready, cdb: Buffer.alloc(6) });
+  expect([sense?.[2], sense?.[12]]).toEqual([3, 0x30]);
   dma.leave();
   await own.close();
   place.remove();

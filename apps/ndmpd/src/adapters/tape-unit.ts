@@ -55,15 +55,13 @@ export class TapeUnit implements TapeDrive {
 
   status(): Promise<TapeStatus> {
     return this.#alone(async () => {
-      const { loaded, writeProtected } = await this.#drive.loadState();
-      const position = loaded ? await this.#readable(() => this.#drive.position()) : null;
-      const capacity = loaded ? await this.#readable(() => this.#drive.capacity()) : null;
+      const { load, position, capacity } = await this.#look();
       return {
         unsupported: TAPE_STATE_UNSUPPORTED.softErrors,
         flags:
           TAPE_STATE_FLAGS.noRewind |
-          (writeProtected ? TAPE_STATE_FLAGS.writeProtected : 0) |
-          (this.#hasFailed ? TAPE_STATE_FLAGS.error : 0),
+          (load?.writeProtected ? TAPE_STATE_FLAGS.writeProtected : 0) |
+          (load === null || this.#hasFailed ? TAPE_STATE_FLAGS.error : 0),
         fileNumber: position?.file ?? U32_MAX,
         softErrors: U32_MAX,
         blockSize: 0,
@@ -71,6 +69,17 @@ export class TapeUnit implements TapeDrive {
         ...space(capacity),
       };
     });
+  }
+
+  /** Null for what the drive cannot tell: without a medium, or with one that cannot be used. */
+  async #look() {
+    const load = await this.#readable(() => this.#drive.loadState());
+    const isLoaded = load?.loaded === true;
+    return {
+      load,
+      position: isLoaded ? await this.#readable(() => this.#drive.position()) : null,
+      capacity: isLoaded ? await this.#readable(() => this.#drive.capacity()) : null,
+    };
   }
 
   async #readable<T>(ask: () => Promise<T>): Promise<T | null> {
@@ -190,13 +199,10 @@ export class TapeUnit implements TapeDrive {
 
   executeCdb(order: CdbOrder): Promise<CdbOutcome> {
     return this.#alone(async () => {
-      const load = await this.#drive.loadState();
       const { minBytes, maxBytes } = await this.#drive.blockLimits();
       const facts = {
         identity: this.#identity,
-        load,
-        position: load.loaded ? await this.#readable(() => this.#drive.position()) : null,
-        capacity: load.loaded ? await this.#readable(() => this.#drive.capacity()) : null,
+        ...(await this.#look()),
         blockBytesMin: minBytes,
         blockBytesMax: maxBytes,
       };

@@ -4,7 +4,7 @@ import type { ElementType, LibraryElement } from '@tapestry/storage';
 import { designator } from './scsi-inquiry.ts';
 import { asciiField } from './scsi-reply.ts';
 
-export const ELEMENT_CODE: Readonly<Record<ElementType, number>> = {
+const ELEMENT_CODE: Readonly<Record<ElementType, number>> = {
   robot: 1,
   slot: 2,
   importExport: 3,
@@ -23,7 +23,7 @@ export interface DriveNaming {
   readonly revision: string;
 }
 
-export interface StatusQuery {
+interface StatusQuery {
   /** 0 for all types. */
   readonly elementCode: number;
   readonly firstAddress: number;

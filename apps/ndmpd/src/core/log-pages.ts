@@ -8,7 +8,7 @@ export interface LogPage {
   readonly parameters: readonly LogParameter[];
 }
 
-export interface LogParameter {
+interface LogParameter {
   readonly code: number;
   readonly value: Buffer;
 }

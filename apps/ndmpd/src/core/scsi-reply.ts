@@ -50,7 +50,7 @@ export function invalidField(cdbByte: number): ScsiReply {
   return reply;
 }
 
-export function fixedSense({ key, asc, ascq }: SenseCode): Buffer {
+function fixedSense({ key, asc, ascq }: SenseCode): Buffer {
   const sense = Buffer.alloc(SENSE_BYTES);
   sense[0] = 0x70;
   sense[2] = key;

@@ -5,6 +5,7 @@ import { DEVICE_TYPE } from './scsi-inquiry.ts';
 import { type TapeFacts, tapeReply } from './tape-cdb.ts';
 
 const MIB = 1024 * 1024;
+const LOAD = { loaded: true, barcode: 'A00001L8', writeProtected: false, worm: false };
 const LOADED: TapeFacts = {
   identity: {
     deviceType: DEVICE_TYPE.tape,
@@ -13,7 +14,7 @@ const LOADED: TapeFacts = {
     revision: '0100',
     serial: 'LIBD0',
   },
-  load: { loaded: true, barcode: 'A00001L8', writeProtected: false, worm: false },
+  load: LOAD,
   position: { object: 0x0102030405, file: 7, block: 3 },
   capacity: { capacityBytes: 100 * MIB, usedBytes: 30 * MIB + 1 },
   blockBytesMin: 1,
@@ -25,8 +26,9 @@ const EMPTY: TapeFacts = {
   position: null,
   capacity: null,
 };
+const BROKEN: TapeFacts = { ...EMPTY, load: null };
 const AT_BEGIN: TapeFacts = { ...LOADED, position: { object: 0, file: 0, block: 0 } };
-const WORM: TapeFacts = { ...LOADED, load: { ...LOADED.load, writeProtected: true, worm: true } };
+const WORM: TapeFacts = { ...LOADED, load: { ...LOAD, writeProtected: true, worm: true } };
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const zeros = (bytes: number): string => '00'.repeat(bytes);
@@ -104,6 +106,8 @@ describe('answers byte by byte', () => {
 describe('refusals', () => {
   test.each<[string, string, TapeFacts, number[]]>([
     ['TEST UNIT READY of an empty drive', '000000000000', EMPTY, [2, 0x3a, 0]],
+    ['TEST UNIT READY of a broken medium', '000000000000', BROKEN, [3, 0x30, 0]],
+    ['READ POSITION of a broken medium', '34 00 0000000000000000', BROKEN, [3, 0x30, 0]],
     ['READ POSITION of an empty drive', '34 00 0000000000000000', EMPTY, [2, 0x3a, 0]],
     ['READ POSITION: no such form', '34 01 0000000000000000', LOADED, [5, 0x24, 0]],
     ['READ BLOCK LIMITS: MLOI', '05 01 00000000', LOADED, [5, 0x24, 0]],

@@ -17,7 +17,8 @@ import {
 
 export interface TapeFacts {
   readonly identity: ScsiIdentity;
-  readonly load: LoadState;
+  /** Null when what is in the drive cannot be used. */
+  readonly load: LoadState | null;
   /** Null when no medium is loaded, as the next. */
   readonly position: Position | null;
   readonly capacity: Capacity | null;
@@ -44,7 +45,11 @@ export function tapeReply(cdb: Buffer, facts: TapeFacts): ScsiReply {
 }
 
 function testUnitReady(_cdb: Buffer, { load }: TapeFacts): ScsiReply {
-  return load.loaded ? good() : check(SENSE.noMedium);
+  return load?.loaded ? good() : notReady(load);
+}
+
+function notReady(load: LoadState | null): ScsiReply {
+  return check(load === null ? SENSE.unreadableMedium : SENSE.noMedium);
 }
 
 function readBlockLimits(cdb: Buffer, { blockBytesMin, blockBytesMax }: TapeFacts): ScsiReply {
@@ -58,9 +63,9 @@ function readBlockLimits(cdb: Buffer, { blockBytesMin, blockBytesMax }: TapeFact
 function tapeModeSense(cdb: Buffer, { load }: TapeFacts): ScsiReply {
   const buffered = 0x10;
   return modeSense(cdb, {
-    deviceSpecific: (load.writeProtected ? 0x80 : 0) | buffered,
+    deviceSpecific: (load?.writeProtected ? 0x80 : 0) | buffered,
     blockDescriptor: Buffer.alloc(8), // variable block length; virtual media have no density
-    pages: [COMPRESSION_PAGE, CONFIGURATION_PAGE, mediumConfigurationPage(load.worm)],
+    pages: [COMPRESSION_PAGE, CONFIGURATION_PAGE, mediumConfigurationPage(load?.worm === true)],
   });
 }
 
@@ -90,10 +95,10 @@ function pageOf(code: number, bytes: number): Buffer {
 }
 
 /** Short, long and extended form (SSC-4 7.7). Nothing waits in a buffer that the host could lose count of. */
-function readPosition(cdb: Buffer, { position }: TapeFacts): ScsiReply {
+function readPosition(cdb: Buffer, { load, position }: TapeFacts): ScsiReply {
   const form = (cdb[1] ?? 0) & 0x1f;
   if (form !== 0x00 && form !== 0x06 && form !== 0x08) return invalidField(1);
-  if (position === null) return check(SENSE.noMedium);
+  if (position === null) return notReady(load);
   if (form === 0x06) return good(longPosition(position));
   if (form === 0x00) return good(shortPosition(position));
   return good(extendedPosition(position), cdb.readUInt16BE(7));
