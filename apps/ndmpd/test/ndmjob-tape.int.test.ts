@@ -148,25 +148,31 @@ describe.skipIf(unavailable !== undefined)('NDMJOB as DMA', { timeout: 200_000 }
     expect(files(`${spare}/${flags}`)).toEqual(files(source));
   });
 
-  test('three tapes, changed by the robot, there and back', async () => {
-    const address = await serve('small', {
-      capacityBytes: KIB * KIB,
-      earlyWarningBytes: 200 * KIB,
-    });
-    const a = agent(address, '4m');
-    const media = ['T1@1024', 'T2@1025', 'T3@1026'].flatMap((medium) => ['-m', medium]);
-    const robot = ['-T', a, '-f', 'drive0', '-R', a, '-r', 'changer0'];
-    await job(['-o', 'init-labels', '-D', a, ...robot, ...media]);
-    expect(await list(['-D', a, ...robot, ...media])).toMatch(/^ME "T3@1026"/m);
-    const index = workspace.file('spanning-index');
-    await job(['-c', '-D', a, ...robot, ...media, '-B', 'tar', '-C', '/home', '-I', index]);
-    expect(readFileSync(index, 'latin1').match(/^CM /gm)?.length).toBeGreaterThan(1);
-    const recover = ['-x', '-D', a, ...robot, '-J', index, '-B', 'tar'];
-    await job([...recover, '-E', 'DIRECT=n', '-C', '/spare/spanned', '/']);
-    expect(files(`${spare}/spanned`)).toEqual(files(source));
-    await job([...recover, '-E', 'DIRECT=y', '-C', '/spare/picked', '/deep/er/zz.txt']);
-    expect(readFileSync(`${spare}/picked/deep/er/zz.txt`, 'utf8')).toBe('the last one\n');
-  });
+  test.each(['4m', '3m', '2m'])(
+    'three tapes, changed by the robot, there and back as %s',
+    async (flags) => {
+      const address = await serve(`small-${flags}`, {
+        capacityBytes: KIB * KIB,
+        earlyWarningBytes: 200 * KIB,
+      });
+      const a = agent(address, flags);
+      const media = ['T1@1024', 'T2@1025', 'T3@1026'].flatMap((medium) => ['-m', medium]);
+      const robot = ['-T', a, '-f', 'drive0', '-R', a, '-r', 'changer0'];
+      await job(['-o', 'init-labels', '-D', a, ...robot, ...media]);
+      expect(await list(['-D', a, ...robot, ...media])).toMatch(/^ME "T3@1026"/m);
+      const index = workspace.file(`spanning-${flags}`);
+      await job(['-c', '-D', a, ...robot, ...media, '-B', 'tar', '-C', '/home', '-I', index]);
+      expect(readFileSync(index, 'latin1').match(/^CM /gm)?.length).toBeGreaterThan(1);
+      const recover = ['-x', '-D', a, ...robot, '-J', index, '-B', 'tar'];
+      await job([...recover, '-E', 'DIRECT=n', '-C', `/spare/spanned-${flags}`, '/']);
+      expect(files(`${spare}/spanned-${flags}`)).toEqual(files(source));
+      await job([...recover, '-E', 'DIRECT=y', '-C', `/spare/picked-${flags}`, '/deep/er/zz.txt']);
+      // In v3 it names the folder that the file goes to, and no place below it.
+      const place = flags === '3m' ? 'zz.txt' : 'deep/er/zz.txt';
+      const picked = readFileSync(`${spare}/picked-${flags}/${place}`, 'utf8');
+      expect(picked).toBe('the last one\n');
+    },
+  );
 
   test('it loads and unloads with the robot', async () => {
     const address = await serve('moves', { capacityBytes: KIB * KIB });
