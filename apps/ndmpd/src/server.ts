@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { CONNECTION_STATUS, encodePost, VERSION_MAX } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
 import { DumpDates } from './adapters/dump-dates.ts';
@@ -11,6 +12,8 @@ import type { Config } from './config.ts';
 import { Session, type SessionContext } from './session.ts';
 
 const KEEP_ALIVE_MS = 60_000;
+/** What a slow disk has not taken by then is cut off, as by a kill. */
+const SESSIONS_END_MS = 20_000;
 // The widely deployed server side copies at most 31 bytes into the digest; longer ones do not interwork.
 const PASSWORD_BYTES_MAX = 31;
 
@@ -52,7 +55,8 @@ export class NdmpServer {
     for (const session of this.#sessions.keys()) session.shutDown();
     await closed;
     // Tapes get their last filemark before the drives are given back.
-    await Promise.allSettled(this.#sessions.values());
+    const all = Promise.allSettled(this.#sessions.values());
+    await Promise.race([all, pause(SESSIONS_END_MS, undefined, { ref: false })]);
     this.#context.pool.close();
     this.#context.dumpDates.close();
     await this.#context.library?.close();

@@ -58,7 +58,7 @@ async function moving(dma: TapeDma) {
   const socket = connect({ host: endpoint?.host ?? '', port: endpoint?.port ?? 0 });
   socket.on('error', () => {});
   socket.write(Buffer.alloc(2 * RECORD, 'x'));
-  await expect.poll(() => dma.position(), { timeout: 20_000 }).toEqual([0, 2]);
+  await expect.poll(() => dma.position(), { timeout: 40_000 }).toEqual([0, 2]);
   return socket;
 }
 
@@ -105,7 +105,7 @@ test('a session that goes in the middle of a call leaves nothing behind', async 
       void dma.client.call('tapeOpen', { device: 'drive0', mode: RDWR }).catch(() => undefined);
       await new Promise((resolve) => setTimeout(resolve, wait));
       dma.client.close();
-      await expect.poll(isFree, { timeout: 20_000 }).toBe(true);
+      await expect.poll(isFree, { timeout: 40_000 }).toBe(true);
     }
     const next = await TapeDma.login(server.address);
     expect(await next.open(RDWR)).toBe(noError);

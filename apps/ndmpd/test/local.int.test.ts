@@ -155,7 +155,7 @@ describe.each(['moverListens', 'dataListens'] as const)('%s', (how) => {
     expect(await dma.error('dataAbort', {})).toBe(noError);
     expect(await dma.dma.halted()).toBe(DATA_HALT.aborted);
     await expect
-      .poll(async () => (await dma.ask('moverGetState', {})).state, { timeout: 10_000 })
+      .poll(async () => (await dma.ask('moverGetState', {})).state, { timeout: 40_000 })
       .toBe(MOVER_STATE.halted);
     await stop();
     await meet(BACKUP, how);
