@@ -11,7 +11,7 @@ beforeAll(async () => {
   server = await startMediaServer();
   runs = new Runs(server);
   writeHugeFile(server);
-}, 60_000);
+});
 afterAll(() => server?.stop());
 
 test.each<[string, () => Promise<void> | void, number]>([
@@ -25,20 +25,22 @@ test.each<[string, () => Promise<void> | void, number]>([
     await strike();
     if (who === 'bptm' || who === 'ndmpagent') await server.start(who);
     else await server.startFiler();
+    server.thawFiler();
     const result = await runs.ended();
     expect(result.status?.code).toBe(code);
     expect(result.image).toBe(null);
     await runs.driveIsIdle();
   },
-  90_000,
+  180_000,
 );
 
 test('bpbrm and ltid may die: the run goes on and ends well', async () => {
   await runs.startHuge();
   await Promise.all([server.kill('bpbrm'), server.kill('ltid')]);
   await Promise.all([server.start('bpbrm'), server.start('ltid')]);
+  server.thawFiler();
   const result = await runs.ended();
   expect(result.status?.code).toBe(0);
   expect(Number(result.image?.bytes)).toBeGreaterThan(HUGE_BYTES);
   await runs.driveIsIdle();
-}, 90_000);
+}, 180_000);

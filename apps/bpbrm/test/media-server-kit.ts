@@ -44,6 +44,10 @@ export interface MediaServer {
   pidOf(service: ServiceOfHost): number;
   kill(service: ServiceOfHost): Promise<void>;
   start(service: ServiceOfHost): Promise<void>;
+  /** Stops ndmpd with all its processes where they are, so that a fault meets a backup in the middle. */
+  freezeFiler(): void;
+  /** Does nothing to a filer that is not frozen. */
+  thawFiler(): void;
   killFiler(): Promise<void>;
   startFiler(): Promise<void>;
   stop(): Promise<void>;
@@ -96,6 +100,8 @@ export async function startMediaServer(other?: OtherFiler): Promise<MediaServer>
     pidOf: (service) => daemons.pidOf(service),
     kill: (service) => daemons.kill(service),
     start: (service) => daemons.start(service),
+    freezeFiler: () => filer.signal('SIGSTOP'),
+    thawFiler: () => filer.signal('SIGCONT'),
     killFiler: () => filer.kill(),
     startFiler: () => filer.start(),
     stop,
@@ -125,6 +131,7 @@ class FilerOfTest {
   readonly #data: string;
   readonly #other: OtherFiler | undefined;
   #stop = async (): Promise<void> => undefined;
+  #child: ChildProcess | undefined;
   port = 0;
   user = 'backup';
   password = PASSWORD;
@@ -148,11 +155,19 @@ class FilerOfTest {
     const listen = ['--listen', '127.0.0.1:0', '--export', `data=${this.#data}`];
     const child = spawn(process.execPath, [mainOf('ndmpd'), ...user, ...listen], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      // The head of a group, with the processes that move its data.
+      detached: true,
     });
-    this.#stop = () => kill(child);
+    this.#child = child;
+    this.#stop = () => ended(child, () => this.signal('SIGKILL'));
     const line = await lineOf(child, (text) => text.includes('"ready"'));
     const { address } = JSON.parse(line) as { address: string };
     this.port = Number(address.slice(address.lastIndexOf(':') + 1));
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    const pid = this.#child?.pid;
+    if (pid !== undefined) process.kill(-pid, signal);
   }
 
   kill(): Promise<void> {
@@ -278,12 +293,17 @@ function lineOf(child: ChildProcess, isIt: (line: string) => boolean): Promise<s
 }
 
 function kill(child: ChildProcess | undefined): Promise<void> {
+  return ended(child, () => child?.kill('SIGKILL'));
+}
+
+/** Resolves when the child is gone; `end` is called if it is not yet. */
+function ended(child: ChildProcess | undefined, end: () => void): Promise<void> {
   return new Promise((resolve) => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
       return resolve();
     }
     child.once('exit', () => resolve());
-    child.kill('SIGKILL');
+    end();
   });
 }
 

@@ -61,6 +61,7 @@ test('a cancelled backup ends with 150, and the next one is written where it beg
   };
   const reason = { code: 150, name: 'cancelled', detail: 'ended by the operator' };
   await server.bpbrm.CancelRun({ grant, reason });
+  server.thawFiler();
   expect((await runs.ended()).status?.code).toBe(150);
   await runs.driveIsIdle();
   rmSync(join(server.data, 'huge.bin'));

@@ -31,7 +31,7 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
     mkdirSync(join(server.data, 'sub'));
     writeFileSync(join(server.data, 'hello.txt'), 'hello');
     writeFileSync(join(server.data, 'sub', 'big.bin'), Buffer.alloc(3_000_000, 7));
-  }, 60_000);
+  }, 180_000);
   afterAll(() => server?.stop());
 
   test('a backup ends well and its fragment holds what the filer sent', async () => {
@@ -44,7 +44,7 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
     image = result.image;
     expect(image?.butype).toBe('tar');
     expect(image?.fragments[0]?.streamEndBytes).toBe(image?.bytes);
-  }, 60_000);
+  }, 180_000);
 
   test.each([
     ['in one pass', false],
@@ -79,7 +79,7 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
       expect(readFileSync(join(path, 'hello.txt'), 'utf8')).toBe('hello');
       expect(readFileSync(join(path, 'sub', 'big.bin')).length).toBe(3_000_000);
     },
-    60_000,
+    180_000,
   );
 
   /** Where the members lie, from the file list that was delivered. */

@@ -8,7 +8,7 @@ import type { MediaServer } from './media-server-kit.ts';
 
 const UNKNOWN = 0xffff_ffff_ffff_ffffn;
 
-/** Big enough to be met in the middle, on the machines that we test on. */
+/** Big enough to be met in the middle. */
 export const HUGE_BYTES = 400_000_000;
 
 export class Runs {
@@ -39,7 +39,7 @@ export class Runs {
     return this.ended();
   }
 
-  /** A backup of more than HUGE_BYTES, of which some have moved when this resolves. */
+  /** A backup of more than HUGE_BYTES, of which some have moved when this resolves. The filer is frozen then. */
   async startHuge(): Promise<void> {
     await this.startBackup();
     await eventually('data moves', async () => {
@@ -47,6 +47,7 @@ export class Runs {
       const mine = runs.find(({ grant }) => grant?.attempt?.jobId === this.job);
       return mine?.phase === 'writing' ? true : undefined;
     });
+    this.#server.freezeFiler();
   }
 
   ended(): Promise<RunResult> {
