@@ -5,7 +5,7 @@ import type { FilerAccess } from './adapters/credential.ts';
 import { connectNdmp, type NdmpSocket } from './adapters/ndmp-socket.ts';
 import { type TracePlace, traced } from './adapters/session-trace.ts';
 import type { LogIn, OfferedType } from './core/filer-choice.ts';
-import { callFailure, connectFailure } from './core/outcome.ts';
+import { connectFailure, openFailure } from './core/outcome.ts';
 import {
   type FilerIdentity,
   type FilerQuirks,
@@ -98,7 +98,7 @@ async function connect(
       error instanceof NdmpError && error.failure === 'closed' && error.request === 'connectOpen';
     if (hungUp && client.version > 2 && !signal.aborted) return { hungUpOn: client.version };
     client.close();
-    throw callFailure(error, { host: `${host} (${place})`, doing: 'open the NDMP connection' });
+    throw openFailure(error, `${host} (${place})`);
   }
 }
 

@@ -15,12 +15,11 @@ import {
   nameOf,
   TAPE_ATTR,
 } from '@tapestry/ndmp';
-import { StatusError } from '@tapestry/status';
 import type { TracePlace } from './adapters/session-trace.ts';
 import type { Config } from './config.ts';
+import { withWords } from './core/outcome.ts';
 import { planFacts } from './core/probe-plan.ts';
 import type { Filers } from './core/quirks.ts';
-import { explained } from './core/sub-reason.ts';
 import { type Filer, openFiler } from './filer.ts';
 import { printable } from './filer-log.ts';
 
@@ -53,10 +52,7 @@ export async function probe(request: ProbeRequest, facts: ProbeFacts): Promise<I
       filer.client.close();
     }
   } catch (error) {
-    if (!(error instanceof StatusError) || words.length === 0) throw error;
-    const { text, context } = explained(words);
-    const { status, detail, context: known } = error;
-    throw new StatusError(status, detail + text, { ...context, ...known }, { cause: error });
+    throw withWords(error, words);
   }
 }
 

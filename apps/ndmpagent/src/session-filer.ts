@@ -2,6 +2,7 @@
 
 import { attemptKey } from '@tapestry/runtime/fence';
 import { fetchAccess } from './adapters/credential.ts';
+import { withWords } from './core/outcome.ts';
 import type { DataPhase } from './data-phase.ts';
 import { type Filer, openFiler } from './filer.ts';
 import type { SessionContext } from './session-context.ts';
@@ -19,6 +20,8 @@ export async function openForSession(
     ...{ host, access, handlers: phase.handlers(), signal, filers: parts.filers },
     ...{ connectTimeoutMs, callTimeoutMs, versionMax, trace: parts.trace },
     sessionName: attemptKey(lease.attempt),
+  }).catch((error: unknown) => {
+    throw withWords(error, filerLog.tail);
   });
   const { vendor, product, revision } = filer.identity;
   const who = [vendor, product, revision].filter((word) => word !== '').join(' ') || 'no name';

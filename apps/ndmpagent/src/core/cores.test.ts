@@ -1,5 +1,6 @@
 import { codec, type ImagePlan, type RestoreStep } from '@tapestry/contracts';
 import { DATA_HALT, NDMP_ERROR, NdmpError, U64_MAX } from '@tapestry/ndmp';
+import { StatusError } from '@tapestry/status';
 import { expect, test } from 'vitest';
 import { backupEnv, envToKeep, lookUp } from './backup-env.ts';
 import {
@@ -8,7 +9,9 @@ import {
   haltFailure,
   loginFailure,
   mayRefuseDirect,
+  openFailure,
   restoreCounts,
+  withWords,
 } from './outcome.ts';
 import { type FilerQuirks, quirksOf } from './quirks.ts';
 import { pathBelow, planRecover } from './recover-plan.ts';
@@ -226,6 +229,26 @@ test('a refused call is told with its reason', () => {
   const failure = callFailure(refusal(NDMP_ERROR.connect), { host: 'filer', doing: 'connect' });
   expect(failure).toMatchObject({ code: 99, context: { reason: 'moverUnreachable' } });
   expect(failure.detail).toMatch(/^filer: connect: .*BPTM_DATA_HOST/);
+});
+
+test('a filer that takes no session is not taken for one that refuses the log-in', () => {
+  const { notAuthorized } = NDMP_ERROR;
+  const greeting = { error: notAuthorized, text: 'connection refused' };
+  const failure = openFailure(new NdmpError('refused', 'connect', greeting), 'filer');
+  expect(failure.context.reason).toBe('sessionRefused');
+  const other = openFailure(new NdmpError('closed', 'connectOpen'), 'filer');
+  expect(other.detail).toMatch(/open the NDMP connection/);
+});
+
+test('what the filer said meanwhile is added, and explains what nothing else does', () => {
+  const plain = new StatusError('ndmpFailed', 'filer: log in: timedOut', { reason: 'unknown' });
+  expect(withWords(plain, [])).toBe(plain);
+  expect(withWords(plain, ['too many sessions'])).toMatchObject({
+    ...{ code: 99, context: { reason: 'tooManySessions' } },
+    detail: expect.stringMatching(/^filer: log in: timedOut; .*last words: too many sessions$/),
+  });
+  const known = new StatusError('ndmpFailed', 'x', { reason: 'loginRefused' });
+  expect(withWords(known, ['no such file'])).toMatchObject({ context: { reason: 'loginRefused' } });
 });
 
 test('a start refused with direct access is tried without, unless that would be refused too', () => {

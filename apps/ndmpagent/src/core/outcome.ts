@@ -64,10 +64,31 @@ export function callFailure(error: unknown, call: FailedCall): StatusError {
   const { host, doing, logTail = [], isRestore = false } = call;
   const ours = isRestore ? 'ndmpRestoreFailed' : 'ndmpFailed';
   if (!(error instanceof NdmpError)) return asStatusError(error, ours);
-  const { text, context } = explained(logTail, error.error);
+  const { text, context } = explained(logTail, error.error, error.message);
   const detail = `${host}: ${doing}: ${error.message}${text}`;
   const status = error.failure === 'cancelled' ? 'cancelled' : ours;
   return new StatusError(status, detail, { ...context, ndmpError: error.error }, { cause: error });
+}
+
+/** The connection stands, but no session comes about: the filer takes none, or speaks no version of ours. */
+export function openFailure(error: unknown, host: string): StatusError {
+  const isGreeting = error instanceof NdmpError && error.request === 'connect';
+  if (!isGreeting || error.failure !== 'refused') {
+    return callFailure(error, { host, doing: 'open the NDMP connection' });
+  }
+  const cure = 'is this media server on its list of NDMP clients, and has it sessions to spare?';
+  const detail = `${host} takes no NDMP session from here (${error.message}): ${cure}`;
+  return new StatusError('ndmpFailed', detail, { reason: 'sessionRefused' }, { cause: error });
+}
+
+/** The same failure with what the filer said meanwhile. */
+export function withWords(error: unknown, words: readonly string[]): unknown {
+  if (!(error instanceof StatusError) || words.length === 0) return error;
+  const { status, detail, context } = error;
+  const { text, context: reason } = explained(words);
+  const isKnown = context.reason !== undefined && context.reason !== 'unknown';
+  const facts = isKnown ? context : { ...context, ...reason };
+  return new StatusError(status, detail + text, facts, { cause: error });
 }
 
 /** A refused start that may go better without direct access: not one that would be refused in any case. */

@@ -130,12 +130,16 @@ export function subReasonOf(lines: readonly string[], error = 0): SubReason | nu
   return ROWS.find(({ errors }) => errors?.includes(error)) ?? null;
 }
 
-/** `; why: the path is not there … ; its last words: a | b`, as far as there is something to say. */
+/**
+ * `; the path is not there … ; its last words: a | b`, as far as there is something to say. `message` is what we say
+ * ourselves, with the filer's answer in it: it counts after the lines, and is not repeated.
+ */
 export function explained(
   lines: readonly string[],
   error = 0,
+  message = '',
 ): { text: string; context: Record<string, string> } {
-  const reason = subReasonOf(lines, error);
+  const reason = subReasonOf([message, ...lines], error);
   const why = reason === null ? '' : `; ${reason.text}`;
   const words = lines.length === 0 ? '' : `; its last words: ${lines.join(' | ')}`;
   return { text: why + words, context: { reason: reason?.name ?? 'unknown' } };
