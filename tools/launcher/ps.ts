@@ -11,6 +11,12 @@ import {
   type SystemRecord,
 } from './layout.ts';
 
+// A reader that had enough, such as head.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
 const { values } = parseArgs({
   options: {
     state: { type: 'string' },
@@ -36,15 +42,17 @@ process.stdout.write(`${'DAEMON'.padEnd(12)}${'PID'.padStart(8)}${'MB'.padStart(
 for (const line of await Promise.all(processes.map(describe))) process.stdout.write(line);
 
 async function describe({ name, pid, httpUrl }: ProcessRecord): Promise<string> {
-  const state = await readiness(httpUrl);
+  const state = await readiness(pid, httpUrl);
   const mb = Math.round(residentBytes(pid) / 1e6);
   return `${name.padEnd(12)}${String(pid).padStart(8)}${String(mb).padStart(7)}  ${state}\n`;
 }
 
-async function readiness(httpUrl: string): Promise<string> {
+async function readiness(pid: number, httpUrl: string): Promise<string> {
   try {
     const answer = await fetch(`${httpUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
-    const { ready, reason } = (await answer.json()) as { ready: boolean; reason: string };
+    const state = (await answer.json()) as { ready: boolean; reason: string; pid: number };
+    if (state.pid !== pid) return 'another process answers on its port';
+    const { ready, reason } = state;
     return ready ? 'ready' : `not ready: ${reason}`;
   } catch {
     return 'does not answer';
