@@ -23,7 +23,7 @@ import {
   openBelow,
   openRoot,
 } from './directory.ts';
-import { listDirectory, listedName, listedType } from './directory-listing.ts';
+import { type ListedEntry, listDirectory, listedName, listedType } from './directory-listing.ts';
 import { sendFileData, sparseExtents } from './file-data.ts';
 import { fingerprint } from './fingerprint.ts';
 import { LinkedFiles } from './linked-files.ts';
@@ -297,12 +297,7 @@ export class BackupRun {
   }
 
   #dumpDirectory({ entries, path }: WalkedDirectory): Buffer | undefined {
-    const list = encodeDumpDirectory(
-      entries.map((entry) => ({
-        name: listedName(entry),
-        letter: listedType(entry) === 'directory' ? 'D' : 'Y',
-      })),
-    );
+    const list = encodeDumpDirectory(lettered(entries));
     if (list === undefined) this.#warn(path, 'is too long to record what is gone from it');
     return list;
   }
@@ -461,5 +456,12 @@ export class BackupRun {
     this.#failed += 1;
     if (this.#here !== undefined) this.#here.hasFailed = true;
     this.#report.error(`${this.#show(path)} ${what}`);
+  }
+}
+
+function* lettered(entries: readonly ListedEntry[]) {
+  for (const entry of entries) {
+    const letter = listedType(entry) === 'directory' ? ('D' as const) : ('Y' as const);
+    yield { name: listedName(entry), letter };
   }
 }

@@ -27,6 +27,7 @@ import { StreamEndError, StreamSource } from './stream-source.ts';
 const DIAL_TIMEOUT_MS = 15_000;
 const LISTEN_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
+const CLOSE_TIMEOUT_MS = 1000;
 
 class DataWorker {
   readonly #report: Reporter;
@@ -162,10 +163,24 @@ class DataWorker {
 
   #end(reason: number, env: readonly Pval[]): void {
     this.#listener?.close();
-    this.#socket?.destroy();
+    if (reason === DATA_HALT.successful) closeGently(this.#socket);
+    else this.#socket?.destroy();
     this.#progress.flush();
     this.#report.send({ type: 'ended', reason, env });
   }
+}
+
+/**
+ * A mover may have sent more than was read, by a record or by a range: closing over that would reset the
+ * connection, which looks like a failure from there.
+ */
+function closeGently(socket: Socket | undefined): void {
+  if (socket === undefined) return;
+  socket.removeAllListeners('data');
+  socket.resume();
+  socket.end();
+  socket.once('end', () => socket.destroy());
+  setTimeout(() => socket.destroy(), CLOSE_TIMEOUT_MS).unref();
 }
 
 function haltReason(error: unknown, socket: Socket): number {
