@@ -94,7 +94,7 @@ export class Session {
     this.#session.lose();
     await Promise.allSettled(this.#pending);
     this.#data.abort();
-    this.#tape?.end();
+    await this.#tape?.end();
   }
 
   /** Tells the DMA that the server goes down, and closes. */

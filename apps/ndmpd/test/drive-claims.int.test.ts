@@ -6,9 +6,17 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { ADDR_TYPE, MOVER_MODE, NDMP_ERROR, U64_MAX } from '@tapestry/ndmp';
+import {
+  ADDR_TYPE,
+  MOVER_HALT,
+  MOVER_MODE,
+  type MoverReport,
+  NDMP_ERROR,
+  type TapeDrive,
+  U64_MAX,
+} from '@tapestry/ndmp';
 import { FIRST_ADDRESS, openVirtualLibrary } from '@tapestry/storage';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TapeLibrary } from '../src/adapters/tape-library.ts';
 import { TapeService } from '../src/adapters/tape-service.ts';
 import { Dma, makeWorkspace, PASSWORD, startServer, USER, type Workspace } from './harness.ts';
@@ -108,7 +116,8 @@ test('a session that goes in the middle of a call leaves nothing behind', async 
       await expect.poll(isFree, { timeout: 40_000 }).toBe(true);
     }
     const next = await TapeDma.login(server.address);
-    expect(await next.open(RDWR)).toBe(noError);
+    // The last of them may only now be on its way out.
+    await expect.poll(() => next.open(RDWR), { timeout: 40_000 }).toBe(noError);
     next.leave();
   } finally {
     await watch.close();
@@ -116,27 +125,63 @@ test('a session that goes in the middle of a call leaves nothing behind', async 
   }
 });
 
-test('a thread that dies takes no drive with it', async () => {
-  const shared = new TapeLibrary(library, await openVirtualLibrary(library));
-  const make = (): TapeService =>
-    new TapeService({
+describe('threads', () => {
+  let shared: TapeLibrary;
+  let reports: MoverReport[];
+  const services: TapeService[] = [];
+
+  beforeEach(async () => {
+    shared = new TapeLibrary(library, await openVirtualLibrary(library));
+    reports = [];
+  });
+  afterEach(async () => {
+    for (const service of services.splice(0)) await service.end();
+    await shared.close();
+  });
+
+  function make(): TapeService {
+    const service = new TapeService({
       ...{ library: shared, host: '127.0.0.1' },
-      onReport: () => {},
+      onReport: (report) => reports.push(report),
       onLocalDial: () => {},
     });
-  const dying = make();
-  const { error, drive } = await dying.tapes.open('drive0', RDWR);
-  expect(error).toBe(noError);
-  const next = make();
-  expect((await next.tapes.open('drive0', READ)).error).toBe(deviceBusy);
-  // What the session does when its connection is gone and the drive does not answer any more.
+    services.push(service);
+    return service;
+  }
+
+  async function open(service: TapeService, mode: number): Promise<TapeDrive> {
+    const { error, drive } = await service.tapes.open('drive0', mode);
+    if (drive === undefined) throw new Error(`open answers ${error}`);
+    return drive;
+  }
+
   const mark = { operation: EOF_MARK, count: 1, crossing: false };
-  const writing = drive?.space(mark);
-  dying.end();
-  await expect(writing).rejects.toThrow('the session is over');
-  const again = await next.tapes.open('drive0', READ);
-  expect(again.error).toBe(noError);
-  expect((await again.drive?.close('flush'))?.error).toBe(noError);
-  next.end();
-  await shared.close();
+
+  test('one that is ended in the middle of a call gives its drive back', async () => {
+    const [ended, next] = [make(), make()];
+    const drive = await open(ended, RDWR);
+    expect((await next.tapes.open('drive0', READ)).error).toBe(deviceBusy);
+    const writing = drive.space(mark);
+    const gone = ended.end();
+    await expect(writing).rejects.toThrow('the session is over');
+    await gone;
+    expect((await (await open(next, READ)).close('flush')).error).toBe(noError);
+  });
+
+  test('one that dies halts its mover, loses its drive, and is replaced', async () => {
+    const [dying, next] = [make(), make()];
+    const drive = await open(dying, RDWR);
+    const window = { offset: 0n, length: U64_MAX };
+    const impossible = { mode: MOVER_MODE.read, recordSizeBytes: 0, window };
+    dying.run({ ...impossible, windowIsNew: true, crossing: false });
+    await expect
+      .poll(() => reports, { timeout: 40_000 })
+      .toMatchObject([{ type: 'moverHalted', reason: MOVER_HALT.internalError }]);
+    const other = await open(next, READ);
+    expect((await drive.close('flush')).error).toBe(NDMP_ERROR.io);
+    expect((await drive.close('discard')).error).toBe(noError);
+    expect((await other.close('flush')).error).toBe(noError);
+    const again = await open(dying, RDWR);
+    expect((await again.space(mark)).error).toBe(noError);
+  });
 });

@@ -91,8 +91,8 @@ export class SessionTape {
   }
 
   /** After the last effect of the session. */
-  end(): void {
-    this.#service.end();
+  async end(): Promise<void> {
+    await this.#service.end();
   }
 }
 

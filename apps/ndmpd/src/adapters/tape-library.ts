@@ -58,7 +58,11 @@ export class TapeLibrary {
 
   /** Ends the hold of a thread that cannot give its drive back any more. */
   takeBack({ driveIndex }: DrivePlace, grantId: string): void {
-    releaseVirtualDrive({ libraryDir: this.dir, driveIndex, grantId });
+    try {
+      releaseVirtualDrive({ libraryDir: this.dir, driveIndex, grantId });
+    } catch {
+      // Who cannot reach the library any more holds nothing in it.
+    }
   }
 
   async listDrives(): Promise<DeviceInfo[]> {

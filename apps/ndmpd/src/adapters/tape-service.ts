@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import {
   type CdbOrder,
   type CdbOutcome,
+  MOVER_HALT,
   type MoverOrder,
   type MoverProgress,
   type MoverPump,
@@ -71,10 +72,8 @@ export class TapeService implements MoverPump {
   }
 
   /** The session is over. Its drive was given back, unless the thread could not. */
-  end(): void {
-    this.#failed('the session is over');
-    this.#takeBack?.();
-    this.#takeBack = undefined;
+  async end(): Promise<void> {
+    await this.#failed('the session is over');
   }
 
   async #open(device: string, mode: number): ReturnType<TapePort['open']> {
@@ -101,7 +100,7 @@ export class TapeService implements MoverPump {
         return { error, data: asBuffer(data) };
       },
       executeCdb: (order) => this.#executeCdb(order),
-      close: (how) => (how === 'flush' ? this.#call({ call: 'close', how }) : this.#discard()),
+      close: (how) => this.#close(how),
     };
   }
 
@@ -111,12 +110,15 @@ export class TapeService implements MoverPump {
     return { ...outcome, dataIn: asBuffer(dataIn), sense: asBuffer(sense) };
   }
 
-  /** A thread that died or hangs cannot give the drive back: it is taken from it. */
-  async #discard(): Promise<Outcome> {
+  /** The drive of a thread that died was taken from it; of one that hangs, it is taken now. */
+  async #close(how: 'flush' | 'discard'): Promise<Outcome> {
+    if (this.#worker === undefined) {
+      return { error: how === 'flush' ? NDMP_ERROR.io : NDMP_ERROR.noError };
+    }
+    if (how === 'flush') return this.#call({ call: 'close', how });
     try {
-      return await this.#call<Outcome>({ call: 'close', how: 'discard' }, DISCARD_TIMEOUT_MS);
+      return await this.#call<Outcome>({ call: 'close', how }, DISCARD_TIMEOUT_MS);
     } catch {
-      this.#takeBack?.();
       return { error: NDMP_ERROR.noError };
     }
   }
@@ -171,7 +173,10 @@ export class TapeService implements MoverPump {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise<T>((resolve, reject) => {
-      const timer = setTimeout(() => this.#failed(`no answer to ${call.call}`), timeoutMs).unref();
+      const timer = setTimeout(
+        () => void this.#failed(`no answer to ${call.call}`),
+        timeoutMs,
+      ).unref();
       const settle = (done: () => void): void => {
         clearTimeout(timer);
         done();
@@ -198,8 +203,8 @@ export class TapeService implements MoverPump {
     };
     const worker = new Worker(new URL('./tape-thread.ts', import.meta.url), { workerData });
     worker.on('message', (message: FromTapeThread) => this.#take(message));
-    worker.once('error', (error) => this.#failed(error.message));
-    worker.once('exit', (code) => this.#failed(`ended with ${code}`));
+    worker.once('error', (error) => void this.#failed(error.message));
+    worker.once('exit', (code) => void this.#failed(`ended with ${code}`));
     this.#worker = worker;
     return worker;
   }
@@ -215,15 +220,24 @@ export class TapeService implements MoverPump {
     }
   }
 
-  /** Every call fails, and later ones start a new thread. */
-  #failed(why: string): void {
+  /** The drive is taken back, every call fails, the mover is lost, and later calls start a new thread. */
+  async #failed(why: string): Promise<void> {
     const worker = this.#worker;
     if (worker === undefined) return;
     this.#worker = undefined;
-    void worker.terminate();
+    const takeBack = this.#takeBack;
+    this.#takeBack = undefined;
+    takeBack?.();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
     for (const { reject } of calls) reject(new Error(`the tape thread failed: ${why}`));
+    this.#options.onReport({
+      type: 'moverHalted',
+      reason: MOVER_HALT.internalError,
+      text: `the tape thread failed: ${why}`,
+    });
+    await worker.terminate();
+    takeBack?.(); // it may have been about to open the drive
   }
 }
 
