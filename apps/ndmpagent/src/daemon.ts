@@ -7,7 +7,7 @@ import { StatusError } from '@tapestry/status';
 import { z } from 'zod';
 import { SessionStore } from './adapters/session-store.ts';
 import { type Config, config } from './config.ts';
-import { type Filers, filersSchema } from './core/quirks.ts';
+import { type Filers, filersSchema, unknownTreatments } from './core/quirks.ts';
 import { AgentService } from './service.ts';
 
 async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmpagent'>> {
@@ -50,10 +50,13 @@ async function readFilers({ filersFile, quirksModule }: Config): Promise<Filers>
     const where = i === 0 ? quirksModule : filersFile;
     throw new StatusError('invalidParameter', `${where}: ${z.prettifyError(parsed.error)}`);
   });
-  return {
+  const filers = {
     rows: [...first!.rows, ...second!.rows],
     hosts: { ...second!.hosts, ...first!.hosts },
   };
+  const [unknown] = unknownTreatments(filers);
+  if (unknown !== undefined) throw new StatusError('invalidParameter', `treatAs of ${unknown}`);
+  return filers;
 }
 
 export const ndmpagent = { service: 'ndmpagent', config, start } as const;

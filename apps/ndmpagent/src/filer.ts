@@ -50,7 +50,8 @@ export interface OpenFiler {
 
 /** Errors: 41, 47, 58 no connection; 99 refused, with what to do. The connection is closed on any of them. */
 export async function openFiler(options: OpenFiler): Promise<Filer> {
-  let versionMax = Math.min(options.versionMax, versionMaxOf(options.host, options.filers));
+  const ofHost = versionMaxOf(options.host, options.filers);
+  let versionMax = Math.min(options.versionMax, ofHost ?? options.versionMax);
   for (;;) {
     const connected = await connect(options, versionMax as NdmpVersion);
     if ('hungUpOn' in connected) {

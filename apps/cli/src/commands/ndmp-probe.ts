@@ -12,8 +12,8 @@ const NDMP_PORT = 10_000;
 export const ndmpProbe = command({
   purpose: 'tell all about a filer and how it will be backed up, or show a recorded NDMP session',
   synopsis: [
-    'HOST [-user USER] [-password_file FILE] [-addr ADDRESS] [-port PORT] [-json]',
-    '           [-auth md5|text] [-max_version 2|3|4] [-host MEDIA_SERVER]',
+    'HOST [-user USER] [-password_file FILE] [-auth md5|text] [-max_version 2|3|4] [-json]',
+    'HOST [-addr ADDRESS] [-port PORT] [-host MEDIA_SERVER] …',
     '-trace FILE [-errors] [-full]',
   ],
   options: {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { filersSchema, forType, quirksOf, versionMaxOf } from './quirks.ts';
+import { filersSchema, forType, quirksOf, unknownTreatments, versionMaxOf } from './quirks.ts';
 
 const identity = (vendor: string, product = '', system = '') => ({ vendor, product, system });
 type Words = readonly [vendor: string, product?: string, system?: string];
@@ -39,13 +39,19 @@ test('rows of the operator stand before ours, and a host has the last word', () 
   expect(ontap('OLD 7').quirks).toMatchObject({ name: 'mine', direct: 'never', chain: 'level' });
   expect(ontap('new').quirks.name).toBe('NetApp ONTAP');
   expect(ontap('new', 'f1').quirks).toMatchObject({ name: 'NDMJOB', wholeName: '/' });
-  expect(ontap('new', 'f1').why).toBe('as configured, with settings of its own');
-  expect([versionMaxOf('f1', filers), versionMaxOf('f2', filers)]).toEqual([3, 4]);
+  expect(ontap('new', 'f1').why).toBe('as configured');
+  expect(ontap('new', 'f2').why).toMatch(/with settings of its own$/);
+  expect([versionMaxOf('f1', filers), versionMaxOf('f2', filers)]).toEqual([3, undefined]);
   const special = ontap('new', 'f2').quirks;
   expect([forType(special, 'DUMP').history, forType(special, 'smtape').history]).toEqual([
     'd',
     'n',
   ]);
+});
+
+test('a host that is to be treated as what does not exist is found', () => {
+  const hosts = { f1: { treatAs: 'netapp ontap' }, f2: { treatAs: 'NetAp' } };
+  expect(unknownTreatments(filersSchema.parse({ hosts }))).toEqual(['f2: there is no NetAp']);
 });
 
 test('a misspelt key of the file is an error', () => {

@@ -22,7 +22,6 @@ const traits = {
   ...typeTraits,
   /** Order in which backup types are preferred when the policy names none. */
   butypes: z.array(z.string()),
-  versionMax: z.number().int().min(2).max(4),
   /** BASE_DATE that begins a chain; empty for filers that begin one with LEVEL=0. */
   chainBegins: z.string(),
   /** Higher levels are asked for as this one: they save more than needed, never less. */
@@ -59,7 +58,15 @@ const partialRow = z
     name: z.string(),
     match: z.array(match).min(1),
   });
-const host = z.strictObject(traits).partial().extend({ treatAs: z.string().optional() });
+const host = z
+  .strictObject(traits)
+  .partial()
+  .extend({
+    /** Name of a row; no recognising then. */
+    treatAs: z.string().optional(),
+    /** The highest version to speak: it is settled before a filer says who it is, so rows cannot have it. */
+    versionMax: z.literal([2, 3, 4]).optional(),
+  });
 
 /** What an operator may add: rows that stand before ours, and what is special about single hosts. */
 export const filersSchema = z.strictObject({
@@ -93,7 +100,7 @@ export function quirksOf(
   hostName = '',
   { rows, hosts }: Filers = NO_FILERS,
 ): Recognised {
-  const { treatAs, ...special } = hosts[hostName] ?? {};
+  const { treatAs, versionMax: _, ...special } = hosts[hostName] ?? {};
   const all = [...rows, ...BUILT_IN.rows];
   const named = all.find(({ name }) => name.toLowerCase() === treatAs?.toLowerCase());
   const found = named ?? all.find((each) => each.match.some((words) => fits(words, identity)));
@@ -104,9 +111,19 @@ export function quirksOf(
   return { quirks: merged(base, special), why: `${because}${extra}` };
 }
 
-/** The highest version to speak with a host; more is not known before anything was said. */
-export function versionMaxOf(hostName: string, { hosts }: Filers): 2 | 3 | 4 {
-  return (hosts[hostName]?.versionMax ?? DEFAULTS.versionMax) as 2 | 3 | 4;
+/** Hosts that are told to be treated as what no row is called, in words. */
+export function unknownTreatments({ rows, hosts }: Filers): string[] {
+  const known = [...rows, ...BUILT_IN.rows].map(({ name }) => name.toLowerCase());
+  return Object.entries(hosts).flatMap(([name, { treatAs }]) =>
+    treatAs === undefined || known.includes(treatAs.toLowerCase())
+      ? []
+      : [`${name}: there is no ${treatAs}`],
+  );
+}
+
+/** The highest version to speak with a host; undefined when nothing is said of it. */
+export function versionMaxOf(hostName: string, { hosts }: Filers): 2 | 3 | 4 | undefined {
+  return hosts[hostName]?.versionMax;
 }
 
 /** The same filer's treatment for one backup type. */
