@@ -41,7 +41,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ndmp
 
 /** What the module says stands before what the file says. Errors: 144 in words, before the daemon takes any work. */
 async function readFilers({ filersFile, quirksModule }: Config): Promise<Filers> {
-  const file = filersFile === '' ? {} : (JSON.parse(readFileSync(filersFile, 'utf8')) as unknown);
+  const file = filersFile === '' ? {} : readJson(filersFile);
   const module =
     quirksModule === '' ? {} : ((await import(quirksModule)) as { filers: unknown }).filers;
   const [first, second] = [module, file].map((each, i) => {
@@ -57,6 +57,15 @@ async function readFilers({ filersFile, quirksModule }: Config): Promise<Filers>
   const [unknown] = unknownTreatments(filers);
   if (unknown !== undefined) throw new StatusError('invalidParameter', `treatAs of ${unknown}`);
   return filers;
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const detail = `the file about filers ${file} cannot be read: ${(cause as Error).message}`;
+    throw new StatusError('invalidParameter', detail, {}, { cause });
+  }
 }
 
 export const ndmpagent = { service: 'ndmpagent', config, start } as const;

@@ -4,7 +4,7 @@
 import type { Address, RestoreStep } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
 import { type Choice, chooseButype, directFor } from './core/filer-choice.ts';
-import { mayRefuseDirect } from './core/outcome.ts';
+import { mayHaveFailedDirect, mayRefuseDirect } from './core/outcome.ts';
 import { planRecover, type RecoverPlan } from './core/recover-plan.ts';
 import { connectData, type DataStart, startFailure } from './data-start.ts';
 import type { Filer } from './filer.ts';
@@ -54,11 +54,8 @@ export async function startRecover(
 /** A restore with direct access failed: when that may be the reason, the next one does without, and the error says so. */
 export function rememberRefusal(context: SessionContext, host: string, error: unknown): unknown {
   const { directRefusals, clock } = context.parts;
-  const { haltedBytes, bytes } = context.session();
   const failure = asStatusError(error, 'ndmpRestoreFailed');
-  const isNamed = failure.context.reason === 'directAccessRefused';
-  const isEarly = failure.context.halt === 'internalError' && bytes + haltedBytes === 0n;
-  if (!isNamed && !isEarly) return error;
+  if (!mayHaveFailedDirect(failure, context.session().bytes)) return error;
   directRefusals.remember(host, clock.nowMs());
   const cure = 'start the restore again: it will read the whole image instead of single places';
   const { status, detail, context: facts } = failure;

@@ -189,11 +189,15 @@ test('a filer that offers no TCP is refused before anything starts', async () =>
   expect(asked('dataConnect')).toHaveLength(0);
 });
 
-test('a file about filers with a misspelt key stops the agent at its start', async () => {
+test.each([
+  ['a misspelt key', '{ "hosts": { "filer": { "verionMax": 2 } } }', /verionMax/],
+  ['what no row is called', '{ "hosts": { "filer": { "treatAs": "nobody" } } }', /no nobody/],
+  ['no JSON', 'hosts:', /filers\.json cannot be read/],
+])('a file about filers with %s stops the agent at its start', async (_what, text, words) => {
   const file = join(root, 'filers.json');
-  writeFileSync(file, JSON.stringify({ hosts: { filer: { verionMax: 2 } } }));
-  await expect(begin({}, { NDMPAGENT_FILERS_FILE: file })).rejects.toThrow(/verionMax/);
+  writeFileSync(file, text);
   daemon = undefined;
+  await expect(begin({}, { NDMPAGENT_FILERS_FILE: file })).rejects.toThrow(words);
 });
 
 test('a probe that fails repeats what the filer said', async () => {

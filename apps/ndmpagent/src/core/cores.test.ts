@@ -8,6 +8,7 @@ import {
   connectFailure,
   haltFailure,
   loginFailure,
+  mayHaveFailedDirect,
   mayRefuseDirect,
   openFailure,
   restoreCounts,
@@ -229,6 +230,15 @@ test('a refused call is told with its reason', () => {
   const failure = callFailure(refusal(NDMP_ERROR.connect), { host: 'filer', doing: 'connect' });
   expect(failure).toMatchObject({ code: 99, context: { reason: 'moverUnreachable' } });
   expect(failure.detail).toMatch(/^filer: connect: .*BPTM_DATA_HOST/);
+});
+
+test('only a failure that may come from direct access is laid on it', () => {
+  const halt = { reason: DATA_HALT.internalError, text: '', host: 'filer', isRestore: true };
+  const failed = (...logTail: string[]) => haltFailure({ ...halt, logTail })!;
+  expect(mayHaveFailedDirect(failed(), 0n)).toBe(true);
+  expect(mayHaveFailedDirect(failed(), 9n)).toBe(false);
+  expect(mayHaveFailedDirect(failed('DAR is not supported'), 9n)).toBe(true);
+  expect(mayHaveFailedDirect(failed('/vol2: permission denied'), 0n)).toBe(false);
 });
 
 test('a filer that takes no session is not taken for one that refuses the log-in', () => {

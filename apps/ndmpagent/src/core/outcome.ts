@@ -98,6 +98,12 @@ export function mayRefuseDirect(error: unknown): boolean {
   return error instanceof NdmpError && error.failure === 'refused' && !other.includes(error.error);
 }
 
+/** A restore with direct access that failed for it, or at once and without a word about anything else. */
+export function mayHaveFailedDirect({ context }: StatusError, bytes: bigint): boolean {
+  if (context.reason === 'directAccessRefused') return true;
+  return context.reason === 'unknown' && context.halt === 'internalError' && bytes === 0n;
+}
+
 export function loginFailure(error: unknown, host: string, user: string): StatusError {
   const refused =
     isRefusal(error, NDMP_ERROR.notAuthorized) || isRefusal(error, NDMP_ERROR.permission);
