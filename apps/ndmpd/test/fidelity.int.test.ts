@@ -87,6 +87,31 @@ test('each object comes back alone, by its offset', async () => {
   );
 }, 300_000);
 
+test('a tree that changes while it is saved still makes a sound image', async () => {
+  const before = changes({ minLength: 20, maxLength: 60 });
+  const meanwhile = changes({ minLength: 10, maxLength: 60 });
+  await fc.assert(
+    fc.asyncProperty(before, meanwhile, async (first, second) => {
+      for (const root of [source, target]) {
+        rmSync(root, { recursive: true, force: true });
+        mkdirSync(root);
+      }
+      await change(source, first);
+      const saving = makeImage(source);
+      for (const one of second) {
+        await change(source, [one]);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const { image } = await saving;
+      process.chdir(workspace.path);
+      execFileSync('tar', ['-tf', '-'], { input: image, stdio: ['pipe', 'ignore', 'pipe'] });
+      const { elements } = await takeImage(image, target);
+      expect(elements).toEqual([['', 0]]);
+    }),
+    { numRuns: RUNS },
+  );
+}, 300_000);
+
 test('paths far beyond what a system call takes', async () => {
   const name = 'd'.repeat(255);
   let directory = openRoot(source);
