@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { StatusError } from '@tapestry/status';
 import { z } from 'zod';
+import { isNetwork } from './adapters/peer-policy.ts';
 
 export const USAGE = `ndmpd: an NDMP server that offers directories of this host as file systems, and a tape library.
 
@@ -18,6 +19,8 @@ export const USAGE = `ndmpd: an NDMP server that offers directories of this host
   --strict               go by the letter of the NDMP v4 draft where DMAs are used to more: to test a DMA
   --allow-text-auth      also accept the password in clear
   --dump-dates FILE      keep the dates of level backups here; without it they last as long as the process
+  --data-peer NETWORK    dial data connections to these addresses only, as ADDRESS or ADDRESS/BITS; may
+                         be repeated; without it to any
   --sessions-max N       control connections served at a time (64)
   --config FILE          JSON object with these options by name, {"export": ["home=/srv/home"]}; what stands
                          on the command line goes before it
@@ -69,6 +72,7 @@ const schema = z
     strict: z.boolean(),
     allowTextAuth: z.boolean(),
     dumpDates: z.string().min(1).optional(),
+    dataPeers: z.array(z.string().refine(isNetwork, 'must be ADDRESS or ADDRESS/BITS')),
     sessionsMax: z.coerce.number().int().min(1).max(10_000),
   })
   .refine(({ exports, library }) => exports.length > 0 || library !== undefined, {
@@ -92,6 +96,7 @@ export function parseConfig(args: string[]): Config | 'help' {
     strict: values.strict ?? false,
     allowTextAuth: values['allow-text-auth'] ?? false,
     dumpDates: values['dump-dates'],
+    dataPeers: values['data-peer'] ?? [],
     sessionsMax: values['sessions-max'] ?? '64',
   });
   if (result.success) return Object.freeze(result.data);
@@ -109,6 +114,7 @@ const fileSchema = z
     strict: z.boolean(),
     'allow-text-auth': z.boolean(),
     'dump-dates': z.string(),
+    'data-peer': z.array(z.string()),
     'sessions-max': z.coerce.string(),
   })
   .partial()
@@ -148,6 +154,7 @@ function readFlags(args: string[]) {
         strict: { type: 'boolean' },
         'allow-text-auth': { type: 'boolean' },
         'dump-dates': { type: 'string' },
+        'data-peer': { type: 'string', multiple: true },
         'sessions-max': { type: 'string' },
         config: { type: 'string' },
         help: { type: 'boolean', short: 'h' },

@@ -20,6 +20,7 @@ import { dataHost } from './adapters/data-host.ts';
 import { DataService } from './adapters/data-service.ts';
 import type { DumpDates } from './adapters/dump-dates.ts';
 import { answer } from './adapters/host-answers.ts';
+import { PeerPolicy } from './adapters/peer-policy.ts';
 import { SessionTape } from './adapters/session-tape.ts';
 import type { TapeLibrary } from './adapters/tape-library.ts';
 import type { WorkerPool } from './adapters/worker-pool.ts';
@@ -202,7 +203,10 @@ export class Session {
 
   #dial({ address, endpoints }: Extract<OuterEffect, { do: 'dial' }>): void {
     this.#dialling = address.type === 'local' ? 'local' : 'tcp';
-    if (address.type !== 'local') this.#data.open({ type: 'dial', endpoints });
+    const policy = new PeerPolicy(this.#context.config.dataPeers);
+    const allowed = endpoints.filter(({ host }) => policy.allows(host));
+    if (allowed.length > 0) this.#data.open({ type: 'dial', endpoints: allowed });
+    else if (address.type !== 'local') this.#dialFailed('data connections may not go there');
     else if (this.#tape?.joinMover() !== true) this.#dialFailed('no mover waits for it');
   }
 

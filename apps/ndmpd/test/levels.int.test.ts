@@ -2,7 +2,7 @@
 
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { DATA_HALT, DATA_STATE_UNSUPPORTED, type Pval } from '@tapestry/ndmp';
+import { DATA_HALT, DATA_STATE_UNSUPPORTED, NDMP_ERROR, type Pval } from '@tapestry/ndmp';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import {
   backUp,
@@ -147,4 +147,18 @@ test('a recovery says what is left of the image', async () => {
   expect(await dma.halted()).toBe(DATA_HALT.successful);
   dma.client.close();
   void readAll(data).catch(() => {});
+});
+
+test('data connections go only where the server may dial', async () => {
+  const flags = ['--data-peer', '192.0.2.0/24'];
+  const guarded = await startServer(workspace, { home: source }, flags);
+  const dma = await Dma.login(guarded.address);
+  const { port } = await listenForData();
+  const endpoints = [{ host: '127.0.0.1', port, env: [] }];
+  await expect(dma.client.dataConnect({ type: 'tcp', endpoints })).rejects.toMatchObject({
+    error: NDMP_ERROR.connect,
+  });
+  expect(dma.logText).toContain('may not go there');
+  dma.client.close();
+  await guarded.close();
 });
