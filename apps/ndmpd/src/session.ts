@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import {
   ADDR_TYPE,
   CHALLENGE_BYTES,
+  DATA_STATE,
   isDeviceEffect,
   NDMP_ERROR,
   type NdmpAddress,
@@ -33,6 +34,7 @@ const AUTH_FAILURES_MAX = 5;
 const PENALTY_MS = 200;
 const AUTH_TIMEOUT_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2000;
+const PEER_WAIT_MS = 200;
 
 export interface SessionContext {
   readonly config: Config;
@@ -55,6 +57,8 @@ export class Session {
   #untaken = 0;
   /** How DATA_CONNECT, or a start of v2, makes the connection that is under way. */
   #dialling: 'tcp' | 'local' | undefined;
+  /** Takes the request that waits for the peer of a listening data process. */
+  #onPeer: (() => void) | undefined;
 
   constructor(socket: Socket, context: SessionContext) {
     this.#socket = socket;
@@ -84,10 +88,7 @@ export class Session {
       if (this.#session.state.phase !== 'authed') socket.destroy();
     }, AUTH_TIMEOUT_MS);
     socket.on('error', () => socket.destroy());
-    socket.on('data', (chunk) => {
-      this.#session.receive(chunk);
-      this.#regulate();
-    });
+    socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('drain', () => this.#acknowledge());
     this.#session.greet();
     await closed;
@@ -103,9 +104,32 @@ export class Session {
     this.#session.shutDown('the server is shutting down');
   }
 
+  /**
+   * While the data process listens, the peer may have come and the word of it still be on its way, with a start right
+   * behind: what arrives then waits for that word, for a moment.
+   */
+  #receive(chunk: Buffer): void {
+    const { state, address } = this.#session.state.data;
+    const take = (): void => {
+      this.#session.receive(chunk);
+      this.#regulate();
+    };
+    if (state !== DATA_STATE.listen || address.type !== 'tcp') {
+      take();
+      return;
+    }
+    this.#socket.pause();
+    const timer = setTimeout(() => this.#onPeer?.(), PEER_WAIT_MS);
+    this.#onPeer = () => {
+      clearTimeout(timer);
+      this.#onPeer = undefined;
+      take();
+    };
+  }
+
   /** Reads no more from the socket than can wait. */
   #regulate(): void {
-    if (this.#session.isFull) this.#socket.pause();
+    if (this.#session.isFull || this.#onPeer !== undefined) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -280,7 +304,10 @@ export class Session {
       how === 'local' ? { type: 'local' } : { type: 'tcp', endpoints: [{ host, port, env: [] }] };
     if (dialling === 'local') await this.#tape?.dataJoined(true);
     this.#feed({ type: dialling === undefined ? 'peerConnected' : 'dialled', address });
-    if (dialling === undefined) await this.#tape?.dataJoined(false);
+    if (dialling === undefined) {
+      this.#onPeer?.();
+      await this.#tape?.dataJoined(false);
+    }
   }
 
   /** Posts that change no state; each is acknowledged to the worker once the socket took it. */
