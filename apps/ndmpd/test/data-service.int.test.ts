@@ -1,6 +1,7 @@
 // The data process by itself: the ways it gets its connection, and how it ends.
 
 import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { DATA_HALT } from '@tapestry/ndmp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -90,11 +91,9 @@ test('a mover that is not there is a failure in words', async () => {
 test('a process that dies ends the operation and says so', async () => {
   const { service, next } = open({ type: 'listen', host: '127.0.0.1' });
   const { port } = await next('listening');
-  const holders = execFileSync('sh', ['-c', `ls -d /proc/[0-9]*`], { encoding: 'utf8' });
-  const children = holders
-    .split('\n')
-    .map((path) => Number(path.slice('/proc/'.length)))
-    .filter((pid) => isOwnDataProcess(pid, port));
+  const children = readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && isOwnDataProcess(pid, port));
   expect(children).toHaveLength(1);
   process.kill(children[0] as number, 'SIGKILL');
   expect((await next('log')).entry).toContain('SIGKILL');
