@@ -34,7 +34,11 @@ const AUTH_FAILURES_MAX = 5;
 const PENALTY_MS = 200;
 const AUTH_TIMEOUT_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2000;
-const PEER_WAIT_MS = 200;
+/** A data process that a busy host lets wait is still heard; only a DMA that starts with no peer at all waits so long. */
+const PEER_WAIT_MS = 2000;
+/** DATA_START_BACKUP, DATA_START_RECOVER and DATA_START_RECOVER_FILEHIST; where a record's message code stands. */
+const STARTS: ReadonlySet<number> = new Set([0x401, 0x402, 0x40b]);
+const MESSAGE_CODE_AT = 16;
 
 export interface SessionContext {
   readonly config: Config;
@@ -114,7 +118,7 @@ export class Session {
       this.#session.receive(chunk);
       this.#regulate();
     };
-    if (state !== DATA_STATE.listen || address.type !== 'tcp') {
+    if (state !== DATA_STATE.listen || address.type !== 'tcp' || !isStart(chunk)) {
       take();
       return;
     }
@@ -341,4 +345,10 @@ export class Session {
     const endpoints = [{ host: this.#localHost(), port, env: [] }];
     return { type: 'tcp' as const, endpoints };
   }
+}
+
+/** Of a chunk that begins with a record, as all but those of a hurried DMA do. */
+function isStart(chunk: Buffer): boolean {
+  const end = MESSAGE_CODE_AT + Uint32Array.BYTES_PER_ELEMENT;
+  return chunk.length >= end && STARTS.has(chunk.readUInt32BE(MESSAGE_CODE_AT));
 }
