@@ -14,7 +14,7 @@ import { plainCopy } from './plain-copy.ts';
 const run = promisify(execFile);
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'start,latency,throughput,jobs,history' },
+    only: { type: 'string', default: 'start,latency,throughput,jobs,history,ndmpd' },
     gib: { type: 'string', default: '4' },
     jobs: { type: 'string', default: '200' },
     files: { type: 'string', default: '1000000' },
@@ -24,7 +24,7 @@ const { values } = parseArgs({
 });
 if (values.help) {
   process.stdout.write(
-    'npm run bench [-- --only start,latency,throughput,jobs,history] [--gib 4] [--jobs 200] [--files 1000000] [--json]\n',
+    'npm run bench [-- --only start,latency,throughput,jobs,history,ndmpd] [--gib 4] [--jobs 200] [--files 1000000] [--json]\n',
   );
   process.exit(0);
 }
@@ -41,6 +41,7 @@ try {
   await site.stop();
 }
 if (wanted.has('history')) await measureHistory(Number(values.files));
+if (wanted.has('ndmpd')) await measureNdmpd();
 printFigures(figures, values.json === true);
 process.stdout.write(`in all ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
 process.exit(0);
@@ -178,6 +179,13 @@ async function measureHistory(entries: number): Promise<void> {
     { maxBuffer: 1e7 },
   );
   process.stdout.write(`file history of ${entries} entries: ${stdout.trim()}\n`);
+}
+
+/** Our filer by itself: a large file beside a plain copy, 200,000 small ones beside GNU tar. */
+async function measureNdmpd(): Promise<void> {
+  const script = join(ROOT, 'apps/ndmpd/bench/data-bench.ts');
+  const { stdout } = await run(process.execPath, [script, '1', '200000', '3'], { maxBuffer: 1e7 });
+  process.stdout.write(`ndmpd:\n${stdout}`);
 }
 
 async function ended(where: Site, jobId: bigint): Promise<void> {

@@ -1,7 +1,7 @@
 // How fast backups are: one large file beside a plain copy to a socket, and many small files with each
-// form of history: node apps/ndmpd/bench/data-bench.ts [GiB] [files] [rounds] [folder]
+// form of history beside GNU tar: node apps/ndmpd/bench/data-bench.ts [GiB] [files] [rounds] [folder]
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   closeSync,
   mkdirSync,
@@ -43,6 +43,13 @@ async function rawCopy(file: string): Promise<number> {
   return (performance.now() - start) / 1000;
 }
 
+/** GNU tar over the same files into a pipe: the mark to close in on. */
+function tarSeconds(directory: string): number {
+  const start = performance.now();
+  execFileSync('sh', ['-c', 'tar -cf - -C "$1" . | cat >/dev/null', 'sh', directory]);
+  return (performance.now() - start) / 1000;
+}
+
 async function backUp(server: BenchServer, path: string, hist: string): Promise<void> {
   const env = [
     { name: 'FILESYSTEM', value: `/home/${path}` },
@@ -65,6 +72,7 @@ async function main(): Promise<void> {
       const seconds = await rawCopy(join(work, 'large', 'file'));
       console.log(`plain copy: ${seconds.toFixed(2)} s with its start`);
       await backUp(server, 'large', 'n');
+      console.log(`small, GNU tar: ${tarSeconds(join(work, 'small')).toFixed(2)} s`);
       for (const hist of ['n', 'f', 'd']) await backUp(server, 'small', hist);
     }
   } finally {
