@@ -2,7 +2,7 @@
 // The same code runs the product's server (durable) and the tests' servers (nothing is synced).
 
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -227,8 +227,12 @@ function serverCommand({ options, dataDir, socketDir, binaries, user }: Launch) 
 
 /** The server itself writes its state into the eighth line of its pid file. */
 function isReady(dataDir: string, pid: number): boolean {
-  const file = join(dataDir, 'postmaster.pid');
-  if (!existsSync(file)) return false;
-  const lines = readFileSync(file, 'latin1').split('\n');
+  let lines: string[];
+  try {
+    lines = readFileSync(join(dataDir, 'postmaster.pid'), 'latin1').split('\n');
+  } catch {
+    // Not written yet, or just removed by a server that ends.
+    return false;
+  }
   return lines[0] === String(pid) && lines[7]?.trim() === 'ready';
 }

@@ -250,16 +250,20 @@ test('nothing runs while this instance does not lead', async () => {
 
 test('the outcome of an effect survives a database that goes away under it', async () => {
   const said: string[] = [];
+  const killed = Promise.withResolvers<void>();
   const { store, runner, enqueue } = await setUp(
     async ({ text }) => {
       said.push(text);
-      if (said.length === 1) await fixture.server().kill();
+      if (said.length > 1) return;
+      await fixture.server().kill();
+      killed.resolve();
     },
     { pollMs: 100 },
   );
   runner.start();
   await enqueue('first', { lane: 'l' });
-  await until(() => expect(said).toEqual(['first']));
+  await killed.promise;
+  expect(said).toEqual(['first']);
   await fixture.server().restart();
   await enqueue('second', { lane: 'l' });
   await until(async () => expect(await states(store)).toEqual({ first: 'done', second: 'done' }));

@@ -28,6 +28,8 @@ interface Query {
 export class QueryEngine {
   readonly #options: QueryEngineOptions;
   #engine: Promise<Engine> | undefined;
+  /** The end of the engine before: two of them would share a spill folder, which the one that goes removes. */
+  #closing: Promise<void> = Promise.resolve();
   #active = 0;
   #waiting: (() => void)[] = [];
   #idleTimer: NodeJS.Timeout | undefined;
@@ -130,7 +132,9 @@ export class QueryEngine {
 
   #open(): Promise<Engine> {
     const { memoryLimitBytes, threads, spillFolder } = this.#options;
-    this.#engine ??= openEngine({ memoryLimitBytes, threads, spillFolder, spillLimitBytes: 0 });
+    this.#engine ??= this.#closing.then(() =>
+      openEngine({ memoryLimitBytes, threads, spillFolder, spillLimitBytes: 0 }),
+    );
     this.#engine.catch(() => {
       this.#engine = undefined;
     });
@@ -141,7 +145,9 @@ export class QueryEngine {
     clearTimeout(this.#idleTimer);
     const engine = this.#engine;
     this.#engine = undefined;
-    await (await engine)?.close();
+    const closed = this.#closing.then(async () => (await engine)?.close());
+    this.#closing = closed.catch(() => {});
+    await closed;
   }
 }
 

@@ -321,3 +321,13 @@ test('bounds: a deadline, an abort, a full queue, a closed reader', async () => 
   const hurried = reader.stream(ref, ['/a'], { timeoutMs: 0 }).next();
   await expect(hurried).rejects.toMatchObject({ status: 'requestTimedOut' });
 });
+
+test('an engine that is wanted again while it closes does not meet its own end', async () => {
+  const ref = await listOf('again', [file('/a')]);
+  const dozing = new FileListReader({ tempDir: workshop.newPath('spill'), idleMs: 1 });
+  for (let n = 0; n < 30; n += 1) {
+    expect(await dozing.lookup([ref], ['/a'])).toHaveLength(1);
+    await new Promise((resolve) => setTimeout(resolve, n % 3));
+  }
+  await dozing.close();
+});
