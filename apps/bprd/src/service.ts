@@ -59,19 +59,14 @@ async function submitRestore(
   request: SubmitRestoreRequest,
   call: Call,
 ): Promise<Init<SubmitRestoreReply>> {
-  const { requestId, client, policy, startS, endS, backupId } = request;
+  const { requestId, client, policy, paths, startS, endS, backupId } = request;
   const destClient = request.destClient || client;
-  const who = {
-    policy,
-    client,
-    destClient,
-    paths: request.paths.map((path) => Buffer.from(path).toString()),
-  };
+  const pathTexts = paths.map((path) => Buffer.from(path).toString());
+  const who = { policy, client, destClient, paths: pathTexts };
   const asking = { kind: 'restore', ...askingOf(parts, request.requester, call), ...who } as const;
   validateRestore(request, await askRule(parts.rule, asking));
   const limit = limits(parts, call);
   await checkDestination(parts.bus, destClient);
-  const { paths } = request;
   const selection = { client, paths, startS, endS, policy, backupId };
   const plan = await parts.bus.client('bpdbm').PlanRestore(selection, limit);
   const job = restoreJob(request, plan, parts.restorePriority);

@@ -2,7 +2,7 @@
 // File system calls here are synchronous and may block; the session's process never does. Ending the
 // process closes everything it holds, which is how an operation is aborted.
 
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { DATA_HALT, type Pval, type TcpEndpoint } from '@tapestry/ndmp';
 import type {
   BackupOrder,
@@ -18,13 +18,13 @@ import {
 } from '../core/operation-env.ts';
 import { Progress } from '../core/progress.ts';
 import { BackupRun, RootError } from './backup-run.ts';
+import { dial } from './dial.ts';
 import { postImageHistory } from './history-run.ts';
 import { RecoverRun } from './recover-run.ts';
 import { Reporter } from './reporter.ts';
 import { StreamSink } from './stream-sink.ts';
 import { StreamEndError, StreamSource } from './stream-source.ts';
 
-const DIAL_TIMEOUT_MS = 15_000;
 const LISTEN_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 1000;
@@ -89,7 +89,7 @@ class DataWorker {
     const failures: string[] = [];
     for (const { host, port } of endpoints) {
       try {
-        this.#adopt(await dialOne({ host, port }));
+        this.#adopt(await dial({ host, port }));
         return;
       } catch (error) {
         failures.push(`${host}:${port}: ${error instanceof Error ? error.message : error}`);
@@ -100,7 +100,7 @@ class DataWorker {
 
   async #dialLocal(path: string): Promise<void> {
     try {
-      this.#adopt(await dialOne({ path }));
+      this.#adopt(await dial({ path }));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#report.send({ type: 'connectFailed', text: `cannot reach the mover: ${why}` });
@@ -187,22 +187,6 @@ function haltReason(error: unknown, socket: Socket): number {
   if (error instanceof RootError) return DATA_HALT.internalError;
   if (error instanceof StreamEndError) return DATA_HALT.connectError;
   return socket.errored || socket.destroyed ? DATA_HALT.connectError : DATA_HALT.internalError;
-}
-
-function dialOne(where: { host: string; port: number } | { path: string }): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ ...where, noDelay: true, allowHalfOpen: true });
-    const timer = setTimeout(() => socket.destroy(new Error('timed out')), DIAL_TIMEOUT_MS);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.removeListener('error', reject);
-      resolve(socket);
-    });
-    socket.once('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
 }
 
 function main(): void {

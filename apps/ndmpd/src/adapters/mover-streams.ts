@@ -2,7 +2,7 @@
 // own session on a socket in a private folder (LOCAL).
 
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -13,10 +13,10 @@ import {
   type StreamListener,
   type StreamPort,
 } from '@tapestry/ndmp';
+import { DIAL_TIMEOUT_MS, dial } from './dial.ts';
 import { SocketStream, type StreamWatcher } from './socket-stream.ts';
 
 const LISTEN_TIMEOUT_MS = 300_000;
-const DIAL_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 60_000;
 
 export interface MoverStreamsOptions {
@@ -90,7 +90,7 @@ export class MoverStreams implements StreamPort {
     if (address.type !== 'tcp') return { error: NDMP_ERROR.illegalArgs };
     for (const { host, port } of address.endpoints) {
       try {
-        const socket = await dialOne(host, port);
+        const socket = await dial({ host, port });
         return { error: NDMP_ERROR.noError, ...this.#adopt(socket) };
       } catch {
         // The next end point may answer.
@@ -146,22 +146,6 @@ async function listenOnce(
     server.listen(where, resolve);
   });
   return { server, accepted, close: () => void server.close() };
-}
-
-function dialOne(host: string, port: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
-    const timer = setTimeout(() => socket.destroy(new Error('timed out')), DIAL_TIMEOUT_MS);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.removeListener('error', reject);
-      resolve(socket);
-    });
-    socket.once('error', (error) => {
-      clearTimeout(timer);
-      reject(error);
-    });
-  });
 }
 
 function tcpAddress(host: string, port: number): NdmpAddress {
