@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { z } from 'zod';
-import { plainAddress } from './core/peers.ts';
 
 const list = z
   .string()

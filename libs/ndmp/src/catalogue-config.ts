@@ -18,6 +18,7 @@ import {
   authData,
   butypeInfo,
   butypeInfoV3,
+  type ClassChoice,
   classList,
   classVersion,
   deviceInfo,
@@ -74,6 +75,27 @@ const echoReply: Codec<Echo & { error: number }> = {
     echo.encode(writer, value);
   },
   decode: (reader) => ({ error: reader.u32(), ...echo.decode(reader) }),
+};
+
+interface Selection {
+  selected: ClassChoice[];
+}
+
+const selection: Codec<Selection> = struct({ selected: array(classVersion) });
+
+/**
+ * NDMJOB and what descends from it send an error word and lists of versions, where the draft has the
+ * choices alone: then the first word, which counts the draft's choices, is 0 and more follows.
+ */
+const anySelection: Codec<Selection> = {
+  ...selection,
+  decode(reader) {
+    const chosen = selection.decode(reader);
+    if (chosen.selected.length > 0 || reader.remaining < 4) return chosen;
+    const classes = array(classList).decode(reader);
+    const selected = classes.map(({ classId, versions: [version = 0] }) => ({ classId, version }));
+    return { selected };
+  },
 };
 
 export const CONNECT_REQUESTS = {
@@ -144,7 +166,7 @@ export const CONFIG_REQUESTS = {
   }),
   configSetExtList: request({
     code: 0x109,
-    request: struct({ selected: array(classVersion) }),
+    request: anySelection,
     reply: errorOnly,
     versions: ONLY_V4,
   }),

@@ -1,6 +1,7 @@
 // The DATA messages. A v2 server has no DATA_LISTEN and no DATA_CONNECT: its start requests carry the
 // mover's address, and it makes the connection itself.
 
+import { addressV2, addressV3, addressV4, type NdmpAddress } from './addresses.ts';
 import { request, SINCE_V3 } from './catalogue-row.ts';
 import {
   array,
@@ -17,16 +18,7 @@ import {
   u64,
 } from './codec.ts';
 import { U64_MAX } from './constants.ts';
-import {
-  addressV2,
-  addressV3,
-  addressV4,
-  type NameEntry,
-  type NdmpAddress,
-  nameEntry,
-  type Pval,
-  pval,
-} from './structures.ts';
+import { type NameEntry, nameEntry, type Pval, pval } from './structures.ts';
 
 const error = errorWord;
 

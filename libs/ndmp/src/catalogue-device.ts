@@ -1,5 +1,6 @@
 // The SCSI, TAPE and MOVER messages.
 
+import { addressV2, addressV3, addressV4 } from './addresses.ts';
 import { request, SINCE_V3, UNTIL_V3 } from './catalogue-row.ts';
 import {
   type Codec,
@@ -16,7 +17,7 @@ import {
   u64,
 } from './codec.ts';
 import { MOVER_HALT, MOVER_MODE, MOVER_PAUSE, U32_MAX } from './constants.ts';
-import { addressV2, addressV3, addressV4, cdbReply, cdbRequest } from './structures.ts';
+import { cdbReply, cdbRequest } from './structures.ts';
 
 const error = errorWord;
 const range = struct({ offset: u64, length: u64 });

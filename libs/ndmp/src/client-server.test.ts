@@ -1,6 +1,7 @@
 // The client against the server's machine in memory, over records cut into single bytes.
 
 import { expect, test } from 'vitest';
+import type { NdmpAddress } from './addresses.ts';
 import { NdmpClient } from './client.ts';
 import type { NdmpTransport, Notification } from './client-connection.ts';
 import { ADDR_TYPE, DATA_HALT, DATA_STATE, NDMP_ERROR } from './constants.ts';
@@ -15,7 +16,7 @@ import {
   type ServerEvent,
   type ServerFacts,
 } from './server-state.ts';
-import type { NdmpAddress, Pval } from './structures.ts';
+import type { Pval } from './structures.ts';
 import { XdrReader } from './xdr.ts';
 
 const facts: ServerFacts = {

@@ -1,9 +1,9 @@
 // The DMA's requests to a server's TAPE, MOVER and SCSI services, with what the versions do
 // differently behind them. Each rejects with NdmpError as NdmpClient.call does.
 
+import type { NdmpAddress } from './addresses.ts';
 import { BUTYPE_ATTR, BUTYPE_ATTR_V2, MOVER_MODE, MOVER_PAUSE, U64_MAX } from './constants.ts';
 import type { NdmpVersion, ReplyBody, RequestBody, RequestName } from './messages.ts';
-import type { NdmpAddress } from './structures.ts';
 
 export interface CallOptions {
   timeoutMs?: number;

@@ -1,7 +1,9 @@
 // The NDMP client over any transport: what a DMA asks, with what the versions do differently behind it.
 // One client is one connection, which client-connection.ts runs.
 
-import { md5Answer } from './authentication.ts';
+import { randomBytes } from 'node:crypto';
+import type { NdmpAddress } from './addresses.ts';
+import { CHALLENGE_BYTES, md5Answer, sameSecret } from './authentication.ts';
 import { ClientConnection, type NdmpClientOptions } from './client-connection.ts';
 import {
   attrsFromV2,
@@ -20,7 +22,6 @@ import type {
   ClassOffer,
   DeviceInfo,
   NameEntry,
-  NdmpAddress,
   Pval,
 } from './structures.ts';
 
@@ -102,6 +103,25 @@ export class NdmpClient {
     await this.call('connectClientAuth', { auth: { type: 'text', user, password } }, options);
   }
 
+  /**
+   * Has the server prove that it knows the password of `user`, after this side has. Rejects with
+   * notAuthorized where it does not; many servers answer notSupported.
+   */
+  async verifyServer(user: string, password: string, options: CallOptions = {}): Promise<void> {
+    const challenge = randomBytes(CHALLENGE_BYTES);
+    const attr = { authType: AUTH_TYPE.md5, challenge };
+    const { result } = await this.call('connectServerAuth', { attr }, options);
+    const isProved =
+      result.type === 'md5' &&
+      result.user === user &&
+      sameSecret(result.digest, md5Answer(password, challenge));
+    if (isProved) return;
+    throw new NdmpError('refused', 'connectServerAuth', {
+      error: NDMP_ERROR.notAuthorized,
+      text: 'the server does not know the password',
+    });
+  }
+
   getHostInfo(options?: CallOptions): Promise<ReplyBody<'configGetHostInfo'>> {
     return this.call('configGetHostInfo', {}, options);
   }
@@ -155,6 +175,23 @@ export class NdmpClient {
   /** Chooses classes, once, after `getExtensions`. */
   async setExtensions(selected: ClassChoice[], options?: CallOptions): Promise<void> {
     await this.call('configSetExtList', { selected }, options);
+  }
+
+  /**
+   * Chooses what the server offers of `wanted`, and resolves with that; once a connection, and before
+   * anything of an extension is used. With IPV6_CLASS chosen, ADDR_TYPE.tcp6 can be listened at and
+   * connected to. Some servers never answer: give a short `timeoutMs`.
+   */
+  async negotiate(
+    wanted: readonly ClassChoice[],
+    options?: CallOptions,
+  ): Promise<readonly ClassChoice[]> {
+    const offered = await this.getExtensions(options);
+    const chosen = wanted.filter(({ classId, version }) =>
+      offered.some((each) => each.classId === classId && each.versions.includes(version)),
+    );
+    if (chosen.length > 0) await this.setExtensions([...chosen], options);
+    return chosen;
   }
 
   /** TEST_ECHO of the test extension; `short` in its version 2. */

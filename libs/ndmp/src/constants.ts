@@ -36,7 +36,8 @@ export const NDMP_ERROR = {
 } as const;
 
 export const AUTH_TYPE = { none: 0, text: 1, md5: 2 } as const;
-export const ADDR_TYPE = { local: 0, tcp: 1, fc: 2, ipc: 3 } as const;
+/** `tcp6` is message 4 of the extension IPV6_CLASS. */
+export const ADDR_TYPE = { local: 0, tcp: 1, fc: 2, ipc: 3, tcp6: 0x2051_0004 } as const;
 export const DATA_OPERATION = {
   noAction: 0,
   backup: 1,

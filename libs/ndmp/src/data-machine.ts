@@ -2,8 +2,8 @@
 // the one table below; arguments are checked before the state, as the conformance series asks. Every
 // entry into HALTED is posted exactly once, after the reply that caused it.
 
+import { endpointsOf, isUsable, type NdmpAddress } from './addresses.ts';
 import {
-  ADDR_TYPE,
   DATA_HALT,
   DATA_OPERATION,
   DATA_STATE,
@@ -15,6 +15,7 @@ import {
   U32_MAX,
   U64_MAX,
 } from './constants.ts';
+import { usableAddressTypes } from './extension-machine.ts';
 import type { RequestName } from './messages.ts';
 import { joinLocally, readLocally } from './mover-machine.ts';
 import { replyWith } from './server-replies.ts';
@@ -30,7 +31,7 @@ import {
   type Step,
 } from './server-state.ts';
 import { dialectOf, followedBy, owing, unchanged } from './server-steps.ts';
-import type { NameEntry, NdmpAddress, Pval } from './structures.ts';
+import type { NameEntry, Pval } from './structures.ts';
 
 const { listen, connected, active, halted } = DATA_STATE;
 
@@ -77,18 +78,13 @@ function argumentError(
   facts: ServerFacts,
 ): number | undefined {
   let address: NdmpAddress | undefined;
+  const types = usableAddressTypes(state, facts);
   if (event.name === 'dataListen') {
-    return facts.addressTypes.includes(event.body.addressType) ? undefined : NDMP_ERROR.illegalArgs;
+    return types.includes(event.body.addressType) ? undefined : NDMP_ERROR.illegalArgs;
   }
   if (event.name === 'dataConnect') address = event.body.address;
   else if (state.version === 2 && 'butype' in event.body) address = moverOf(event.body);
-  return address === undefined || isUsable(address, facts) ? undefined : NDMP_ERROR.illegalArgs;
-}
-
-function isUsable(address: NdmpAddress, facts: ServerFacts): boolean {
-  if (address.type === 'local') return facts.addressTypes.includes(ADDR_TYPE.local);
-  if (address.type !== 'tcp' || address.endpoints.length === 0) return false;
-  return facts.addressTypes.includes(ADDR_TYPE.tcp);
+  return address === undefined || isUsable(address, types) ? undefined : NDMP_ERROR.illegalArgs;
 }
 
 function moverOf(body: { mover?: NdmpAddress }): NdmpAddress {
@@ -131,7 +127,7 @@ function startV2(state: ServerState, event: StartRequest): Step {
 }
 
 function dial(address: NdmpAddress): Effect {
-  return { do: 'dial', address, endpoints: address.type === 'tcp' ? address.endpoints : [] };
+  return { do: 'dial', address, endpoints: endpointsOf(address) };
 }
 
 function start(

@@ -1,8 +1,8 @@
 // Negotiation of v4 extensions (SPEC4 2.5): discover, then choose once, then use. A DMA that skips it
 // speaks the first version that each class offers.
 
-import { NDMP_ERROR } from './constants.ts';
-import { TEST_CLASS } from './message-class.ts';
+import { ADDR_TYPE, NDMP_ERROR } from './constants.ts';
+import { IPV6_CLASS, TEST_CLASS } from './message-class.ts';
 import { blankReply } from './server-replies.ts';
 import type { AnyRequest, ServerFacts, ServerState, Step } from './server-state.ts';
 import { type Request, replied } from './server-steps.ts';
@@ -86,4 +86,33 @@ function echo(state: ServerState, event: Request<'testEcho'>, facts: ServerFacts
     state: { ...state, extensions },
     effects: [{ do: 'reply', name, sequence, body }],
   };
+}
+
+function withoutIpv6({ addressTypes }: ServerFacts): number[] {
+  return addressTypes.filter((type) => type !== ADDR_TYPE.tcp6);
+}
+
+/** The address types that this session may use: of IPv6 only where its extension is spoken. */
+export function usableAddressTypes(state: ServerState, facts: ServerFacts): readonly number[] {
+  const isSpoken = state.version === 4 && spokenVersion(state, IPV6_CLASS, facts) !== undefined;
+  return isSpoken ? facts.addressTypes : withoutIpv6(facts);
+}
+
+/** Those that CONFIG_GET_CONNECTION_TYPE tells: a DMA that has not agreed on IPv6 may know no such type. */
+export function listedAddressTypes(state: ServerState, facts: ServerFacts): number[] {
+  const isAgreed =
+    state.extensions.selected?.some(({ classId }) => classId === IPV6_CLASS) ?? false;
+  return isAgreed ? [...facts.addressTypes] : withoutIpv6(facts);
+}
+
+/** A request that names an IPv6 address and is taken has used an extension, which ends negotiation. */
+export function usingExtension(step: Step, event: AnyRequest): Step {
+  const { extensions, owed } = step.state;
+  if (owed?.sequence !== event.sequence || extensions.isInUse || !namesIpv6(event)) return step;
+  return { ...step, state: { ...step.state, extensions: { ...extensions, isInUse: true } } };
+}
+
+function namesIpv6({ body }: AnyRequest): boolean {
+  if ('addressType' in body) return body.addressType === ADDR_TYPE.tcp6;
+  return 'address' in body && body.address.type === 'tcp6';
 }

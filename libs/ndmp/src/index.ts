@@ -1,5 +1,6 @@
 // The public face of @tapestry/ndmp. It opens no socket: adapters bring the bytes.
 
+export { endpointsOf, type NdmpAddress, type TcpEndpoint, tcpAddress } from './addresses.ts';
 export { CHALLENGE_BYTES, md5Answer, sameSecret } from './authentication.ts';
 export { NdmpClient, type RecoverRequest } from './client.ts';
 export type {
@@ -76,6 +77,7 @@ export { FramingError, RecordFramer } from './framer.ts';
 export type { FileStat, HistoryDir, HistoryFile, HistoryNode } from './history-codec.ts';
 export {
   classOfMessage,
+  IPV6_CLASS,
   type MessageClass,
   type MessageOrigin,
   TEST_CLASS,
@@ -151,9 +153,7 @@ export type {
   LogFile,
   LogMessage,
   NameEntry,
-  NdmpAddress,
   Pval,
-  TcpEndpoint,
 } from './structures.ts';
 export {
   type Speaker,

@@ -1,6 +1,7 @@
 // Drives, robots and connections in memory, behind the ports: the smallest devices that behave as the
 // ports promise, for tests of everything above them.
 
+import type { NdmpAddress } from './addresses.ts';
 import { ADDR_TYPE, NDMP_ERROR, TAPE_MTIO } from './constants.ts';
 import type {
   ByteStream,
@@ -14,7 +15,7 @@ import type {
   TapePort,
   TapeStatus,
 } from './server-ports.ts';
-import type { DeviceInfo, NdmpAddress } from './structures.ts';
+import type { DeviceInfo } from './structures.ts';
 
 const OK = NDMP_ERROR.noError;
 

@@ -60,6 +60,9 @@ const CLASSES_PER_OWNER = 4;
 /** The class of the messages that negotiation is tried out with. */
 export const TEST_CLASS = 0x7ff0;
 
+/** Data connections over IPv6: adds an address type and no message. NetApp's connection address extension. */
+export const IPV6_CLASS = 0x2051;
+
 export function classOfMessage(version: NdmpVersion, code: number): MessageClass {
   if (version < 4) return { origin: olderOrigin(code), classId: 0, code };
   const classId = code >>> 16;

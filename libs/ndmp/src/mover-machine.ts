@@ -2,8 +2,8 @@
 // arguments, state, the other machine, device, preconditions; the bytes themselves are the pump's.
 // Every entry into PAUSED and HALTED is posted once, after the reply that caused it.
 
+import { isUsable, type NdmpAddress } from './addresses.ts';
 import {
-  ADDR_TYPE,
   DATA_STATE,
   MOVER_HALT,
   MOVER_MODE,
@@ -12,6 +12,7 @@ import {
   NDMP_ERROR,
   TAPE_OPEN_MODE,
 } from './constants.ts';
+import { usableAddressTypes } from './extension-machine.ts';
 import { checkRead, checkWindow, fitsMode, WHOLE_STREAM } from './mover-window.ts';
 import type { MoverProgress } from './server-ports.ts';
 import { moverStates } from './server-rules.ts';
@@ -34,7 +35,6 @@ import {
   settled,
   unchanged,
 } from './server-steps.ts';
-import type { NdmpAddress } from './structures.ts';
 
 const { idle, listen, active, paused, halted } = MOVER_STATE;
 const OK = NDMP_ERROR.noError;
@@ -94,17 +94,13 @@ function argumentError(
 ): number | undefined {
   const dialect = dialectOf(state, facts);
   const modes: number[] = [MOVER_MODE.read, MOVER_MODE.write];
-  const isOffered = (type: number): boolean => facts.addressTypes.includes(type);
+  const types = usableAddressTypes(state, facts);
   let isLegal = true;
   if (event.name === 'moverListen') {
-    isLegal = modes.includes(event.body.mode) && isOffered(event.body.addressType);
+    isLegal = modes.includes(event.body.mode) && types.includes(event.body.addressType);
   } else if (event.name === 'moverConnect') {
     const { mode, address } = event.body;
-    isLegal =
-      modes.includes(mode) &&
-      (address.type === 'local'
-        ? isOffered(ADDR_TYPE.local)
-        : isReachable(address) && isOffered(ADDR_TYPE.tcp));
+    isLegal = modes.includes(mode) && isUsable(address, types);
   } else if (event.name === 'moverSetRecordSize') {
     isLegal = event.body.recordSize > 0 && event.body.recordSize <= RECORD_BYTES_MAX;
   } else if (event.name === 'moverRead') {
@@ -113,10 +109,6 @@ function argumentError(
     isLegal = 'range' in checkWindow(event.body, state.mover.recordSize, dialect);
   }
   return isLegal ? undefined : NDMP_ERROR.illegalArgs;
-}
-
-function isReachable(address: NdmpAddress): boolean {
-  return address.type === 'tcp' && address.endpoints.length > 0;
 }
 
 function stateReply(mover: MoverMachine, facts: ServerFacts): Record<string, unknown> {

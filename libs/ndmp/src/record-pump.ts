@@ -2,6 +2,7 @@
 // does it, one step after the other. It reports each pause and the end once, when the tape is no
 // longer touched. Memory: two records when it writes the tape, one when it reads.
 
+import type { NdmpAddress } from './addresses.ts';
 import { MOVER_HALT, MOVER_MODE, NDMP_ERROR, TAPE_MTIO, U32_MAX } from './constants.ts';
 import {
   asked,
@@ -32,7 +33,6 @@ import type {
   StreamPort,
   TapeDrive,
 } from './server-ports.ts';
-import type { NdmpAddress } from './structures.ts';
 
 type Step = Exclude<TransferAction, Verdict | { do: 'wait' }>;
 

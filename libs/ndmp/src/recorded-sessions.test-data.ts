@@ -1,5 +1,6 @@
 // Conversations of a DMA with the server in memory, and their recordings.
 
+import type { NdmpAddress } from './addresses.ts';
 import { NdmpClient } from './client.ts';
 import type { NdmpTransport, Notification } from './client-connection.ts';
 import {
@@ -14,7 +15,6 @@ import type { NdmpVersion } from './messages.ts';
 import { NdmpError } from './ndmp-error.ts';
 import type { ServerFacts } from './server-state.ts';
 import { SessionHarness } from './session-harness.test-data.ts';
-import type { NdmpAddress } from './structures.ts';
 import type { TraceChunk } from './trace.ts';
 
 const LOCAL: NdmpAddress = { type: 'local' };

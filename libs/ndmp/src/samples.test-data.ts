@@ -1,9 +1,9 @@
 // One body of each message, for the round-trip tests: the types make a new row without one fail here.
 
+import type { NdmpAddress } from './addresses.ts';
 import { U64_MAX } from './constants.ts';
 import type { FileStat } from './history-codec.ts';
 import type { PostBody, PostName, ReplyBody, RequestBody, RequestName } from './messages.ts';
-import type { NdmpAddress } from './structures.ts';
 
 const address: NdmpAddress = {
   type: 'tcp',

@@ -1,5 +1,6 @@
 // What tests of the server's machines share: a server with everything, and short ways to ask it.
 
+import type { NdmpAddress } from './addresses.ts';
 import { ADDR_TYPE, DATA_STATE, MOVER_MODE, MOVER_STATE, TAPE_OPEN_MODE } from './constants.ts';
 import type { NdmpVersion, RequestName } from './messages.ts';
 import { SAMPLE_REQUESTS } from './samples.test-data.ts';
@@ -17,7 +18,6 @@ import {
   type ServerFacts,
   type ServerState,
 } from './server-state.ts';
-import type { NdmpAddress } from './structures.ts';
 
 export const CHALLENGE: Buffer = Buffer.alloc(64, 9);
 export const RECORD_BYTES = 512;
@@ -26,7 +26,7 @@ export const FULL_FACTS: ServerFacts = {
   user: 'ndmp',
   password: 'secret',
   allowText: true,
-  addressTypes: [ADDR_TYPE.local, ADDR_TYPE.tcp],
+  addressTypes: [ADDR_TYPE.local, ADDR_TYPE.tcp, ADDR_TYPE.tcp6],
   authFailuresMax: 3,
   newChallenge: () => CHALLENGE,
   bytesProcessed: () => 77n,
@@ -37,6 +37,7 @@ export const FULL_FACTS: ServerFacts = {
   extensions: [
     { classId: 0x7ff0, versions: [1, 2] },
     { classId: 0x2052, versions: [1] },
+    { classId: 0x2051, versions: [1] },
   ],
 };
 export const STRICT: ServerFacts = { ...FULL_FACTS, isStrict: true };
@@ -49,6 +50,10 @@ export function factsWith(progress: Partial<MoverProgress>, isStrict = false): S
 export const TCP: NdmpAddress = {
   type: 'tcp',
   endpoints: [{ host: '10.0.0.1', port: 4000, env: [] }],
+};
+export const TCP6: NdmpAddress = {
+  type: 'tcp6',
+  endpoints: [{ host: '2001:db8::42', port: 4000, env: [] }],
 };
 export const LOCAL: NdmpAddress = { type: 'local' };
 

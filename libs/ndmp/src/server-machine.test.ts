@@ -268,12 +268,12 @@ describe('log-in', () => {
     const state: ServerState = { ...INITIAL_SERVER, phase };
     const wrong = login({ type: 'md5', user: 'ndmp', digest });
     expect(step(state, wrong, facts).state.phase).toBe('open');
-    const none = request('connectServerAuth');
-    const error = phase === 'authed' ? NDMP_ERROR.notSupported : NDMP_ERROR.notAuthorized;
-    expect(replyError(step(state, none, facts).effects)).toBe(error);
+    const back = request('connectServerAuth');
+    const error = phase === 'authed' ? NDMP_ERROR.noError : NDMP_ERROR.notAuthorized;
+    expect(replyError(step(state, back, facts).effects)).toBe(error);
   });
 
-  /** Wrong digest without a challenge, and server authentication, which nobody offers. */
+  /** Wrong digest without a challenge, and server authentication, which comes after the DMA's. */
   const refusedByNature = (name: RequestName): boolean =>
     name === 'connectClientAuth' || name === 'connectServerAuth';
 

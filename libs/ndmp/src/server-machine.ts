@@ -1,11 +1,11 @@
-// The server's side of one connection as a pure function: version, log-in, and who may ask what when.
-// DATA requests go on to data-machine.ts. A refused request changes nothing.
+// The server's side of one connection as a pure function: version, and who may ask what when. Log-in is in
+// login-machine.ts, each service in its own. A refused request changes nothing.
 
-import { md5Answer, sameSecret } from './authentication.ts';
-import { AUTH_TYPE, DATA_STATE, NDMP_ERROR } from './constants.ts';
+import { DATA_STATE, NDMP_ERROR } from './constants.ts';
 import { dataEvent, dataRequest } from './data-machine.ts';
 import { abandonDevice, deviceAnswered, deviceRequest, isDeviceRequest } from './device-machine.ts';
-import { extensionRequest } from './extension-machine.ts';
+import { extensionRequest, listedAddressTypes, usingExtension } from './extension-machine.ts';
+import { authAttr, clientAuth, serverAuth } from './login-machine.ts';
 import { isVersion, type RequestName } from './messages.ts';
 import { abandonMover, isMoverEvent, moverEvent, moverRequest } from './mover-machine.ts';
 import {
@@ -67,10 +67,16 @@ function request(before: ServerState, event: AnyRequest, facts: ServerFacts): St
       return close(state, facts);
     case 'configGetAuthAttr':
       return authAttr(state, event, facts);
+    case 'connectServerAuth':
+      return serverAuth(state, event, facts);
     case 'configGetConnectionType':
-      return accept(state, event, { types: [...facts.addressTypes] });
-    default:
-      return serviceRequest(state, event, facts) ?? refuse(state, event, NDMP_ERROR.notSupported);
+      return accept(state, event, { types: listedAddressTypes(state, facts) });
+    default: {
+      const step = serviceRequest(state, event, facts);
+      return step === undefined
+        ? refuse(state, event, NDMP_ERROR.notSupported)
+        : usingExtension(step, event);
+    }
   }
 }
 
@@ -108,63 +114,6 @@ function connectOpen(
       : refuse(state, event, NDMP_ERROR.illegalState);
   }
   return accept({ ...state, phase: 'open', version }, event);
-}
-
-function authAttr(
-  state: ServerState,
-  event: Request<'configGetAuthAttr'>,
-  facts: ServerFacts,
-): Step {
-  const { authType } = event.body;
-  if (authType === AUTH_TYPE.md5) {
-    const challenge = facts.newChallenge();
-    return accept({ ...state, challenge }, event, { attr: { authType, challenge } });
-  }
-  const offered = authType === AUTH_TYPE.text && facts.allowText;
-  if (!offered) return refuse(state, event, NDMP_ERROR.illegalArgs);
-  return accept(state, event, { attr: { authType } });
-}
-
-function clientAuth(
-  before: ServerState,
-  event: Request<'connectClientAuth'>,
-  facts: ServerFacts,
-): Step {
-  const { auth } = event.body;
-  const allowed = auth.type === 'md5' || (auth.type === 'text' && facts.allowText);
-  if (!allowed) return refuse(before, event, NDMP_ERROR.illegalArgs);
-  const state: ServerState = { ...before, challenge: undefined };
-  if (provesIdentity(auth, before.challenge, facts)) {
-    return accept({ ...state, phase: 'authed', authFailures: 0 }, event);
-  }
-  const failures = before.authFailures + 1;
-  const refused = refuse(
-    { ...state, phase: 'open', authFailures: failures },
-    event,
-    NDMP_ERROR.notAuthorized,
-  );
-  const consequence: Effect[] =
-    failures >= facts.authFailuresMax ? [{ do: 'close' }] : [{ do: 'penalise', failures }];
-  return { state: refused.state, effects: [...refused.effects, ...consequence] };
-}
-
-function provesIdentity(
-  auth: Request<'connectClientAuth'>['body']['auth'],
-  challenge: Buffer | undefined,
-  facts: ServerFacts,
-): boolean {
-  if (auth.type !== 'md5' && auth.type !== 'text') return false;
-  const expected = auth.type === 'md5' ? challengeAnswer(challenge, facts) : facts.password;
-  const given = auth.type === 'md5' ? auth.digest : auth.password;
-  // Both comparisons always run: the time taken tells nothing about the user name.
-  const sameUser = sameSecret(Buffer.from(auth.user), Buffer.from(facts.user));
-  const samePassword = sameSecret(Buffer.from(given), Buffer.from(expected));
-  const usable = facts.password.length > 0 && (auth.type === 'text' || challenge !== undefined);
-  return sameUser && samePassword && usable;
-}
-
-function challengeAnswer(challenge: Buffer | undefined, facts: ServerFacts): Buffer {
-  return md5Answer(facts.password, challenge ?? facts.newChallenge());
 }
 
 function close(state: ServerState, facts: ServerFacts): Step {

@@ -3,7 +3,8 @@
 // success. A port that throws has a bug: its request is refused as `undefined`, a mover halts with
 // internalError. `SessionDevices` performs a session's effects over these ports.
 
-import type { DeviceInfo, NdmpAddress } from './structures.ts';
+import type { NdmpAddress } from './addresses.ts';
+import type { DeviceInfo } from './structures.ts';
 
 /** Nothing but an error word: NDMP_ERROR, 0 for success. */
 export interface Outcome {

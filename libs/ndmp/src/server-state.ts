@@ -1,6 +1,7 @@
 // The vocabulary of the server's state machine: what it knows of one connection, what may happen to
 // it, and what it wants done. All of it is data; a shell with sockets performs the effects.
 
+import type { NdmpAddress, TcpEndpoint } from './addresses.ts';
 import {
   DATA_HALT,
   DATA_OPERATION,
@@ -13,14 +14,7 @@ import {
 import type { NdmpVersion, PostBody, PostName, RequestBody, RequestName } from './messages.ts';
 import type { Range } from './mover-window.ts';
 import type { MoverOrder, MoverProgress, MoverReport } from './server-ports.ts';
-import type {
-  ClassChoice,
-  ClassOffer,
-  NameEntry,
-  NdmpAddress,
-  Pval,
-  TcpEndpoint,
-} from './structures.ts';
+import type { ClassChoice, ClassOffer, NameEntry, Pval } from './structures.ts';
 
 export interface DataMachine {
   readonly state: number;

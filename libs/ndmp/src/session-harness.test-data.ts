@@ -1,6 +1,7 @@
 // A whole server in memory: the session with its devices, mover and a DATA service that a test plays.
 // Used to run conversations, to record them, and to play them again.
 
+import type { NdmpAddress } from './addresses.ts';
 import { ADDR_TYPE, DATA_HALT, NDMP_ERROR } from './constants.ts';
 import {
   MEMORY_ADDRESS,
@@ -16,7 +17,7 @@ import { isDeviceEffect, SessionDevices } from './server-devices.ts';
 import { FULL_FACTS } from './server-kit.test-data.ts';
 import { type OuterEffect, ServerSession } from './server-session.ts';
 import type { ServerFacts } from './server-state.ts';
-import type { NdmpAddress, Pval } from './structures.ts';
+import type { Pval } from './structures.ts';
 
 const HOST = { hostname: 'h', osType: 'Linux', osVersion: '6', hostId: 'id', authTypes: [2] };
 const ANSWERS: Readonly<Record<string, Record<string, unknown>>> = {

@@ -15,16 +15,7 @@ import {
   u32,
   u64,
 } from './codec.ts';
-import {
-  ADDR_TYPE,
-  AUTH_TYPE,
-  BUTYPE_ATTR,
-  LOG_TYPE,
-  NDMP_ERROR,
-  RECOVERY_STATUS,
-} from './constants.ts';
-import type { XdrReader, XdrWriter } from './xdr.ts';
-import { XdrError } from './xdr.ts';
+import { AUTH_TYPE, BUTYPE_ATTR, LOG_TYPE, NDMP_ERROR, RECOVERY_STATUS } from './constants.ts';
 
 export const pval = struct({ name: text, value: text });
 /** One environment variable or capability. */
@@ -74,84 +65,6 @@ export const authAttr: Codec<AuthAttr> = {
     return { authType, challenge: challenge.decode(reader) };
   },
 };
-
-/** An IPv4 end point of a data connection. */
-export interface TcpEndpoint {
-  host: string;
-  port: number;
-  /** v4 only; carries vendor data that must travel with the address. */
-  env: Pval[];
-}
-
-export type NdmpAddress =
-  | { type: 'local' }
-  | { type: 'tcp'; endpoints: TcpEndpoint[] }
-  | { type: 'ipc'; data: Buffer }
-  /** v3 only. */
-  | { type: 'fc'; loopId: number }
-  | { type: 'unknown'; addrType: number };
-
-const ipv4: Codec<string> = mapped(u32, ipv4FromNumber, numberFromIpv4);
-const endpointV4 = struct({ host: ipv4, port: u32, env: array(pval) });
-const endpointsV4 = array(endpointV4);
-const endpointV3 = struct({ host: ipv4, port: u32 });
-
-const endpointsV3: Codec<TcpEndpoint[]> = mapped(
-  endpointV3,
-  (one): TcpEndpoint[] => [{ ...one, env: [] }],
-  (all) => all[0] ?? { host: '0.0.0.0', port: 0 },
-);
-
-/** What an address type carries in one version; a type without an arm is one that it cannot say. */
-interface Arms {
-  tcp: Codec<TcpEndpoint[]>;
-  ipc?: Codec<Buffer>;
-  fc?: Codec<number>;
-}
-
-export const addressV4 = addressCodec({ tcp: endpointsV4, ipc: opaque });
-export const addressV3 = addressCodec({ tcp: endpointsV3, ipc: opaque, fc: u32 });
-/** A mover's address: LOCAL or TCP. */
-export const addressV2 = addressCodec({ tcp: endpointsV3 });
-
-function addressCodec(arms: Arms): Codec<NdmpAddress> {
-  return {
-    bytesMin: 4,
-    encode: (writer, value) => encodeAddress(writer, value, arms),
-    decode: (reader) => decodeAddress(reader, arms),
-  };
-}
-
-function encodeAddress(writer: XdrWriter, value: NdmpAddress, arms: Arms): void {
-  writer.i32(value.type === 'unknown' ? value.addrType : ADDR_TYPE[value.type]);
-  if (value.type === 'tcp') arms.tcp.encode(writer, value.endpoints);
-  if (value.type === 'ipc') arms.ipc?.encode(writer, value.data);
-  if (value.type === 'fc') arms.fc?.encode(writer, value.loopId);
-}
-
-function decodeAddress(reader: XdrReader, arms: Arms): NdmpAddress {
-  const addrType = reader.i32();
-  if (addrType === ADDR_TYPE.local) return { type: 'local' };
-  if (addrType === ADDR_TYPE.tcp) return { type: 'tcp', endpoints: arms.tcp.decode(reader) };
-  if (addrType === ADDR_TYPE.ipc && arms.ipc !== undefined) {
-    return { type: 'ipc', data: arms.ipc.decode(reader) };
-  }
-  if (addrType === ADDR_TYPE.fc && arms.fc !== undefined) {
-    return { type: 'fc', loopId: arms.fc.decode(reader) };
-  }
-  return { type: 'unknown', addrType };
-}
-
-function ipv4FromNumber(value: number): string {
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
-}
-
-function numberFromIpv4(host: string): number {
-  const parts = host.split('.').map(Number);
-  const valid = parts.length === 4 && parts.every((p) => Number.isInteger(p) && p >= 0 && p < 256);
-  if (!valid) throw new XdrError(`not an IPv4 address: ${host}`);
-  return parts.reduce((sum, part) => ((sum << 8) | part) >>> 0, 0);
-}
 
 export const butypeInfo = struct({ name: text, defaultEnv: array(pval), attrs: u32 });
 export type ButypeInfo = Infer<typeof butypeInfo>;

@@ -3,8 +3,8 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Client } from '@tapestry/bus';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { StatusError } from '@tapestry/status';
-import { plainAddress } from '../core/peers.ts';
 
 /** Errors: 25, 41 nbemm does not answer; 47 the name cannot be resolved. */
 export async function peersOf(

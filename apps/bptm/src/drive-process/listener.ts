@@ -1,8 +1,9 @@
 // One listener for one data connection: from the allowed addresses only, for a bounded time, then it is gone.
 
 import net from 'node:net';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { StatusError } from '@tapestry/status';
-import { isAllowedPeer, plainAddress, portsToTry } from '../core/peers.ts';
+import { isAllowedPeer, portsToTry } from '../core/peers.ts';
 
 export interface ListenSpec {
   /** Address to listen on; empty for all of the host. */

@@ -2,8 +2,8 @@
 // closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
 
 import type { EnvVar } from '@tapestry/contracts';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { asStatusError, StatusError } from '@tapestry/status';
-import { plainAddress } from '../core/peers.ts';
 import { listenForOne } from './listener.ts';
 import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './messages.ts';
 import { Receiver } from './receiver.ts';
