@@ -1,0 +1,21 @@
+// The public list of @tapestry/iscsi.
+
+export { IscsiError, type IscsiFailure, toStatusError } from './iscsi-error.ts';
+export type { ChapCredentials } from './login/chap.ts';
+export type { DigestChoice, Negotiated } from './login/operational-keys.ts';
+export type { ConnectionTimeouts } from './net/connection.ts';
+export {
+  discoverTargets,
+  IscsiSession,
+  type PortalOptions,
+  type SessionOptions,
+} from './net/iscsi-session.ts';
+export { makeIsid } from './net/isid.ts';
+export {
+  SCSI_STATUS,
+  type ScsiRequest,
+  type ScsiResult,
+  type ScsiTransport,
+} from './scsi/transport.ts';
+export type { Portal, TargetRecord } from './session/send-targets.ts';
+export type { AsyncEvent } from './session/target-messages.ts';
