@@ -17,17 +17,19 @@ function draw(below: number): number {
 }
 
 await drive.locate('endOfData');
-let { file } = await drive.position();
+let { file, block } = await drive.position();
 for (;;) {
-  if (file > 0 && draw(6) === 0) {
-    file = draw(file);
+  // What the writer before did not finish is overwritten; without that, the first write goes on where it died.
+  if (block > 0 || (file > 0 && draw(6) === 0)) {
+    file = block > 0 ? file : draw(file);
+    block = 0;
     process.stdout.write(`cut ${file}\n`);
     await drive.locate({ file, block: 0 });
   }
   const blocks = 1 + draw(20);
   const stamp = draw(250);
   for (let i = 0; i < blocks; i++) {
-    drive.writeBlocksSync([{ parts: [Buffer.alloc(30_000 + draw(3) * 100, stamp)] }]);
+    drive.writeBlocksSync([{ parts: [Buffer.alloc(20_000 + draw(3) * 100, stamp)] }]);
   }
   drive.writeFilemarksSync(1, 'sync');
   process.stdout.write(`file ${file} ${blocks} ${stamp}\n`);

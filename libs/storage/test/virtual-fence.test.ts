@@ -1,9 +1,10 @@
 // There is never a second writer: neither of two live owners, nor a late write of one that lost the drive.
 
 import { spawn } from 'node:child_process';
-import { appendFileSync, closeSync, openSync, readFileSync, writeSync, writevSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { hostFiles } from '../src/file-layer.ts';
 import {
   FIRST_ADDRESS,
   openVirtualDrive,
@@ -96,10 +97,13 @@ test('a filemark that reaches the disk after the fence is not acknowledged', asy
   const bench = await make();
   const taken: Promise<VirtualDrive>[] = [];
   const old = await bench.open({
-    write: (fd, buffers, position) => {
-      // The other owner takes the drive between the check and the write.
-      taken.push(bench.open());
-      return writevSync(fd, buffers as Uint8Array[], position);
+    files: {
+      ...hostFiles,
+      write: (fd, buffers, position) => {
+        // The other owner takes the drive between the check and the write of a record.
+        if (position !== null && position >= 128) taken.push(bench.open());
+        return hostFiles.write(fd, buffers, position);
+      },
     },
   });
   await expect(old.writeFilemarks(1, 'sync')).rejects.toMatchObject({ status: 'staleGrant' });

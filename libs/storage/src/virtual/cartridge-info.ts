@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StatusError } from '@tapestry/status';
-import { readFileOrEmpty, replaceFile, syncFile } from './durable-file.ts';
+import { readFileOrEmpty, replaceFile, syncFile } from '../durable-file.ts';
+import type { FileLayer } from '../file-layer.ts';
 
 export interface CartridgeSpec {
   /** 1 to 32 letters, digits, `-` or `_`. */
@@ -128,6 +129,10 @@ export function readCartridgeMemory(dir: string): CartridgeMemory {
   }
 }
 
-export function writeCartridgeMemory(dir: string, memory: CartridgeMemory): void {
-  replaceFile(join(dir, 'mam.json'), `${JSON.stringify(memory)}\n`);
+export function writeCartridgeMemory(
+  dir: string,
+  memory: CartridgeMemory,
+  files?: FileLayer,
+): void {
+  replaceFile(join(dir, 'mam.json'), `${JSON.stringify(memory)}\n`, files);
 }

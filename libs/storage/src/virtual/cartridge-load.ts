@@ -4,8 +4,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { readFileOrEmpty } from '../durable-file.ts';
 import { type CartridgeInfo, readCartridgeInfo, uuidBytes } from './cartridge-info.ts';
-import { readFileOrEmpty } from './durable-file.ts';
 import { decodeIndex, type LoggedIndex } from './index-log.ts';
 import { MediumMap, type Run } from './medium-map.ts';
 import {

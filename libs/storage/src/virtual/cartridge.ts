@@ -2,11 +2,13 @@
 // Only the owner that its fence confirms changes it. A segment file is written by the session that made it and never
 // again, and only its acknowledged or intact part counts: a late write of an owner that lost the drive changes nothing.
 
-import { closeSync, openSync, readvSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readvSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { StatusError } from '@tapestry/status';
 import type { ReadResult, WriteResult } from '../drive.ts';
+import { replaceFile, syncFile } from '../durable-file.ts';
+import { type FileLayer, hostFiles, isDiskFull, writeAll } from '../file-layer.ts';
 import {
   type CartridgeInfo,
   type CartridgeMemory,
@@ -15,7 +17,6 @@ import {
   writeCartridgeMemory,
 } from './cartridge-info.ts';
 import { type LoadedCartridge, loadCartridge } from './cartridge-load.ts';
-import { replaceFile, syncFile } from './durable-file.ts';
 import { encodeCheckpoint, encodeIndexHeader } from './index-log.ts';
 import type { MediumMap, RecordPlace } from './medium-map.ts';
 import {
@@ -27,7 +28,7 @@ import {
   storedBytes,
 } from './record-header.ts';
 import { segmentPath } from './segment-chain.ts';
-import { type GatherWrite, isDiskFull, type NewRecord, SegmentWriter } from './segment-writer.ts';
+import { type NewRecord, SegmentWriter } from './segment-writer.ts';
 
 /** The right to use the drive. */
 export interface Fence {
@@ -41,8 +42,8 @@ export interface Fence {
 export interface CartridgeOptions {
   /** Early warning is given when the host has less room than this. Default 64 MiB. */
   readonly hostReserveBytes?: number;
-  /** Replaces the system call that writes: a full or failing disk, for tests. */
-  readonly write?: GatherWrite;
+  /** What changes files: a full, failing or recording disk, for tests. */
+  readonly files?: FileLayer;
 }
 
 const HOST_RESERVE_BYTES = 64 * 1024 * 1024;
@@ -53,6 +54,7 @@ export class Cartridge {
   readonly #dir: string;
   readonly #fence: Fence;
   readonly #options: CartridgeOptions;
+  readonly #files: FileLayer;
   readonly #loaded: LoadedCartridge;
   readonly #memory: CartridgeMemory;
   readonly #uuid: Buffer;
@@ -73,6 +75,7 @@ export class Cartridge {
     this.#dir = dir;
     this.#fence = fence;
     this.#options = options;
+    this.#files = options.files ?? hostFiles;
     this.#loaded = loadCartridge(dir);
     this.#uuid = uuidBytes(this.#loaded.info.uuid);
     const { segments, numbers } = this.#loaded.chain;
@@ -241,15 +244,15 @@ export class Cartridge {
       const start = this.#nextStart(object);
       // An older segment is read without its sums later, so it must be on the disk; its writer may have died before.
       if (!this.#writer && start.previousSegment !== NO_SEGMENT) {
-        syncFile(segmentPath(this.#dir, start.previousSegment));
+        syncFile(segmentPath(this.#dir, start.previousSegment), this.#files);
       }
       this.#writer?.close();
       this.#writer = null;
       this.#lastSegment = start.segment;
       const path = segmentPath(this.#dir, start.segment);
-      const writer = new SegmentWriter(path, start, this.#options.write);
+      const writer = new SegmentWriter(path, start, this.#files);
       try {
-        syncFile(this.#dir);
+        syncFile(this.#dir, this.#files);
       } catch (error) {
         writer.close();
         throw error;
@@ -263,7 +266,7 @@ export class Cartridge {
       this.#removeDeadSegments();
       if (!this.#memory.dirty) {
         this.#memory.dirty = true;
-        writeCartridgeMemory(this.#dir, this.#memory);
+        writeCartridgeMemory(this.#dir, this.#memory, this.#files);
       }
     });
   }
@@ -287,13 +290,13 @@ export class Cartridge {
 
   /** A new file, so that nobody who still has the old one open can add to it. */
   #rewriteIndex(): void {
-    if (this.#indexFd !== null) closeSync(this.#indexFd);
+    if (this.#indexFd !== null) this.#files.close(this.#indexFd);
     this.#indexFd = null;
     const path = join(this.#dir, 'index.log');
     const header = encodeIndexHeader(this.#uuid);
     try {
-      replaceFile(path, Buffer.concat([header, this.#encodeIndex(0)]));
-      this.#indexFd = openSync(path, 'a');
+      replaceFile(path, Buffer.concat([header, this.#encodeIndex(0)]), this.#files);
+      this.#indexFd = this.#files.create(path, 'append');
       this.#indexedObjects = this.map.objectCount;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
@@ -309,15 +312,14 @@ export class Cartridge {
     if (this.#indexFd === null) return;
     const entries = this.#encodeIndex(this.#indexedObjects);
     try {
-      if (writeSync(this.#indexFd, entries) === entries.length) {
-        this.#indexedObjects = this.map.objectCount;
-        return;
-      }
+      writeAll(this.#files, this.#indexFd, [entries], null);
+      this.#indexedObjects = this.map.objectCount;
+      return;
     } catch (error) {
       if (!isDiskFull(error)) throw error;
     }
     // Half an entry is in the file: nothing more may follow it. The next load reads on from the last checkpoint.
-    closeSync(this.#indexFd);
+    this.#files.close(this.#indexFd);
     this.#indexFd = null;
   }
 
@@ -327,7 +329,7 @@ export class Cartridge {
     for (const segment of this.#segmentsOnDisk) {
       if (live.has(segment)) continue;
       if (this.#reading?.segment === segment) this.#closeReading();
-      unlinkSync(segmentPath(this.#dir, segment));
+      this.#files.remove(segmentPath(this.#dir, segment));
       this.#segmentsOnDisk.delete(segment);
     }
     this.#segmentsOnDisk.add(this.#lastSegment);
@@ -338,12 +340,12 @@ export class Cartridge {
     try {
       this.sync();
       this.#fence.exclusively(() =>
-        writeCartridgeMemory(this.#dir, { ...this.#memory, dirty: false }),
+        writeCartridgeMemory(this.#dir, { ...this.#memory, dirty: false }, this.#files),
       );
     } finally {
       this.#writer?.close();
       this.#writer = null;
-      if (this.#indexFd !== null) closeSync(this.#indexFd);
+      if (this.#indexFd !== null) this.#files.close(this.#indexFd);
       this.#indexFd = null;
       this.#closeReading();
     }

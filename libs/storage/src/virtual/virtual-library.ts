@@ -5,11 +5,11 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
+import { syncFile } from '../durable-file.ts';
 import { type ElementLayout, elementPlaces } from '../element-layout.ts';
 import type { Library, LibraryElement, LibraryIdentity, MoveOptions } from '../library.ts';
 import { type CartridgeSpec, createCartridge } from './cartridge-info.ts';
 import { checkClaim, hasLiveHolder } from './drive-claim.ts';
-import { syncFile } from './durable-file.ts';
 import { type ElementRow, LibraryDatabase } from './library-database.ts';
 import { cartridgePath, cartridgesPath, databasePath } from './library-paths.ts';
 

@@ -1,30 +1,34 @@
 // Small files that are replaced as a whole and are either old or new after a crash.
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { type FileLayer, hostFiles, writeAll } from './file-layer.ts';
 
 /** Replaces the file; returns when the new content and its name are on the disk. */
-export function replaceFile(path: string, content: string | Uint8Array): void {
+export function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  files: FileLayer = hostFiles,
+): void {
   const temporary = `${path}.new`;
-  const fd = openSync(temporary, 'w', 0o640);
+  const fd = files.create(temporary, 'replace');
   try {
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
+    writeAll(files, fd, [typeof content === 'string' ? Buffer.from(content) : content], 0);
+    files.sync(fd);
   } finally {
-    closeSync(fd);
+    files.close(fd);
   }
-  renameSync(temporary, path);
-  syncFile(dirname(path));
+  files.rename(temporary, path);
+  syncFile(dirname(path), files);
 }
 
 /** Makes a file, or the names in a directory, durable. */
-export function syncFile(path: string): void {
-  const fd = openSync(path, 'r');
+export function syncFile(path: string, files: FileLayer = hostFiles): void {
+  const fd = files.open(path);
   try {
-    fsyncSync(fd);
+    files.sync(fd);
   } finally {
-    closeSync(fd);
+    files.close(fd);
   }
 }
 
