@@ -54,6 +54,7 @@ export const STATUS = {
   authenticationFailed: row(116, 'never', 'authentication failed'),
   accessDenied: row(117, 'never', 'access was denied'),
   notAuthorized: row(118, 'never', 'the user is not authorized for this'),
+  diskFull: row(129, 'later', 'the disk storage unit is full'),
   systemError: row(130, 'later', 'a system error occurred'),
   invalidRequest: row(133, 'never', 'the request is not valid'),
   resourcesBusy: row(134, 'now', 'the resources are busy, the job waits in the queue again'),

@@ -1,5 +1,17 @@
 // The public list of @tapestry/storage: the two ports and what stands behind them.
 
+export { createFileDisk, type FileDiskOptions, openFileDisk } from './disk/file-disk.ts';
+export type { WaterMarks } from './disk/water-marks.ts';
+export type {
+  BlockSink,
+  BlockSource,
+  DiskSink,
+  DiskSource,
+  DiskSpace,
+  DiskStorage,
+  ImageCopy,
+  StoredFragment,
+} from './disk.ts';
 export type {
   BlockLimits,
   Capacity,
@@ -89,6 +101,7 @@ export {
   verifyAppendPoint,
 } from './media/append-point.ts';
 export { checkVolumeLabel, readVolumeLabel, writeVolumeLabel } from './media/label-io.ts';
+export { createMemoryDisk, type MemoryDiskOptions } from './memory/memory-disk.ts';
 export {
   createMemoryLibrary,
   type MemoryLibrary,

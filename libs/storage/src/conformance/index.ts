@@ -1,5 +1,6 @@
-// The conformance suites of the ports, for every implementation of Drive and Library.
+// The conformance suites of the ports, for every implementation of Drive, Library and DiskStorage.
 
+export { type DiskFactory, type DiskFixture, diskConformance } from './disk-conformance.ts';
 export {
   type DriveAbilities,
   type DriveFactory,

@@ -194,6 +194,14 @@ export function isBlock(block: Uint8Array): boolean {
   );
 }
 
+/** How long the whole block is, by what its prologue says; null when these are not the first bytes of one. */
+export function statedBlockLength(prologue: Uint8Array): number | null {
+  if (prologue.length < PROLOGUE_BYTES) return null;
+  if (MAGIC.compare(prologue, 0, MAGIC.length, 0, MAGIC.length) !== 0) return null;
+  const length = viewOf(prologue).getUint32(28);
+  return length >= PROLOGUE_BYTES + TAG_BYTES ? length : null;
+}
+
 /** A header or trailer block around a message: as short as its content, or `padTo` bytes where a drive needs that. */
 export function sealMessageBlock(
   message: Uint8Array,

@@ -7,9 +7,7 @@ import { StatusError } from '@tapestry/status';
 import type { DriveOwner } from '../drive.ts';
 import type { ElementPlace } from '../element-layout.ts';
 import type { ElementType } from '../library.ts';
-
-/** Longer than any change takes: a folder sync on a busy disk. */
-const BUSY_TIMEOUT_MS = 30_000;
+import { inTransaction, openSqlite } from '../sqlite-file.ts';
 
 const SCHEMA = `
 CREATE TABLE library (format INTEGER NOT NULL, serial TEXT NOT NULL) STRICT;
@@ -76,7 +74,7 @@ export class LibraryDatabase {
 
   /** Throws `robotMissing` when there is no library of this release's format. */
   static open(path: string): LibraryDatabase {
-    const db = connect(path);
+    const db = openSqlite(path);
     try {
       const row = db.prepare('SELECT format FROM library').get();
       if (row?.format === FORMAT) return new LibraryDatabase(db);
@@ -94,15 +92,7 @@ export class LibraryDatabase {
 
   /** One transaction that no other process writes in; undone when `work` throws. */
   transaction<T>(work: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      const result = work();
-      this.#db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    return inTransaction(this.#db, work);
   }
 
   elements(): ElementRow[] {
@@ -177,10 +167,4 @@ export class LibraryDatabase {
   close(): void {
     this.#db.close();
   }
-}
-
-function connect(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-  return db;
 }

@@ -11,7 +11,6 @@ import {
   encodeSegmentStart,
   HEADER_BYTES,
   RECORD_TYPE,
-  SEGMENT_START_BYTES,
   type SegmentStart,
   storedBytes,
 } from './record-header.ts';

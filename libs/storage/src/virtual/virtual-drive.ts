@@ -26,13 +26,13 @@ import type {
   WriteBlock,
   WriteResult,
 } from '../drive.ts';
+import { orMediaFailure } from '../media-failure.ts';
 import { Cartridge, type CartridgeOptions, type Fence } from './cartridge.ts';
 import { readCartridgeInfo } from './cartridge-info.ts';
 import { checkClaim } from './drive-claim.ts';
 import { LibraryDatabase } from './library-database.ts';
 import { cartridgePath, databasePath } from './library-paths.ts';
 import { resolveTarget, spaceOverBlocks, spaceOverFilemarks } from './map-moves.ts';
-import { orMediaFailure } from './media-failure.ts';
 import type { NewRecord } from './segment-writer.ts';
 
 export interface OpenVirtualDriveOptions extends CartridgeOptions {
