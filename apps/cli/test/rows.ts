@@ -45,7 +45,9 @@ export function volumeRow(change: Partial<VolumeRow> = {}): VolumeRow {
     ...{ mediaType: 'HCART', statusBits: 8, mounts: 4, maxMounts: 0, createdMs: START_S * 1000n },
     ...{ firstMountMs: 0n, lastMountMs: START_S * 1000n, lastWrittenMs: 0n, writtenBytes: 4096n },
     ...{ images: 2, dataExpirationS: 0n, description: 'Added by hand', robotType: 'tld' },
-    ...{ owner: 'media1', errors: 0 },
+    ...{ owner: 'media1', errors: 0, volumeGroup: '000_00000_TLD', expirationMs: 0n },
+    ...{ cleanings: 0, previousPool: '', offsite: null, mountedDrive: '', version: 1n },
+    robotHost: 'media1',
     ...change,
   };
 }

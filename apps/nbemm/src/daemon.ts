@@ -4,14 +4,21 @@ import { join } from 'node:path';
 import type { DaemonContext, DaemonDefinition } from '@tapestry/runtime';
 import { startHousekeeping, startPrimary } from '@tapestry/store';
 import { z } from 'zod';
-import { type EmmDb, migrations } from './adapters/schema.ts';
+import { migrations } from './adapters/migrations.ts';
+import type { EmmDb } from './adapters/schema.ts';
 import { makeSecretBox, readSealKey } from './adapters/secret-box.ts';
 import { deviceHandlers } from './devices.ts';
 import { hostHandlers } from './hosts.ts';
-import { mediaHandlers } from './media.ts';
+import { machineHandlers } from './machines.ts';
+import { ruleHandlers } from './media-rules.ts';
 import type { Parts } from './parts.ts';
+import { poolHandlers } from './pools.ts';
 import { recordHandlers } from './records.ts';
+import { inventoryHandlers } from './robot-inventory.ts';
 import { selectionHandlers } from './selection.ts';
+import { settingHandlers } from './settings.ts';
+import { unitHandlers } from './units.ts';
+import { volumeHandlers } from './volumes.ts';
 
 export const config = z
   .object({
@@ -19,6 +26,8 @@ export const config = z
     sealKeyFile: z.string().optional(),
     /** Block size of what bptm writes: turned by who measures his drives. */
     blockSizeBytes: z.coerce.number().int().min(4_096).max(1_048_576).default(262_144),
+    /** Name of the primary server in lists of hosts: for a site where people know it by another. */
+    primaryName: z.string().min(1).default('primary'),
   })
   .strict();
 
@@ -37,12 +46,18 @@ export const nbemm: DaemonDefinition<'nbemm', typeof config> = {
         const server = await context.bus.serve('nbemm', {
           ...deviceHandlers(parts),
           ...hostHandlers(parts),
-          ...mediaHandlers(parts),
+          ...inventoryHandlers(parts),
+          ...machineHandlers(parts),
+          ...poolHandlers(parts),
           ...recordHandlers(parts),
+          ...ruleHandlers(parts),
           ...selectionHandlers(parts),
+          ...settingHandlers(parts),
+          ...unitHandlers(parts),
+          ...volumeHandlers(parts),
         });
         const housekeeping = startHousekeeping(store);
-        parts.changed('start');
+        parts.changed('start', 0n);
         return {
           stop: async () => {
             await server.stop();
@@ -59,16 +74,18 @@ function makeParts(
   { bus, log, clock, config, dir }: DaemonContext<Config>,
   { store, gate }: Pick<Parts, 'store' | 'gate'>,
 ): Parts {
-  const { sealKeyFile, blockSizeBytes } = config;
+  const { sealKeyFile, blockSizeBytes, primaryName } = config;
   const keyFile = sealKeyFile ?? join(dir, 'seal.key');
   return {
-    ...{ store, gate, log, blockSizeBytes },
+    ...{ store, gate, log, blockSizeBytes, primaryName },
     box: makeSecretBox(readSealKey(keyFile, sealKeyFile === undefined)),
     nbrb: bus.client('nbrb'),
+    bpdbm: bus.client('bpdbm'),
+    ndmpagent: (host) => bus.client('ndmpagent', host),
     ltid: (host) => bus.client('ltid', host),
     nowMs: () => clock.nowMs(),
-    changed: (what) => {
-      bus.publish('ResourcesChanged', { what }).catch((error: unknown) => {
+    changed: (what, sequence) => {
+      bus.publish('ResourcesChanged', { what, sequence }).catch((error: unknown) => {
         log.debug({ err: error }, 'nobody could be told of a change');
       });
     },

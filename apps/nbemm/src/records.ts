@@ -9,14 +9,15 @@ import {
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { MEDIA_BIT } from './core/inventory.ts';
-import { ERROR_WINDOW_MS, isErrorEvent, judgeErrors } from './core/media-errors.ts';
+import { isErrorEvent, judgeErrors } from './core/media-errors.ts';
 import { change, type Parts, type Tx } from './parts.ts';
 import { lockVolume } from './selection.ts';
+import { readErrorLimits } from './settings.ts';
 
 type RecordHandlers = Pick<Handlers<'nbemm'>, 'RecordFragment' | 'RecordMediaEvent'>;
 
 /** Events older than this decide nothing any more. */
-const EVENTS_KEEP_MS = 30 * 24 * 60 * 60 * 1_000;
+const EVENTS_KEEP_MS = 31 * 24 * 60 * 60 * 1_000;
 
 export function recordHandlers(parts: Parts): RecordHandlers {
   return {
@@ -137,22 +138,23 @@ async function noteError(
     .set((eb) => ({ errors: eb('errors', '+', 1) }))
     .where('name', '=', drive)
     .execute();
+  const limits = await readErrorLimits(tx);
   const rows = await tx
     .selectFrom('media_events')
     .select(['media_id', 'drive', 'at_ms', 'event'])
-    .where('at_ms', '>', atMs - ERROR_WINDOW_MS)
+    .where('at_ms', '>', atMs - limits.windowMs)
     .where((eb) => eb.or([eb('media_id', '=', mediaId), eb('drive', '=', drive)]))
     .execute();
   const history = rows
     .filter((row) => isErrorEvent(row.event as RecordMediaEventRequest['event']))
     .map((row) => ({ mediaId: row.media_id, drive: row.drive, atMs: row.at_ms }));
-  const verdict = judgeErrors(history, latest);
+  const verdict = judgeErrors(history, latest, limits);
   if (verdict.freezeMedia) {
     await setBits(tx, mediaId, MEDIA_BIT.frozen);
-    parts.log.warn({ mediaId }, 'a volume was frozen: three errors within twelve hours');
+    parts.log.warn({ mediaId }, 'a volume was frozen: too many errors within the time window');
   }
   if (verdict.downDrive) {
-    const reason = 'three volumes failed in it within twelve hours';
+    const reason = 'too many volumes failed in it within the time window';
     await tx.updateTable('drives').set({ up: false, reason }).where('name', '=', drive).execute();
     parts.log.warn({ drive }, `a drive was put down: ${reason}`);
   }

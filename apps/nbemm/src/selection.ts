@@ -10,7 +10,8 @@ import type {
   VolumeSpec,
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
-import { driveFact, storageUnit, volumeFact, volumeSpec } from './adapters/rows.ts';
+import { driveFacts, loadDrives } from './adapters/drive-rows.ts';
+import { storageUnit, volumeFact, volumeSpec } from './adapters/rows.ts';
 import type { Inventory } from './core/inventory.ts';
 import { select } from './core/select.ts';
 import { change, type Parts, type Tx } from './parts.ts';
@@ -37,7 +38,7 @@ async function loadInventory({ store, blockSizeBytes }: Parts): Promise<Inventor
     db.selectFrom('storage_units').selectAll().execute(),
     db.selectFrom('media_servers').select(['name', 'active']).execute(),
     db.selectFrom('robots').selectAll().execute(),
-    db.selectFrom('drives').selectAll().execute(),
+    loadDrives(db),
     db.selectFrom('pools').select(['number', 'name', 'scratch']).execute(),
     db.selectFrom('volumes').selectAll().execute(),
   ]);
@@ -49,7 +50,7 @@ async function loadInventory({ store, blockSizeBytes }: Parts): Promise<Inventor
       controlHost: control_host,
       ndmpHost: ndmp_host,
     })),
-    drives: drives.map(driveFact),
+    drives: drives.flatMap(driveFacts),
     pools,
     volumes: volumes.map(volumeFact),
     blockSizeBytes,

@@ -28,6 +28,8 @@ export interface World {
   asNbrbBus: Bus;
   nbrb: FakeService<'nbrb'>;
   ltid: FakeService<'ltid'>;
+  bpdbm: FakeService<'bpdbm'>;
+  ndmpagent: FakeService<'ndmpagent'>;
 }
 
 /** Call it at the top of a test file. One world for its tests: they name their own things. */
@@ -36,7 +38,7 @@ export function withNbemm(): World {
   const closers: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
     const postgres = await startTestPostgres();
-    world.bus = await startTestBus();
+    world.bus = await startTestBus({ hosts: ['media1', 'media2', 'media3'] });
     closers.push(
       () => world.bus.stop(),
       () => postgres.stop(),
@@ -47,7 +49,13 @@ export function withNbemm(): World {
         valid: grant?.grantId === 'good',
         mediaServer: 'media1',
       }),
+      Dump: async () => ({}),
     });
+    world.bpdbm = await fakeService(await world.bus.as({ service: 'bpdbm' }), 'bpdbm', {
+      ListPolicies: async () => ({}),
+    });
+    const agent = await world.bus.as({ service: 'ndmpagent', host: 'media1' });
+    world.ndmpagent = await fakeService(agent, 'ndmpagent');
     world.ltid = await fakeService(await world.bus.as({ service: 'ltid', host: 'media1' }), 'ltid');
     const stateDir = mkdtempSync(join(tmpdir(), 'tapestry-nbemm-'));
     closers.push(async () => rmSync(stateDir, { recursive: true }));

@@ -3,43 +3,14 @@
 import {
   type AppendPoint,
   codec,
-  type DriveRow,
-  type DriveSpec,
   type Init,
   type StorageUnit,
   type VolumeRow,
   type VolumeSpec,
 } from '@tapestry/contracts';
 import type { Selectable } from 'kysely';
-import type { Drive, Volume } from '../core/inventory.ts';
-import type { DrivesTable, StorageUnitsTable, VolumesTable } from './schema.ts';
-
-export function driveSpec(row: Selectable<DrivesTable>): DriveSpec {
-  return {
-    name: row.name,
-    index: row.index,
-    density: row.density,
-    mediaServer: row.media_server,
-    path: row.path,
-    robotNumber: row.robot_number,
-    robotDrive: row.robot_drive,
-    ndmpHost: row.ndmp_host,
-  };
-}
-
-export function driveFact(row: Selectable<DrivesTable>): Drive {
-  return { spec: driveSpec(row), up: row.up, reason: row.reason, lastUsedMs: row.last_used_ms };
-}
-
-export function driveRow(row: Selectable<DrivesTable>): DriveRow {
-  return {
-    drive: driveSpec(row),
-    state: row.up ? 'UP' : 'DOWN',
-    reason: row.reason,
-    lastUsedMs: BigInt(row.last_used_ms),
-    errors: row.errors,
-  };
-}
+import type { Volume } from '../core/inventory.ts';
+import type { StorageUnitsTable, VolumesTable } from './schema.ts';
 
 const NO_APPEND: AppendPoint = {
   fileNumber: 0,
@@ -74,7 +45,16 @@ export function volumeFact(row: Selectable<VolumesTable>): Volume {
   };
 }
 
-export function volumeRow(row: Selectable<VolumesTable>, robotType: string): Init<VolumeRow> {
+/** What a volume's robot adds to its row. */
+export interface RobotOfVolume {
+  readonly type: string;
+  readonly control_host: string;
+}
+
+export function volumeRow(
+  row: Selectable<VolumesTable>,
+  robot: RobotOfVolume | undefined,
+): Init<VolumeRow> {
   return {
     volume: volumeSpec(row),
     mediaType: row.media_type,
@@ -89,9 +69,20 @@ export function volumeRow(row: Selectable<VolumesTable>, robotType: string): Ini
     images: row.images,
     dataExpirationS: row.data_expiration_s,
     description: row.description,
-    robotType: row.slot > 0 ? robotType : '',
+    robotType: row.slot > 0 ? (robot?.type ?? '') : '',
+    robotHost: row.slot > 0 ? (robot?.control_host ?? '') : '',
     owner: row.owner,
     errors: row.errors,
+    volumeGroup: row.volume_group,
+    expirationMs: BigInt(row.expiration_ms),
+    cleanings: row.cleanings,
+    previousPool: row.previous_pool,
+    offsite: {
+      ...{ location: row.offsite_location, slot: row.offsite_slot, session: row.offsite_session },
+      ...{ sentMs: BigInt(row.offsite_sent_ms), returnMs: BigInt(row.offsite_return_ms) },
+    },
+    mountedDrive: row.mounted_drive,
+    version: row.version,
   };
 }
 
@@ -108,5 +99,9 @@ export function storageUnit(row: Selectable<StorageUnitsTable>): StorageUnit {
     onDemandOnly: row.on_demand_only,
     ndmpHost: row.ndmp_host,
     maxMpx: row.max_mpx,
+    path: row.path,
+    highWaterMark: row.high_water_mark,
+    lowWaterMark: row.low_water_mark,
+    diskType: row.disk_type,
   };
 }

@@ -1,21 +1,32 @@
-// The EMM database: tables, their typed rows, and the migrations that make them.
+// The EMM database: its tables and their typed rows. migrations.ts makes them.
 
-import type { Migrations } from '@tapestry/store';
-import { sql } from 'kysely';
+import type { Generated } from 'kysely';
 
 export interface MediaServersTable {
   name: string;
   active: boolean;
   version: string;
+  /** 0: an administrator added it, and it has never started. */
   registered_ms: number;
+  /** Set by an administrator: a start does not make it active again. */
+  paused: boolean;
+  description: string;
 }
 
 export interface NdmpHostsTable {
   name: string;
   address: string;
   port: number;
-  user_name: string;
   auth: string;
+  use_global: boolean;
+}
+
+export interface NdmpCredentialsTable {
+  /** Empty: the default of all hosts. */
+  ndmp_host: string;
+  /** Empty: for every media server without one of its own. */
+  media_server: string;
+  user_name: string;
   /** Nonce, ciphertext and tag under the seal key; never in clear. */
   sealed_password: Buffer;
 }
@@ -32,15 +43,25 @@ export interface DrivesTable {
   name: string;
   index: number;
   density: string;
-  media_server: string;
-  path: string;
   robot_number: number;
   robot_drive: number;
-  ndmp_host: string;
   up: boolean;
   reason: string;
   last_used_ms: number;
   errors: number;
+}
+
+/** One way to a drive. A drive has at least one. */
+export interface DrivePathsTable {
+  drive: string;
+  /** Order in which they were added. */
+  ordinal: number;
+  media_server: string;
+  /** Empty when the media server has the device itself. */
+  ndmp_host: string;
+  path: string;
+  up: boolean;
+  reason: string;
 }
 
 export interface PoolsTable {
@@ -48,6 +69,8 @@ export interface PoolsTable {
   name: string;
   description: string;
   scratch: boolean;
+  /** 0: no limit. */
+  max_partially_full: number;
 }
 
 export interface VolumesTable {
@@ -86,6 +109,32 @@ export interface VolumesTable {
   description: string;
   owner: string;
   errors: number;
+  volume_group: string;
+  /** Written no more after it; 0: never. */
+  expiration_ms: number;
+  /** Of a cleaning cartridge: how many are left. */
+  cleanings: number;
+  offsite_location: string;
+  offsite_slot: string;
+  offsite_session: string;
+  offsite_sent_ms: number;
+  offsite_return_ms: number;
+}
+
+export interface BarcodeRulesTable {
+  tag: string;
+  /** Rules of one length are tried in the order in which they were added. */
+  added: Generated<bigint>;
+  media_type: string;
+  pool: string;
+  max_mounts: number;
+  description: string;
+}
+
+export interface MediaIdRulesTable {
+  robot_number: number;
+  barcode_length: number;
+  rule: string;
 }
 
 export interface StorageUnitsTable {
@@ -100,6 +149,32 @@ export interface StorageUnitsTable {
   on_demand_only: boolean;
   ndmp_host: string;
   max_mpx: number;
+  path: string;
+  high_water_mark: number;
+  low_water_mark: number;
+  disk_type: string;
+}
+
+export interface StorageUnitGroupsTable {
+  name: string;
+  selection: string;
+}
+
+export interface StorageUnitGroupMembersTable {
+  group_name: string;
+  ordinal: number;
+  unit: string;
+}
+
+export interface SettingsTable {
+  name: string;
+  value: string;
+}
+
+export interface ChangesTable {
+  sequence: Generated<bigint>;
+  at_ms: number;
+  what: string;
 }
 
 export interface MediaEventsTable {
@@ -114,74 +189,18 @@ export interface MediaEventsTable {
 export interface EmmDb {
   media_servers: MediaServersTable;
   ndmp_hosts: NdmpHostsTable;
+  ndmp_credentials: NdmpCredentialsTable;
   robots: RobotsTable;
   drives: DrivesTable;
+  drive_paths: DrivePathsTable;
   pools: PoolsTable;
   volumes: VolumesTable;
+  barcode_rules: BarcodeRulesTable;
+  media_id_rules: MediaIdRulesTable;
   storage_units: StorageUnitsTable;
+  storage_unit_groups: StorageUnitGroupsTable;
+  storage_unit_group_members: StorageUnitGroupMembersTable;
   media_events: MediaEventsTable;
+  settings: SettingsTable;
+  changes: ChangesTable;
 }
-
-export const migrations: Migrations = {
-  '0001-devices': async (tx) => {
-    await sql`create table media_servers (
-      name text primary key, active boolean not null, version text not null,
-      registered_ms double precision not null)`.execute(tx);
-    await sql`create table ndmp_hosts (
-      name text primary key, address text not null, port integer not null,
-      user_name text not null, auth text not null, sealed_password bytea not null)`.execute(tx);
-    await sql`create table robots (
-      number integer primary key, type text not null, control_host text not null,
-      path text not null, ndmp_host text not null)`.execute(tx);
-    await sql`create table drives (
-      name text primary key, index integer not null unique, density text not null,
-      media_server text not null, path text not null, robot_number integer not null,
-      robot_drive integer not null, ndmp_host text not null,
-      up boolean not null default true, reason text not null default '',
-      last_used_ms double precision not null default 0, errors integer not null default 0)`.execute(
-      tx,
-    );
-    await sql`create table storage_units (
-      label text primary key, type text not null, media_server text not null,
-      density text not null, robot_number integer not null, robot_type text not null,
-      max_drives integer not null, max_fragment_mb bigint not null,
-      on_demand_only boolean not null, ndmp_host text not null, max_mpx integer not null)`.execute(
-      tx,
-    );
-  },
-  '0002-media': async (tx) => {
-    await sql`create table pools (
-      number integer primary key, name text not null unique, description text not null,
-      scratch boolean not null)`.execute(tx);
-    await sql`insert into pools values
-      (0, 'None', 'volumes that are not for backups', false),
-      (1, 'NetBackup', 'the default pool', false),
-      (2, 'DataStore', 'volumes for DataStore', false),
-      (3, 'CatalogBackup', 'catalog backups', false)`.execute(tx);
-    await sql`create table volumes (
-      media_id text primary key, barcode text not null, density text not null,
-      media_type text not null, robot_number integer not null, slot integer not null,
-      pool text not null references pools (name),
-      assigned_ms double precision not null default 0,
-      assigned_last_ms double precision not null default 0,
-      assigned_grant text not null default '', previous_pool text not null default '',
-      retention_level integer not null default 0, append bytea,
-      append_block bigint not null default 0, append_epoch bigint not null default 0,
-      version bigint not null default 1, status_bits integer not null default 0,
-      mounts integer not null default 0, max_mounts integer not null default 0,
-      mounted_drive text not null default '',
-      created_ms double precision not null, first_mount_ms double precision not null default 0,
-      last_mount_ms double precision not null default 0,
-      last_written_ms double precision not null default 0,
-      written_bytes bigint not null default 0, images integer not null default 0,
-      last_backup_id text not null default '', data_expiration_s bigint not null default 0,
-      description text not null default '', owner text not null default '',
-      errors integer not null default 0)`.execute(tx);
-    await sql`create index volumes_pool on volumes (pool)`.execute(tx);
-    await sql`create table media_events (
-      grant_id text not null, media_id text not null, drive text not null, event text not null,
-      at_ms double precision not null, detail text not null,
-      primary key (media_id, grant_id, drive, event, at_ms))`.execute(tx);
-    await sql`create index media_events_at on media_events (at_ms)`.execute(tx);
-  },
-};

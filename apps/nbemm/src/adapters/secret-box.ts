@@ -1,5 +1,5 @@
 // Filer passwords at rest: AES-256-GCM under one key from a secret file, so that the database alone is no use to a
-// thief. The host's name is authenticated with it: a sealed password cannot be moved to another host's row.
+// thief. Whose it is is authenticated with it: a sealed password cannot be moved to another host's row.
 
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import {
@@ -20,39 +20,45 @@ const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
 export interface SecretBox {
-  seal(hostName: string, password: string): Buffer;
-  /** Errors: 116 when it was sealed under another key or for another host. */
-  open(hostName: string, sealed: Uint8Array): string;
+  seal(owner: string, password: string): Buffer;
+  /** Errors: 116 when it was sealed under another key or for another owner. */
+  open(owner: string, sealed: Uint8Array): string;
+}
+
+/** `host`, `host/media server`, or nothing for the default of all hosts: no host's name has a slash. */
+export function credentialOwner(key: { ndmpHost: string; mediaServer: string }): string {
+  return key.mediaServer === '' ? key.ndmpHost : `${key.ndmpHost}/${key.mediaServer}`;
 }
 
 export function makeSecretBox(key: Uint8Array): SecretBox {
   return {
-    seal: (hostName, password) => {
+    seal: (owner, password) => {
       const nonce = randomBytes(NONCE_BYTES);
       const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-      cipher.setAAD(aad(hostName));
+      cipher.setAAD(aad(owner));
       const body = Buffer.concat([cipher.update(password, 'utf8'), cipher.final()]);
       return Buffer.concat([nonce, body, cipher.getAuthTag()]);
     },
-    open: (hostName, sealed) => {
+    open: (owner, sealed) => {
       try {
         const bytes = Buffer.from(sealed);
         const nonce = bytes.subarray(0, NONCE_BYTES);
         const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-        decipher.setAAD(aad(hostName));
+        decipher.setAAD(aad(owner));
         decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
         const body = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
         return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8');
       } catch (error) {
-        const why = `the password of NDMP host ${hostName} was sealed under another key: set it again with tpconfig`;
+        const whose = owner === '' ? 'all NDMP hosts' : `NDMP host ${owner}`;
+        const why = `the password of ${whose} was sealed under another key: set it again with tpconfig`;
         throw new StatusError('authenticationFailed', why, {}, { cause: error });
       }
     },
   };
 }
 
-function aad(hostName: string): Buffer {
-  return Buffer.from(`tapestry/nbemm/ndmp-host/${hostName}`, 'utf8');
+function aad(owner: string): Buffer {
+  return Buffer.from(`tapestry/nbemm/ndmp-host/${owner}`, 'utf8');
 }
 
 /**

@@ -1,21 +1,18 @@
 // What an administrator may write into the EMM database: names, ranges and words, each refused with the status code
 // that the command shows. Promises nothing about other rows; the adapters check those.
 
-import type { DriveSpec, RobotSpec, StorageUnit, VolumeSpec } from '@tapestry/contracts';
+import type { DrivePath, DriveSpec, RobotSpec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
+import { DENSITIES } from './media-type.ts';
 
-/** Densities that a drive may have; media types carry the same names in capitals (HCART, HCART2 …). */
-const DENSITIES = new Set([
-  ...['hcart', 'hcart2', 'hcart3', 'dlt', 'dlt2', 'dlt3'],
-  ...['4mm', '8mm', '8mm2', '8mm3', 'dtf', 'qscsi'],
-]);
 const ROBOT_TYPES = new Set(['tld', 'tl8', 'tlm', 'acs']);
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
 const NAME_MAX = 48;
 const POOL_MAX = 20;
 const MEDIA_ID = /^[A-Z0-9]{1,6}$/;
-/** NetBackup's default for a tape: the largest number of megabytes in a fragment. */
-export const FRAGMENT_MB_MAX = 1_048_575n;
+const BARCODE_MAX = 16;
+const GROUP_MAX = 25;
+const DESCRIPTION_MAX = 256;
 
 function invalid(what: string): StatusError {
   return new StatusError('invalidEntry', what);
@@ -67,32 +64,32 @@ export function checkDrive(drive: DriveSpec): void {
   if (drive.robotDrive < 1) throw invalid('the drive number in its robot counts from 1');
 }
 
-/** 0 for a volume that is in no robot. */
-export function checkVolume(volume: VolumeSpec): void {
-  checkDensity(volume.density);
-  if (volume.barcode.length > 16) throw invalid(`barcode '${volume.barcode}' is over 16 signs`);
+export function checkDrivePath({ mediaServer, path }: DrivePath): void {
+  checkName('the media server', mediaServer, 255);
+  if (path === '') throw new StatusError('requiredValueNotSet', 'the path is not given');
+}
+
+export function checkBarcode(barcode: string): void {
+  if (barcode.length > BARCODE_MAX || /\s/.test(barcode)) {
+    throw invalid(`barcode '${barcode}' must be at most ${BARCODE_MAX} signs without blanks`);
+  }
+}
+
+/** Empty takes a volume out of its group. */
+export function checkGroup(group: string): void {
+  if (group.length > GROUP_MAX || /\s/.test(group)) {
+    throw invalid(`volume group '${group}' must be at most ${GROUP_MAX} signs without blanks`);
+  }
+}
+
+export function checkDescription(text: string): void {
+  if (text.length > DESCRIPTION_MAX || /[\0\n]/.test(text)) {
+    throw invalid(`a description is one line of at most ${DESCRIPTION_MAX} signs`);
+  }
 }
 
 export function checkPool(name: string): void {
   checkName('the pool name', name, POOL_MAX);
-}
-
-export function checkUnit(unit: StorageUnit): void {
-  checkName('the storage unit label', unit.label, 50);
-  if (unit.type !== '' && unit.type !== 'Media Manager') {
-    throw new StatusError(
-      'notImplemented',
-      `storage unit type '${unit.type}' is not built yet: use 'Media Manager'`,
-    );
-  }
-  checkDensity(unit.density);
-  if (unit.maxMpx > 1) throw new StatusError('notImplemented', 'multiplexing is not built yet');
-  if (unit.maxFragmentMb > FRAGMENT_MB_MAX) {
-    throw invalid(`a fragment has at most ${FRAGMENT_MB_MAX} MB`);
-  }
-  if (unit.maxFragmentMb !== 0n && unit.maxFragmentMb < 50n) {
-    throw invalid('a fragment has at least 50 MB');
-  }
 }
 
 export function checkHostAddress(port: number, auth: string): void {

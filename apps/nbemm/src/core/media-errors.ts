@@ -1,11 +1,8 @@
-// When errors condemn a volume or a drive: the third within twelve hours. The same volume failing, on whatever
-// drives, freezes the volume; different volumes failing in one drive take the drive down.
+// When errors condemn a volume or a drive: the third within twelve hours, unless the site has set other limits. The
+// same volume failing, on whatever drives, freezes the volume; different volumes failing in one drive take it down.
 
 import type { MediaEvent } from '@tapestry/contracts';
-
-export const ERROR_WINDOW_MS = 12 * 60 * 60 * 1_000;
-/** Errors that are forgiven within the window. */
-const FORGIVEN = 2;
+import type { ErrorLimits } from './settings.ts';
 
 export interface MediaError {
   readonly mediaId: string;
@@ -30,16 +27,20 @@ export function isErrorEvent(event: MediaEvent): boolean {
 }
 
 /** What follows from `latest`; `history` has it and what came before, in any order. */
-export function judgeErrors(history: readonly MediaError[], latest: MediaError): Verdict {
+export function judgeErrors(
+  history: readonly MediaError[],
+  latest: MediaError,
+  { mediaForgiven, driveForgiven, windowMs }: ErrorLimits,
+): Verdict {
   const recent = history.filter(
-    (error) => error.atMs > latest.atMs - ERROR_WINDOW_MS && error.atMs <= latest.atMs,
+    (error) => error.atMs > latest.atMs - windowMs && error.atMs <= latest.atMs,
   );
   const ofMedia = recent.filter((error) => error.mediaId === latest.mediaId);
   const mediaInDrive = new Set(
     recent.filter((error) => error.drive === latest.drive).map((error) => error.mediaId),
   );
   return {
-    freezeMedia: ofMedia.length > FORGIVEN,
-    downDrive: latest.drive !== '' && mediaInDrive.size > FORGIVEN,
+    freezeMedia: ofMedia.length > mediaForgiven,
+    downDrive: latest.drive !== '' && mediaInDrive.size > driveForgiven,
   };
 }

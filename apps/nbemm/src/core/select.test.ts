@@ -44,7 +44,8 @@ function unit(label: string, more: Partial<StorageUnit> = {}): StorageUnit {
   return {
     ...{ label, type: 'Media Manager', mediaServer: 'media1', density: 'hcart', robotNumber: 0 },
     ...{ robotType: 'tld', maxDrives: 1, maxFragmentMb: 100n, onDemandOnly: false },
-    ...{ ndmpHost: '', maxMpx: 1, ...more },
+    ...{ ndmpHost: '', maxMpx: 1, path: '', highWaterMark: 0, lowWaterMark: 0, diskType: '' },
+    ...more,
   };
 }
 

@@ -1,0 +1,92 @@
+// The handler of vmupdate: reads what a robot holds through the ltid that controls it, and lets the records follow, or
+// only tells. Promises one transaction for all that an inventory changes.
+
+import type { Handlers } from '@tapestry/bus';
+import type { InventoryChange, InventoryRobotRequest } from '@tapestry/contracts';
+import { checkGroup } from './core/checks.ts';
+import { mediaTypeOf } from './core/media-type.ts';
+import { type InventoryPlan, planInventory } from './core/robot-inventory.ts';
+import { residenceGroup } from './core/volume-edit.ts';
+import { readBarcodeRules, readMediaIdRules } from './media-rules.ts';
+import { change, type Parts, type Tx } from './parts.ts';
+import { requirePool, requireRobot } from './required-records.ts';
+import { DEFAULT_POOL, insertVolume } from './volumes.ts';
+
+const DEFAULT_TYPE = 'hcart';
+
+export function inventoryHandlers(parts: Parts): Pick<Handlers<'nbemm'>, 'InventoryRobot'> {
+  return { InventoryRobot: (request) => inventoryRobot(parts, request) };
+}
+
+async function inventoryRobot(parts: Parts, request: InventoryRobotRequest) {
+  const { robotNumber, recommendOnly, volumeGroup } = request;
+  checkGroup(volumeGroup);
+  const { changes, unusable } = await planOf(parts, request);
+  if (unusable.length > 0) parts.log.warn({ robotNumber, unusable }, 'some media have no use');
+  const answer = { changes: [...changes], unusable: [...unusable] };
+  if (recommendOnly || changes.length === 0) return { ...answer, applied: !recommendOnly };
+  await change(parts, `robot ${robotNumber}`, async (tx) => {
+    const robot = await requireRobot(tx, robotNumber);
+    const place = { robotNumber, volumeGroup: volumeGroup || residenceGroup(robot) };
+    for (const each of changes) await applyChange(parts, tx, each, place);
+  });
+  return { ...answer, applied: true };
+}
+
+async function planOf(parts: Parts, request: InventoryRobotRequest): Promise<InventoryPlan> {
+  const { robotNumber } = request;
+  const { db } = parts.store;
+  const robot = await requireRobot(db as Tx, robotNumber);
+  const pool = request.pool || DEFAULT_POOL;
+  await requirePool(db as Tx, pool);
+  const drive = await db
+    .selectFrom('drives')
+    .select('density')
+    .where('robot_number', '=', robotNumber)
+    .orderBy('index')
+    .executeTakeFirst();
+  const { name: mediaType } = mediaTypeOf(request.mediaType || drive?.density || DEFAULT_TYPE);
+  const { elements } = await parts.ltid(robot.control_host).ReadElements({ robotNumber });
+  const rows = await db
+    .selectFrom('volumes')
+    .select(['media_id', 'barcode', 'robot_number', 'slot'])
+    .execute();
+  const known = rows.map((row) => ({
+    ...{ mediaId: row.media_id, barcode: row.barcode },
+    ...{ robotNumber: row.robot_number, slot: row.slot },
+  }));
+  return planInventory(robotNumber, elements, known, {
+    idRules: await readMediaIdRules(db),
+    barcodeRules: request.useBarcodeRules ? await readBarcodeRules(db) : [],
+    defaults: { mediaType, pool },
+  });
+}
+
+interface Place {
+  readonly robotNumber: number;
+  readonly volumeGroup: string;
+}
+
+async function applyChange(
+  parts: Parts,
+  tx: Tx,
+  { change: kind, mediaId, barcode, slot, ...settings }: InventoryChange,
+  { robotNumber, volumeGroup }: Place,
+): Promise<void> {
+  if (kind === 'add') {
+    const { pool, mediaType, maxMounts, cleanings } = settings;
+    return await insertVolume(parts, tx, {
+      ...{ mediaId, barcode, slot, robotNumber, volumeGroup, expirationMs: 0 },
+      ...{ pool, mediaType, maxMounts, cleanings, description: 'found by an inventory' },
+    });
+  }
+  const place =
+    kind === 'remove'
+      ? { slot: 0, robot_number: 0, mounted_drive: '', volume_group: '' }
+      : { slot, barcode, robot_number: robotNumber, volume_group: volumeGroup };
+  await tx
+    .updateTable('volumes')
+    .set((eb) => ({ ...place, version: eb('version', '+', 1n) }))
+    .where('media_id', '=', mediaId)
+    .execute();
+}
