@@ -36,6 +36,8 @@ export interface NdmjobOptions {
   port?: number;
   /** Size of simulated tapes. */
   tapeLimitBytes?: number;
+  /** The program that reads and writes files for its DATA agent; wrap-tar.ts when left out. */
+  formatter?: string;
 }
 
 export interface Ndmjob {
@@ -67,7 +69,7 @@ export async function startNdmjob(options: NdmjobOptions): Promise<Ndmjob> {
   const dir = options.dir;
   const bin = join(dir, 'bin');
   for (const folder of [dir, bin, join(dir, 'lib')]) mkdirSync(folder, { recursive: true });
-  writeFormatter(bin);
+  writeFormatter(bin, options.formatter);
   makeTapes(dir);
   const config = join(dir, 'ndmjob.conf');
   writeFileSync(config, configuration(dir));
@@ -180,8 +182,10 @@ function buildShim(): string {
 }
 
 /** NDMJOB runs "wrap_TYPE" from its PATH. */
-function writeFormatter(bin: string): void {
-  const script = `#!/bin/sh\nunset LD_PRELOAD\nexec '${process.execPath}' '${join(HERE, 'wrap-tar.ts')}' "$@"\n`;
+function writeFormatter(bin: string, formatter: string | undefined): void {
+  const own = `'${process.execPath}' '${join(HERE, 'wrap-tar.ts')}'`;
+  const command = formatter === undefined ? own : `'${formatter}'`;
+  const script = `#!/bin/sh\nunset LD_PRELOAD\nexec ${command} "$@"\n`;
   for (const type of ['tar', 'gtar', 'dump']) {
     const path = join(bin, `wrap_${type}`);
     writeFileSync(path, script);
