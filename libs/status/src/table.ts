@@ -140,6 +140,7 @@ export const STATUS = {
   mediaNotAssigned: row(2014, 'never', 'the media is not assigned'),
   mediaOfAnotherServer: row(2016, 'never', 'the media is assigned to another server'),
   cleaningCountBad: row(2018, 'never', 'the count of cleanings is not valid'),
+  robotDown: row(2020, 'later', 'the robot is down'),
   mediaServerNotActive: row(2027, 'later', 'the media server is not active'),
   mediaNotDefined: row(2031, 'never', 'the media is not defined in EMM'),
   mediaMisplaced: row(2033, 'never', 'the media is misplaced'),

@@ -15,6 +15,10 @@ export interface LoadState {
   readonly writeProtected: boolean;
   /** Write once: only the end of data can be written. */
   readonly worm: boolean;
+  /** A cleaning cartridge is in the drive: nothing can be read or written, and the robot may take it out again. */
+  readonly cleaning?: boolean;
+  /** The drive asks to be cleaned. It goes on working as well as it can. */
+  readonly cleaningRequired?: boolean;
 }
 
 /** Sizes of a block that the drive takes, both inclusive. */
@@ -58,6 +62,8 @@ export interface WriteResult {
   readonly written: number;
   readonly earlyWarning: boolean;
   readonly endOfMedium: boolean;
+  /** Past the point that the caller asked to be told of, before early warning; absent when it asked for none. */
+  readonly programmableEarlyWarning?: boolean;
 }
 
 /**
@@ -95,7 +101,8 @@ export type FilemarkMode = 'sync' | 'buffered';
  * Errors, all `StatusError`: `driveNotReady` (2037) nothing is loaded, `mediaOpenError` (83) what is loaded cannot be
  * used, `mediaWriteError` (84), `mediaReadError` (85), `mediaPositionError` (86), `mediaCloseError` (87),
  * `writeProtected` (2047), `invalidParameter` (20) a size or count outside the limits. After 84 or 86 the position is
- * unknown to the caller: ask `position`, never write on blindly.
+ * unknown to the caller: ask `position`, never write on blindly. `databaseError` (220) and `diskFull` (129) when an
+ * emulated drive cannot ask or tell its library: nothing is wrong with the medium.
  */
 export interface Drive {
   /** Never fails for an empty drive, so it serves as the ready poll. */
@@ -142,6 +149,12 @@ export interface Drive {
 
   /** Bytes on the medium and its size; null where the drive cannot tell. */
   capacity(): Promise<Capacity | null>;
+
+  /**
+   * TapeAlert flags (`TAPE_ALERT`) that were raised since they were last asked for, ascending; asking clears them. Absent
+   * on drives that have none.
+   */
+  tapeAlerts?(): Promise<readonly number[]>;
 
   /** Flushes, rewinds and ejects: the cartridge stays in the drive for the robot, `loaded` becomes false. */
   unload(): Promise<void>;

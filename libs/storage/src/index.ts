@@ -27,6 +27,7 @@ export type {
   WriteResult,
 } from './drive.ts';
 export { type ElementLayout, FIRST_ADDRESS } from './element-layout.ts';
+export type { Fault, FaultKind, FaultPlace } from './faults.ts';
 export {
   type BlockCipher,
   type BlockType,
@@ -108,6 +109,7 @@ export {
   type MemoryLibraryOptions,
 } from './memory/memory-library.ts';
 export type { MemoryCartridge } from './memory/memory-medium.ts';
+export { TAPE_ALERT } from './tape-alert.ts';
 export type { CartridgeSpec } from './virtual/cartridge-info.ts';
 export { parseVirtualDrivePath, virtualDrivePath } from './virtual/library-paths.ts';
 export {

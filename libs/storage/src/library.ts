@@ -21,6 +21,8 @@ export interface LibraryElement {
   readonly accessible: boolean;
   /** Serial number of the drive, for drives that report it. */
   readonly driveSerial: string | null;
+  /** What kind of cartridge it is, where the library can tell; null for an empty element. */
+  readonly medium?: 'data' | 'worm' | 'cleaning' | null;
 }
 
 export interface LibraryIdentity {
@@ -37,7 +39,8 @@ export interface MoveOptions {
 /**
  * One library with one robot; moves are made one at a time.
  * Errors, all `StatusError`: `robotMissing` (2059) the library cannot be reached, `invalidParameter` (20) no such
- * element, `slotEmpty` (2043) nothing to move, `notMountable` (164) the destination is full, `mediaInUse` (97) a live
+ * element, `robotDown` (2020) the robot cannot move, jammed or its door open: where the cartridge is then, `inventory` tells
+ * once it works again, `slotEmpty` (2043) nothing to move, `notMountable` (164) the destination is full, `mediaInUse` (97) a live
  * owner holds the drive, `staleGrant` (902) the fence given is not higher than the drive's epoch.
  */
 export interface Library {
@@ -51,7 +54,7 @@ export interface Library {
 
   /**
    * Moves a cartridge and returns when the move is durable; a cartridge moved into a drive is loaded and ready at its
-   * beginning. After a crash a move was made in full or not at all. Moving to where it is already is an error (164).
+   * beginning, a cleaning cartridge cleans the drive. After a crash a move was made in full or not at all. Moving to where it is already is an error (164).
    */
   move(fromAddress: number, toAddress: number, options?: MoveOptions): Promise<void>;
 

@@ -3,7 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { driveConformance, libraryConformance } from '../src/conformance/index.ts';
+import {
+  type CleaningWanted,
+  driveConformance,
+  libraryConformance,
+} from '../src/conformance/index.ts';
 import type { Drive } from '../src/index.ts';
 import {
   createMemoryLibrary,
@@ -46,25 +50,33 @@ for (const segmentBytes of [MIB, 1024 * MIB]) {
   });
 }
 
-libraryConformance('memory', async (barcodes) => {
-  const cartridges = barcodes.map((barcode) => ({ barcode, capacityBytes: MIB }));
+function cartridgesOf(barcodes: readonly string[], cleaning?: CleaningWanted) {
+  const data = barcodes.map((barcode) => ({ barcode, capacityBytes: MIB }));
+  return cleaning ? [...data, { ...cleaning, kind: 'cleaning' as const, capacityBytes: 0 }] : data;
+}
+
+libraryConformance('memory', async (barcodes, cleaning) => {
+  const cartridges = cartridgesOf(barcodes, cleaning);
   const library = createMemoryLibrary({ ...LAYOUT, cartridges });
   return {
     library,
     openDrive: library.openDrive,
+    faults: { add: (fault) => library.addFault(fault), clear: () => library.clearFaults() },
     reopen: async () => library,
     dispose: async () => {},
   };
 });
 
-libraryConformance('virtual', async (barcodes) => {
+libraryConformance('virtual', async (barcodes, cleaning) => {
   const dir = mkdtempSync(join(tmpdir(), 'vtl-'));
-  const cartridges = barcodes.map((barcode) => ({ barcode, capacityBytes: MIB }));
+  const cartridges = cartridgesOf(barcodes, cleaning);
   await createVirtualLibrary({ dir, ...LAYOUT, cartridges });
-  const opened = [await openVirtualLibrary(dir)];
+  const library = await openVirtualLibrary(dir);
+  const opened = [library];
   const drives: Drive[] = [];
   return {
-    library: opened[0] as (typeof opened)[0],
+    library,
+    faults: { add: (fault) => library.addFault(fault), clear: () => library.clearFaults() },
     openDrive: async (driveIndex, owner) => {
       const drive = await openVirtualDrive({ libraryDir: dir, driveIndex, owner });
       drives.push(drive);

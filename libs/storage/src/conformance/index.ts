@@ -8,8 +8,10 @@ export {
   driveConformance,
   type WantedCartridge,
 } from './drive-conformance.ts';
-export {
-  type LibraryFactory,
-  type LibraryFixture,
-  libraryConformance,
-} from './library-conformance.ts';
+export { libraryConformance } from './library-conformance.ts';
+export type {
+  CleaningWanted,
+  FaultSwitch,
+  LibraryFactory,
+  LibraryFixture,
+} from './library-fixture.ts';

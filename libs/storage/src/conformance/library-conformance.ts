@@ -1,22 +1,15 @@
 // What every Library must do, as tests. Run it over an implementation: `libraryConformance('memory', factory)`.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Drive, DriveOwner } from '../drive.ts';
-import type { Library, LibraryElement } from '../library.ts';
 import { block, expectStatus, kinds, owner } from './drive-conformance.ts';
-
-/** A library made for one test: at least two drives, four slots, one import/export element. */
-export interface LibraryFixture {
-  readonly library: Library;
-  /** Null where drives are not opened through this library's own fence. */
-  openDrive: ((driveIndex: number, owner: DriveOwner) => Promise<Drive>) | null;
-  /** A second view of the same library; what one moves, the other sees. */
-  reopen(): Promise<Library>;
-  dispose(): Promise<void>;
-}
-
-/** Puts cartridges with these barcodes into the first slots. */
-export type LibraryFactory = (barcodes: readonly string[]) => Promise<LibraryFixture>;
+import { cleaning, driveFaults, robotFaults } from './fault-conformance.ts';
+import {
+  type CleaningWanted,
+  find,
+  type LibraryFactory,
+  type LibraryFixture,
+  type MakeLibrary,
+} from './library-fixture.ts';
 
 const BARCODES = ['A00001L8', 'A00002L8'];
 
@@ -26,28 +19,21 @@ export function libraryConformance(name: string, factory: LibraryFactory): void 
     afterEach(async () => {
       for (const fixture of fixtures.splice(0)) await fixture.dispose();
     });
-    const make = async (): Promise<LibraryFixture> => {
-      const fixture = await factory(BARCODES);
+    const make = async (cleaning?: CleaningWanted): Promise<LibraryFixture> => {
+      const fixture = await factory(BARCODES, cleaning);
       fixtures.push(fixture);
       return fixture;
     };
     inventories(make);
     moves(make);
     driveRules(make);
+    robotFaults(make);
+    driveFaults(make);
+    cleaning(make);
   });
 }
 
-type Make = () => Promise<LibraryFixture>;
-
-async function find(
-  library: Library,
-  type: LibraryElement['type'],
-  index: number,
-): Promise<LibraryElement> {
-  const found = (await library.inventory()).find((e) => e.type === type && e.index === index);
-  if (!found) throw new Error(`the fixture has no ${type} ${index}`);
-  return found;
-}
+type Make = MakeLibrary;
 
 function inventories(make: Make): void {
   test('the inventory has each element once, by address, with the cartridges in the first slots', async () => {

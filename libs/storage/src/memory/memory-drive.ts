@@ -20,6 +20,9 @@ import type {
   WriteBlock,
   WriteResult,
 } from '../drive.ts';
+import { alertOf, type CallFault, driveFault } from '../drive-faults.ts';
+import type { FaultKind } from '../faults.ts';
+import { TAPE_ALERT } from '../tape-alert.ts';
 import type { MediumObject, MemoryMedium } from './memory-medium.ts';
 
 /** What the drive needs from its bay in the library: the cartridge, whether it is ejected, and who may use it. */
@@ -28,6 +31,8 @@ export interface MemoryBay {
   ejected: boolean;
   holds(drive: MemoryDrive): boolean;
   release(drive: MemoryDrive): void;
+  strikes(kind: FaultKind): boolean;
+  readonly alerts: Set<number>;
 }
 
 export class MemoryDrive implements Drive {
@@ -42,12 +47,33 @@ export class MemoryDrive implements Drive {
   async loadState(): Promise<LoadState> {
     this.#checkOwner();
     const { medium, ejected } = this.#bay;
-    return {
-      loaded: medium !== null && !ejected,
-      barcode: medium?.cartridge.barcode ?? null,
-      writeProtected: medium?.cartridge.writeProtected ?? false,
-      worm: medium?.cartridge.worm ?? false,
-    };
+    const needs = this.#bay.strikes('cleaningRequired') ? { cleaningRequired: true } : {};
+    const { barcode = null, writeProtected = false, worm = false } = medium?.cartridge ?? {};
+    const state = { barcode, writeProtected, worm, ...needs };
+    if (medium?.cartridge.kind === 'cleaning') return { ...state, loaded: false, cleaning: true };
+    const loaded = medium !== null && !ejected && !this.#bay.strikes('notReady');
+    return { ...state, loaded };
+  }
+
+  async tapeAlerts(): Promise<readonly number[]> {
+    this.#checkOwner();
+    const { alerts } = this.#bay;
+    if (this.#bay.strikes('cleaningRequired')) alerts.add(TAPE_ALERT.cleanNow);
+    const raised = [...alerts].sort((a, b) => a - b);
+    alerts.clear();
+    return raised;
+  }
+
+  /** Runs a call on the medium: a fault that sits there strikes before it, and a failure raises its flag. */
+  #onMedium<T>(fault: CallFault, work: () => T): T {
+    try {
+      if (this.#bay.strikes(fault)) throw driveFault(fault);
+      return work();
+    } catch (error) {
+      const flag = alertOf(error, this.#bay.medium?.cartridge.worm ?? false);
+      if (flag !== null) this.#bay.alerts.add(flag);
+      throw error;
+    }
   }
 
   async blockLimits(): Promise<BlockLimits> {
@@ -58,6 +84,7 @@ export class MemoryDrive implements Drive {
     const found = this.#medium().at(this.#object);
     if (found === undefined) return { kind: 'endOfData' };
     this.#object += 1;
+    this.#onMedium('readFails', () => undefined);
     if (found === 'filemark') return { kind: 'filemark' };
     into.set(found.subarray(0, into.length));
     if (found.length > into.length) return { kind: 'oversize', lengthBytes: found.length };
@@ -75,7 +102,7 @@ export class MemoryDrive implements Drive {
   }
 
   #append(objects: readonly MediumObject[]): WriteResult {
-    const medium = this.#writableMedium(objects.length);
+    const medium = this.#onMedium('writeFails', () => this.#writableMedium(objects.length));
     if (objects.length > 0) medium.cut(this.#object);
     const warnedBefore = medium.pastEarlyWarning;
     let written = 0;
@@ -90,6 +117,7 @@ export class MemoryDrive implements Drive {
 
   async locate(target: LocateTarget): Promise<void> {
     const medium = this.#medium();
+    if (this.#bay.strikes('positionFails')) throw driveFault('positionFails');
     this.#object = resolveTarget(medium, target);
   }
 
@@ -131,11 +159,12 @@ export class MemoryDrive implements Drive {
 
   async rewind(): Promise<void> {
     this.#medium();
+    if (this.#bay.strikes('positionFails')) throw driveFault('positionFails');
     this.#object = 0;
   }
 
   async erase(): Promise<void> {
-    this.#writableMedium(1).cut(this.#object);
+    this.#onMedium('writeFails', () => this.#writableMedium(1)).cut(this.#object);
   }
 
   async capacity(): Promise<Capacity | null> {
@@ -145,6 +174,7 @@ export class MemoryDrive implements Drive {
 
   async unload(): Promise<void> {
     this.#medium();
+    if (this.#bay.strikes('unloadFails')) throw driveFault('unloadFails');
     this.#object = 0;
     this.#bay.ejected = true;
   }
@@ -163,8 +193,10 @@ export class MemoryDrive implements Drive {
 
   #medium(): MemoryMedium {
     this.#checkOwner();
+    if (this.#bay.strikes('notReady')) throw driveFault('notReady');
     const { medium, ejected } = this.#bay;
     if (medium === null || ejected) throw new StatusError('driveNotReady', 'no tape is loaded');
+    this.#onMedium('loadFails', () => undefined);
     return medium;
   }
 

@@ -10,6 +10,10 @@ export interface MemoryCartridge {
   readonly earlyWarningBytes?: number;
   readonly writeProtected?: boolean;
   readonly worm?: boolean;
+  /** Default `data`. */
+  readonly kind?: 'data' | 'cleaning';
+  /** How often a cleaning cartridge cleans. Default 50. */
+  readonly cleanings?: number;
 }
 
 /** What an object takes on the medium beside its data, so that filemarks fill a tape too. */
@@ -19,6 +23,8 @@ export class MemoryMedium {
   readonly cartridge: MemoryCartridge;
   readonly #objects: MediumObject[] = [];
   #usedBytes = 0;
+  /** Cleanings that a cleaning cartridge did. */
+  cleaned = 0;
 
   constructor(cartridge: MemoryCartridge) {
     this.cartridge = cartridge;

@@ -1,7 +1,7 @@
 // What a cartridge is (cartridge.json) and what happened to it (mam.json): one folder holds it all and can be moved.
 
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { readFileOrEmpty, replaceFile, syncFile } from '../durable-file.ts';
@@ -17,6 +17,10 @@ export interface CartridgeSpec {
   readonly segmentBytes?: number;
   readonly writeProtected?: boolean;
   readonly worm?: boolean;
+  /** Default `data`. A cleaning cartridge holds no data: its capacity is 0. */
+  readonly kind?: 'data' | 'cleaning';
+  /** How often a cleaning cartridge cleans. Default 50. */
+  readonly cleanings?: number;
 }
 
 export interface CartridgeInfo extends Required<CartridgeSpec> {
@@ -33,6 +37,8 @@ export interface CartridgeMemory {
   readBytes: number;
   /** Set at the first write after a load, cleared when the drive flushed and let go. */
   dirty: boolean;
+  /** How often a cleaning cartridge was used. */
+  cleaned: number;
 }
 
 const GIB = 1024 ** 3;
@@ -74,54 +80,94 @@ export function createCartridge(dir: string, spec: CartridgeSpec, nowMs: number)
     mkdirSync(dir);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new StatusError('alreadyExists', `there is a cartridge ${spec.barcode} already`);
+    // Without its description it is what a call left that died: nothing was ever on it.
+    if (existsSync(join(dir, 'cartridge.json')))
+      throw new StatusError('alreadyExists', `there is a cartridge ${spec.barcode} already`);
   }
   replaceFile(join(dir, 'README.txt'), README_TEXT);
-  replaceFile(join(dir, 'cartridge.json'), `${JSON.stringify(info, null, 2)}\n`);
+  replaceCartridgeInfo(dir, info);
   syncFile(dirname(dir));
   return info;
 }
 
+const BARCODE = /^[A-Za-z0-9_-]{1,32}$/;
+
+export function isBarcode(text: string): boolean {
+  return BARCODE.test(text);
+}
+
+/** Throws `invalidParameter` for a cartridge that cannot be. */
+export function checkCartridgeSpec(spec: CartridgeSpec): void {
+  withDefaults(spec);
+}
+
 function withDefaults(spec: CartridgeSpec): Required<CartridgeSpec> {
-  const { barcode, capacityBytes } = spec;
+  const { barcode, capacityBytes, kind = 'data' } = spec;
+  const { writeProtected = false, worm = false, cleanings = 50 } = spec;
   const segmentBytes = spec.segmentBytes ?? GIB;
+  if (!isBarcode(barcode)) throw new StatusError('invalidParameter', `"${barcode}" is no barcode`);
+  if (!(segmentBytes >= MIB && segmentBytes <= 2 * GIB)) {
+    throw new StatusError('invalidParameter', 'a segment has 1 MiB to 2 GiB');
+  }
+  const flags = { barcode, segmentBytes, writeProtected, worm, kind };
+  if (kind === 'cleaning') {
+    const fits = Number.isInteger(cleanings) && cleanings >= 0 && cleanings <= 65_535 && !worm;
+    if (!fits) throw new StatusError('invalidParameter', 'a tape cleans up to 65535 times');
+    return { ...flags, capacityBytes: 0, earlyWarningBytes: 0, cleanings };
+  }
   const earlyWarningBytes =
     spec.earlyWarningBytes ??
     Math.floor(Math.min(Math.max(capacityBytes * 0.005, 64 * MIB), capacityBytes / 4));
-  if (!/^[A-Za-z0-9_-]{1,32}$/.test(barcode)) {
-    throw new StatusError('invalidParameter', `"${barcode}" is no barcode`);
-  }
   if (!Number.isSafeInteger(capacityBytes) || capacityBytes < MIB) {
     throw new StatusError('invalidParameter', `a cartridge holds at least ${MIB} bytes`);
   }
   if (!(earlyWarningBytes >= 0 && earlyWarningBytes < capacityBytes)) {
     throw new StatusError('invalidParameter', 'early warning lies outside the cartridge');
   }
-  if (!(segmentBytes >= MIB && segmentBytes <= 2 * GIB)) {
-    throw new StatusError('invalidParameter', 'a segment has 1 MiB to 2 GiB');
-  }
-  const { writeProtected = false, worm = false } = spec;
-  return { barcode, capacityBytes, earlyWarningBytes, segmentBytes, writeProtected, worm };
+  return { ...flags, capacityBytes, earlyWarningBytes, cleanings: 0 };
 }
 
 /** Throws `mediaOpenError` when the folder holds no cartridge that this release can use. */
 export function readCartridgeInfo(dir: string): CartridgeInfo {
-  let info: CartridgeInfo;
+  let found: CartridgeInfo;
   try {
-    info = JSON.parse(readFileSync(join(dir, 'cartridge.json'), 'utf8')) as CartridgeInfo;
+    const text = readFileSync(join(dir, 'cartridge.json'), 'utf8');
+    // The first cartridges were all for data, and did not say so.
+    found = { kind: 'data', cleanings: 0, ...JSON.parse(text) };
   } catch (cause) {
     throw new StatusError('mediaOpenError', `${dir} holds no readable cartridge`, {}, { cause });
   }
-  const usable =
-    info.format === 'VTC1' && info.checksum === 'crc32' && uuidBytes(info.uuid).length === 16;
-  if (!usable)
-    throw new StatusError('mediaOpenError', `${dir} has a format unknown to this release`);
-  return info;
+  if (isUsable(found)) return found;
+  throw new StatusError('mediaOpenError', `${dir} has a format unknown to this release`);
+}
+
+/** The file may come from anywhere: an imported cartridge is somebody else's. */
+function isUsable(info: CartridgeInfo): boolean {
+  const { format, checksum, uuid, barcode, kind } = info;
+  const sizes = [info.capacityBytes, info.earlyWarningBytes, info.segmentBytes, info.cleanings];
+  return (
+    format === 'VTC1' &&
+    checksum === 'crc32' &&
+    typeof uuid === 'string' &&
+    /^[0-9a-f-]{36}$/i.test(uuid) &&
+    uuidBytes(uuid).length === 16 &&
+    typeof barcode === 'string' &&
+    isBarcode(barcode) &&
+    (kind === 'data' || kind === 'cleaning') &&
+    sizes.every((size) => Number.isSafeInteger(size) && size >= 0) &&
+    info.segmentBytes > 0 &&
+    [info.worm, info.writeProtected].every((flag) => typeof flag === 'boolean')
+  );
+}
+
+/** Changes what a cartridge is. Nobody may have it loaded. */
+export function replaceCartridgeInfo(dir: string, info: CartridgeInfo): void {
+  replaceFile(join(dir, 'cartridge.json'), `${JSON.stringify(info, null, 2)}\n`);
 }
 
 /** A damaged or missing memory reads as new: it holds nothing that the data depends on. */
 export function readCartridgeMemory(dir: string): CartridgeMemory {
-  const blank: CartridgeMemory = { loads: 0, writtenBytes: 0, readBytes: 0, dirty: false };
+  const blank = { loads: 0, writtenBytes: 0, readBytes: 0, dirty: false, cleaned: 0 };
   try {
     return { ...blank, ...JSON.parse(readFileOrEmpty(join(dir, 'mam.json')).toString() || '{}') };
   } catch {

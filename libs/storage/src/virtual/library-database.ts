@@ -6,8 +6,9 @@ import type { ProcessIdentity } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
 import type { DriveOwner } from '../drive.ts';
 import type { ElementPlace } from '../element-layout.ts';
+import { type Fault, type FaultKind, type FaultPlace, strike } from '../faults.ts';
 import type { ElementType } from '../library.ts';
-import { inTransaction, openSqlite } from '../sqlite-file.ts';
+import { inTransaction, openSqlite, sqliteFailure } from '../sqlite-file.ts';
 
 const SCHEMA = `
 CREATE TABLE library (format INTEGER NOT NULL, serial TEXT NOT NULL) STRICT;
@@ -18,6 +19,11 @@ CREATE TABLE drive (
   idx INTEGER PRIMARY KEY, serial TEXT NOT NULL, ejected INTEGER NOT NULL DEFAULT 0,
   epoch INTEGER NOT NULL DEFAULT 0, grant_id TEXT, token TEXT,
   pid INTEGER, started TEXT, boot_id TEXT, pid_namespace TEXT) STRICT;
+`;
+/** Beside the tables of the first release, which do not know these: an older release leaves them alone. */
+const LATER_TABLES = `
+CREATE TABLE IF NOT EXISTS fault (id INTEGER PRIMARY KEY, fault TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS alert (idx INTEGER, flag INTEGER, PRIMARY KEY (idx, flag)) STRICT;
 `;
 const FORMAT = 1;
 
@@ -46,9 +52,11 @@ export type PlacedElement = ElementPlace & { readonly barcode: string | null };
 export class LibraryDatabase {
   readonly #db: DatabaseSync;
   readonly #selectToken;
+  readonly #selectFault;
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#selectFault = db.prepare('SELECT id FROM fault LIMIT 1');
     this.#selectToken = db.prepare('SELECT token FROM drive WHERE idx = ?');
   }
 
@@ -77,7 +85,10 @@ export class LibraryDatabase {
     const db = openSqlite(path);
     try {
       const row = db.prepare('SELECT format FROM library').get();
-      if (row?.format === FORMAT) return new LibraryDatabase(db);
+      if (row?.format === FORMAT) {
+        db.exec(LATER_TABLES);
+        return new LibraryDatabase(db);
+      }
     } catch (cause) {
       db.close();
       throw new StatusError('robotMissing', `${path} is no virtual library`, {}, { cause });
@@ -90,9 +101,13 @@ export class LibraryDatabase {
     return String(this.#db.prepare('SELECT serial FROM library').get()?.serial);
   }
 
-  /** One transaction that no other process writes in; undone when `work` throws. */
+  /** One transaction that no other process writes in; undone when `work` throws. Errors of its own: 129, 220. */
   transaction<T>(work: () => T): T {
-    return inTransaction(this.#db, work);
+    try {
+      return inTransaction(this.#db, work);
+    } catch (error) {
+      throw sqliteFailure(error);
+    }
   }
 
   elements(): ElementRow[] {
@@ -162,6 +177,44 @@ export class LibraryDatabase {
   /** What the fence compares before each batch: a few microseconds. */
   driveToken(index: number): string | null {
     return (this.#selectToken.get(index)?.token ?? null) as string | null;
+  }
+
+  /** False as ever but in tests: a few microseconds. */
+  get faulty(): boolean {
+    return this.#selectFault.get() !== undefined;
+  }
+
+  /** Not within a transaction that may be undone: what struck is used up. */
+  strikes(places: readonly FaultPlace[], kind: FaultKind): boolean {
+    if (!this.faulty) return false;
+    return this.transaction(() => {
+      const before = this.faults();
+      const { struck, left } = strike(before, places, kind);
+      if (left !== before) this.setFaults(left);
+      return struck;
+    });
+  }
+
+  faults(): readonly Fault[] {
+    const rows = this.#db.prepare('SELECT fault FROM fault ORDER BY id').all();
+    return rows.map(({ fault }) => JSON.parse(String(fault)) as Fault);
+  }
+
+  setFaults(faults: readonly Fault[]): void {
+    this.#db.exec('DELETE FROM fault');
+    const insert = this.#db.prepare('INSERT INTO fault (fault) VALUES (?)');
+    for (const fault of faults) insert.run(JSON.stringify(fault));
+  }
+
+  raiseAlert(index: number, flag: number): void {
+    this.#db.prepare('INSERT OR IGNORE INTO alert VALUES (?, ?)').run(index, flag);
+  }
+
+  /** The flags of a drive, ascending; they are cleared. */
+  takeAlerts(index: number): number[] {
+    const rows = this.#db.prepare('SELECT flag FROM alert WHERE idx = ? ORDER BY flag').all(index);
+    if (rows.length > 0) this.#db.prepare('DELETE FROM alert WHERE idx = ?').run(index);
+    return rows.map(({ flag }) => Number(flag));
   }
 
   close(): void {

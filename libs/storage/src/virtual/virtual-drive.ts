@@ -26,7 +26,10 @@ import type {
   WriteBlock,
   WriteResult,
 } from '../drive.ts';
+import { alertOf, type CallFault, driveFault } from '../drive-faults.ts';
+import type { FaultKind } from '../faults.ts';
 import { orMediaFailure } from '../media-failure.ts';
+import { TAPE_ALERT } from '../tape-alert.ts';
 import { Cartridge, type CartridgeOptions, type Fence } from './cartridge.ts';
 import { readCartridgeInfo } from './cartridge-info.ts';
 import { checkClaim } from './drive-claim.ts';
@@ -40,6 +43,8 @@ export interface OpenVirtualDriveOptions extends CartridgeOptions {
   /** From 0. */
   readonly driveIndex: number;
   readonly owner: DriveOwner;
+  /** Distance from the end at which writes begin to answer `programmableEarlyWarning`. */
+  readonly programmableEarlyWarningBytes?: number;
 }
 
 /** The write path without promises: same contracts. */
@@ -128,14 +133,53 @@ class FileDrive implements VirtualDrive {
 
   async loadState(): Promise<LoadState> {
     this.#checkOwner();
-    const barcode = this.#database.barcodeInDrive(this.#options.driveIndex);
-    if (barcode === null) {
-      return { loaded: false, barcode, writeProtected: false, worm: false };
+    const { libraryDir, driveIndex } = this.#options;
+    const barcode = this.#database.barcodeInDrive(driveIndex);
+    const needs = this.#strikes('cleaningRequired') ? { cleaningRequired: true } : {};
+    const empty = { loaded: false, barcode, writeProtected: false, worm: false, ...needs };
+    if (barcode === null) return empty;
+    const info = readCartridgeInfo(cartridgePath(libraryDir, barcode));
+    if (info.kind === 'cleaning') return { ...empty, cleaning: true };
+    const { writeProtected, worm } = info;
+    const ejected = this.#database.drive(driveIndex)?.ejected || this.#strikes('notReady');
+    if (ejected) return { ...empty, writeProtected, worm };
+    const suspect = this.#loadedCartridge().suspect !== null;
+    return { loaded: true, barcode, writeProtected: writeProtected || suspect, worm, ...needs };
+  }
+
+  async tapeAlerts(): Promise<readonly number[]> {
+    this.#checkOwner();
+    if (this.#strikes('cleaningRequired')) this.#raise(TAPE_ALERT.cleanNow);
+    const { driveIndex } = this.#options;
+    return this.#database.transaction(() => this.#database.takeAlerts(driveIndex));
+  }
+
+  /** A flag is worth no failure of its own. */
+  #raise(flag: number | null): void {
+    if (flag === null) return;
+    try {
+      this.#database.raiseAlert(this.#options.driveIndex, flag);
+    } catch {
+      // A full disk: the failure that the flag goes with is told all the same.
     }
-    const loaded = !this.#database.drive(this.#options.driveIndex)?.ejected;
-    const suspect = loaded && this.#loadedCartridge().suspect !== null;
-    const info = readCartridgeInfo(cartridgePath(this.#options.libraryDir, barcode));
-    return { loaded, barcode, writeProtected: info.writeProtected || suspect, worm: info.worm };
+  }
+
+  #strikes(kind: FaultKind): boolean {
+    if (!this.#database.faulty) return false;
+    const { driveIndex } = this.#options;
+    const barcode = this.#database.barcodeInDrive(driveIndex);
+    return this.#database.strikes([`drive ${driveIndex}`, `cartridge ${barcode}`], kind);
+  }
+
+  /** Runs a call on the medium: a fault that sits there strikes before it, and a failure raises its flag. */
+  #onMedium<T>(fault: CallFault, work: () => T): T {
+    try {
+      if (this.#strikes(fault)) throw driveFault(fault);
+      return work();
+    } catch (error) {
+      this.#raise(alertOf(error, this.#cartridge?.info.worm ?? false));
+      throw error;
+    }
   }
 
   async blockLimits(): Promise<BlockLimits> {
@@ -155,7 +199,9 @@ class FileDrive implements VirtualDrive {
     }
     // Also when reading fails: the damaged block is behind us.
     this.#object += 1;
-    return orMediaFailure('mediaReadError', () => cartridge.read(this.#object - 1, into));
+    return this.#onMedium('readFails', () =>
+      orMediaFailure('mediaReadError', () => cartridge.read(this.#object - 1, into)),
+    );
   }
 
   async writeBlocks(blocks: readonly WriteBlock[]): Promise<WriteResult> {
@@ -180,12 +226,20 @@ class FileDrive implements VirtualDrive {
   }
 
   #write(records: readonly NewRecord[]): WriteResult {
+    return this.#onMedium('writeFails', () => this.#append(records));
+  }
+
+  #append(records: readonly NewRecord[]): WriteResult {
     const cartridge = this.#writableCartridge(records.length);
     const before = Math.min(this.#object, cartridge.map.objectCount);
     try {
       const result = orMediaFailure('mediaWriteError', () => cartridge.write(before, records));
       this.#object = before + result.written;
-      return result;
+      const distance = this.#options.programmableEarlyWarningBytes;
+      if (distance === undefined) return result;
+      const { info, map } = cartridge;
+      const warned = map.usedBytes >= info.capacityBytes - distance;
+      return { ...result, programmableEarlyWarning: warned || result.earlyWarning };
     } catch (error) {
       this.#object = cartridge.map.objectCount;
       throw error;
@@ -194,6 +248,7 @@ class FileDrive implements VirtualDrive {
 
   async locate(target: LocateTarget): Promise<void> {
     const cartridge = this.#movableCartridge();
+    if (this.#strikes('positionFails')) throw driveFault('positionFails');
     this.#object = resolveTarget(cartridge.map, target);
   }
 
@@ -222,12 +277,15 @@ class FileDrive implements VirtualDrive {
 
   async rewind(): Promise<void> {
     this.#movableCartridge();
+    if (this.#strikes('positionFails')) throw driveFault('positionFails');
     this.#object = 0;
   }
 
   async erase(): Promise<void> {
-    const cartridge = this.#writableCartridge(1);
-    orMediaFailure('mediaWriteError', () => cartridge.erase(this.#object));
+    this.#onMedium('writeFails', () => {
+      const cartridge = this.#writableCartridge(1);
+      orMediaFailure('mediaWriteError', () => cartridge.erase(this.#object));
+    });
   }
 
   async capacity(): Promise<Capacity | null> {
@@ -239,6 +297,7 @@ class FileDrive implements VirtualDrive {
   async unload(): Promise<void> {
     const { driveIndex } = this.#options;
     this.#movableCartridge();
+    if (this.#strikes('unloadFails')) throw driveFault('unloadFails');
     orMediaFailure('mediaCloseError', () => {
       this.#letGo();
       this.#fence.exclusively(() => this.#database.setEjected(driveIndex, 1));
@@ -278,7 +337,12 @@ class FileDrive implements VirtualDrive {
 
   /** The cartridge in the drive, loaded when it is not yet: the robot may have brought it after the drive was opened. */
   #loadedCartridge(): Cartridge {
-    if (this.#cartridge) return this.#cartridge;
+    if (this.#strikes('notReady')) throw driveFault('notReady');
+    this.#cartridge ??= this.#onMedium('loadFails', () => this.#load());
+    return this.#cartridge;
+  }
+
+  #load(): Cartridge {
     this.#checkOwner();
     const { libraryDir, driveIndex } = this.#options;
     const barcode = this.#database.barcodeInDrive(driveIndex);
@@ -287,8 +351,12 @@ class FileDrive implements VirtualDrive {
     }
     const dir = cartridgePath(libraryDir, barcode);
     const load = () => new Cartridge(dir, this.#fence, this.#options);
-    this.#cartridge = orMediaFailure('mediaOpenError', load);
-    return this.#cartridge;
+    const cartridge = orMediaFailure('mediaOpenError', load);
+    if (cartridge.suspect !== null) {
+      this.#raise(TAPE_ALERT.media);
+      this.#raise(TAPE_ALERT.directoryInvalidAtUnload);
+    }
+    return cartridge;
   }
 
   #movableCartridge(): Cartridge {

@@ -7,8 +7,16 @@ import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { syncFile } from '../durable-file.ts';
 import { type ElementLayout, elementPlaces } from '../element-layout.ts';
+import type { Fault, FaultPlace } from '../faults.ts';
 import type { Library, LibraryElement, LibraryIdentity, MoveOptions } from '../library.ts';
-import { type CartridgeSpec, createCartridge } from './cartridge-info.ts';
+import { TAPE_ALERT } from '../tape-alert.ts';
+import {
+  type CartridgeSpec,
+  createCartridge,
+  readCartridgeInfo,
+  readCartridgeMemory,
+  writeCartridgeMemory,
+} from './cartridge-info.ts';
 import { checkClaim, hasLiveHolder } from './drive-claim.ts';
 import { type ElementRow, LibraryDatabase } from './library-database.ts';
 import { cartridgePath, cartridgesPath, databasePath } from './library-paths.ts';
@@ -24,6 +32,10 @@ export interface VirtualLibraryOptions extends ElementLayout {
 export interface VirtualLibrary extends Library {
   /** Makes an empty cartridge in a free import/export element, else in a free slot; answers its address. */
   addCartridge(spec: CartridgeSpec): Promise<number>;
+
+  /** For tests: the faults hold for every process that uses the library, until they are used up or cleared. */
+  addFault(fault: Fault): Promise<void>;
+  clearFaults(): Promise<void>;
 }
 
 /** Makes a library in a folder that is missing or empty, else throws `alreadyExists`. */
@@ -74,15 +86,35 @@ class FileLibrary implements VirtualLibrary {
   }
 
   async inventory(): Promise<readonly LibraryElement[]> {
+    this.#checkRobot();
     return this.#database.elements().map((row) => {
       const drive = row.type === 'drive' ? this.#database.drive(row.index) : undefined;
+      const looks = this.#looksLike(row);
       return {
         ...row,
-        full: row.barcode !== null,
+        ...looks,
         accessible: !drive || drive.ejected || !hasLiveHolder(drive),
         driveSerial: drive?.serial ?? null,
       };
     });
+  }
+
+  #checkRobot(): void {
+    if (!this.#database.strikes(['robot'], 'doorOpen')) return;
+    throw new StatusError('robotDown', 'the door of the library is open');
+  }
+
+  #looksLike({ address, barcode }: ElementRow) {
+    if (this.#database.strikes([`element ${address}`], 'looksEmpty')) {
+      return { full: false, barcode: null, sourceAddress: null, medium: null };
+    }
+    if (this.#database.strikes([`element ${address}`], 'looksFull')) {
+      return { full: true, barcode: null, sourceAddress: null, medium: 'data' as const };
+    }
+    if (barcode === null) return { full: false, medium: null };
+    const medium = mediumOf(cartridgePath(this.#dir, barcode));
+    const unreadable = this.#database.strikes([`cartridge ${barcode}`], 'unreadableBarcode');
+    return { full: true, medium, ...(unreadable ? { barcode: null } : {}) };
   }
 
   /** Looks at the cartridge folders: one that was put there by hand appears, one that was taken away is gone. */
@@ -129,6 +161,17 @@ class FileLibrary implements VirtualLibrary {
   }
 
   async move(from: number, to: number, options: MoveOptions = {}): Promise<void> {
+    this.#checkRobot();
+    const jammed = new StatusError(
+      'robotDown',
+      `the robot is stuck on its way from ${from} to ${to}`,
+    );
+    if (this.#database.strikes(['robot'], 'jam')) throw jammed;
+    this.#move(from, to, options);
+    if (this.#database.strikes(['robot'], 'jamBehindMove')) throw jammed;
+  }
+
+  #move(from: number, to: number, options: MoveOptions): void {
     this.#database.transaction(() => {
       const source = this.#element(from);
       const destination = this.#element(to);
@@ -141,10 +184,34 @@ class FileLibrary implements VirtualLibrary {
         throw new StatusError('notMountable', `element ${to} holds ${destination.barcode}`);
       }
       if (source.type === 'drive') this.#takeFromDrive(source, options);
-      if (destination.type === 'drive') this.#database.setEjected(destination.index, 0);
       this.#database.setElement(from, null, null);
       this.#database.setElement(to, barcode, from);
+      if (destination.type === 'drive') this.#load(destination.index, barcode);
     });
+  }
+
+  /** A cleaning cartridge does its work at once, and waits to be taken out. */
+  #load(driveIndex: number, barcode: string): void {
+    const dir = cartridgePath(this.#dir, barcode);
+    const cleaning = mediumOf(dir) === 'cleaning';
+    this.#database.setEjected(driveIndex, cleaning ? 1 : 0);
+    this.#database.takeAlerts(driveIndex);
+    if (cleaning) this.#clean(driveIndex, dir);
+  }
+
+  #clean(driveIndex: number, dir: string): void {
+    const memory = readCartridgeMemory(dir);
+    if (memory.cleaned >= readCartridgeInfo(dir).cleanings) {
+      this.#database.raiseAlert(driveIndex, TAPE_ALERT.expiredCleaningMedia);
+      return;
+    }
+    writeCartridgeMemory(dir, { ...memory, loads: memory.loads + 1, cleaned: memory.cleaned + 1 });
+    this.#database.raiseAlert(driveIndex, TAPE_ALERT.cleaningMedia);
+    const place: FaultPlace = `drive ${driveIndex}`;
+    const left = this.#database
+      .faults()
+      .filter((fault) => fault.kind !== 'cleaningRequired' || fault.place !== place);
+    this.#database.setFaults(left);
   }
 
   /** A dead owner is fenced too, in case that it only seemed dead. One that unloaded keeps the drive. */
@@ -171,9 +238,29 @@ class FileLibrary implements VirtualLibrary {
     return found;
   }
 
+  async addFault(fault: Fault): Promise<void> {
+    this.#database.transaction(() => {
+      this.#database.setFaults([...this.#database.faults(), fault]);
+    });
+  }
+
+  async clearFaults(): Promise<void> {
+    this.#database.transaction(() => this.#database.setFaults([]));
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#database.close();
+  }
+}
+
+/** A cartridge whose description cannot be read is one for data: the drive will tell. */
+function mediumOf(dir: string): 'data' | 'worm' | 'cleaning' {
+  try {
+    const { kind, worm } = readCartridgeInfo(dir);
+    return kind === 'cleaning' ? kind : worm ? 'worm' : 'data';
+  } catch {
+    return 'data';
   }
 }
