@@ -12,6 +12,7 @@ import {
   U64_MAX,
 } from '@tapestry/ndmp';
 import { BackupRun } from '../src/adapters/backup-run.ts';
+import { HostTree } from '../src/adapters/host-tree.ts';
 import { RecoverRun } from '../src/adapters/recover-run.ts';
 import { Reporter } from '../src/adapters/reporter.ts';
 import { StreamSink } from '../src/adapters/stream-sink.ts';
@@ -63,7 +64,12 @@ export async function makeImage(
     ...{ type: 'backup', exportDirectory: root, shownRoot: '/home', components: [] },
     ...{ history: 'file', exclude: [], include: [], base: undefined, ...order },
   };
-  const { directories, failed } = await new BackupRun(whole, sink, report).run();
+  const { directories, failed } = await new BackupRun(
+    whole,
+    new HostTree(whole),
+    sink,
+    report,
+  ).run();
   await sink.end();
   return { image: Buffer.concat(chunks), directories, failed, ...said };
 }

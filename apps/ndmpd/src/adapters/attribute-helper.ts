@@ -120,13 +120,13 @@ export class AttributeHelper {
   }
 
   /**
-   * The attributes of everything in each of several directories, by name. Undefined for one that is too
-   * long for that, or out of reach.
+   * The attributes of everything in each of several directories, for `attributesByName`. Undefined for
+   * one that is too long for that, out of reach, or after others had many: an answer is a megabyte or two.
    */
   async readXattrsBelow(
     parent: Directory,
     names: readonly string[],
-  ): Promise<readonly (XattrsByName | undefined)[]> {
+  ): Promise<readonly (Buffer | undefined)[]> {
     if (this.#isDead || names.length === 0) return [];
     this.#enter(parent);
     const answer = this.#ask('W', counted(Buffer.from(names.join('\0'), 'latin1')));
@@ -239,23 +239,22 @@ function parseAttributes(answer: Buffer | undefined): Map<number, Xattr[]> {
   return found;
 }
 
-function parseBelow(answer: Buffer | undefined): (XattrsByName | undefined)[] {
-  const directories: (XattrsByName | undefined)[] = [];
+function parseBelow(answer: Buffer | undefined): (Buffer | undefined)[] {
+  const directories: (Buffer | undefined)[] = [];
   let rest = answer ?? EMPTY;
   while (rest.length > 0) {
-    if (rest.readUInt32BE(0) === 0) {
-      directories.push(undefined);
-      rest = rest.subarray(4);
-      continue;
-    }
-    const end = 8 + rest.readUInt32BE(4);
-    const pairs = parseXattrs(rest.subarray(8, end));
-    directories.push(
-      new Map(pairs.map(({ name, value }) => [name.toString('latin1'), parseXattrs(value)])),
-    );
+    const isThere = rest.readUInt32BE(0) !== 0;
+    const end = isThere ? 8 + rest.readUInt32BE(4) : 4;
+    directories.push(isThere ? rest.subarray(8, end) : undefined);
     rest = rest.subarray(end);
   }
   return directories;
+}
+
+/** Of what a directory holds, as `readXattrsBelow` found it. */
+export function attributesByName(found: Buffer): XattrsByName {
+  const pairs = parseXattrs(found);
+  return new Map(pairs.map(({ name, value }) => [name.toString('latin1'), parseXattrs(value)]));
 }
 
 /** Pairs of counted strings. */

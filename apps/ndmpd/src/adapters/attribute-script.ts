@@ -36,11 +36,12 @@ sub extents { my ($path, $max) = @_; my $all = ''; my $count = 0; my $at = 0;
     $hole = $size if $hole > $size;
     $all .= pack('Q> Q>', $data, $hole - $data); $at = $hole;
   } return $all . pack('Q> Q>', $size, 0); }
-sub below { my ($name) = @_; my $all = ''; my $left = 20000; my ($dir, $entries);
+sub below { my ($name, $budget) = @_; my $all = ''; my $left = 20000; my ($dir, $entries);
+  return pack('N', 0) if $budget <= 0;
   sysopen($dir, $name, $dirflags) && chdir($dir) && opendir($entries, '.') or return pack('N', 0);
   while (defined(my $one = readdir $entries)) {
     next if $one eq '.' || $one eq '..';
-    return pack('N', 0) if $left-- == 0 || length($all) > 1000000;
+    return pack('N', 0) if $left-- == 0 || length($all) > $budget;
     my $found = attributes($one . "\\0"); $all .= pack('N/a* N/a*', $one, $found) if $found ne '';
   } return pack('N N/a*', 1, $all); }
 for (;;) {
@@ -61,7 +62,7 @@ for (;;) {
     my $all = ''; my $home;
     $lost ||= sysopen($home, '.', $dirflags) ? 0 : $! + 0;
     for my $one (split /\\0/, $name) {
-      $all .= $lost ? pack('N', 0) : below($one); $lost ||= chdir($home) ? 0 : $! + 0;
+      $all .= $lost ? pack('N', 0) : below($one, 1000000 - length($all)); $lost ||= chdir($home) ? 0 : $! + 0;
     }
     print pack('N/a*', $all); STDOUT->flush(); next;
   }

@@ -6,7 +6,6 @@ import { type EntryType, historyStat } from '../core/entry.ts';
 import type { HistoryForm } from '../core/operation-env.ts';
 import type { Member } from '../core/tar-encode.ts';
 import type { Child } from './child-loader.ts';
-import { type ListedEntry, listedName } from './directory-listing.ts';
 import type { Reporter } from './reporter.ts';
 import type { WalkedDirectory } from './walked-directory.ts';
 
@@ -42,11 +41,11 @@ export class BackupHistory {
   }
 
   /** Lists a directory; comes right before its member. What was loaded of it needs no second look. */
-  directory(
+  async directory(
     walked: WalkedDirectory,
     loaded: readonly Child[],
-    isShown: (entry: ListedEntry) => boolean,
-  ): void {
+    isShown: (name: string, isDirectory: boolean) => boolean,
+  ): Promise<void> {
     if (this.#form !== 'dir') return;
     const inodes = new Map(loaded.map(({ name, stats }) => [name, stats.ino]));
     const node = walked.stats.ino;
@@ -54,13 +53,16 @@ export class BackupHistory {
     this.#entry(DOT_DOT, walked.parent?.stats.ino ?? node, node);
     this.#listed.clear();
     this.#listedIn = walked;
-    for (const entry of walked.entries) {
-      if (!isShown(entry)) continue;
-      const name = listedName(entry);
+    const { names } = walked;
+    for (let i = 0; i < names.length; i += 1) {
+      const name = names.name(i);
+      if (!isShown(name, names.type(i) === 'directory')) continue;
       const inode = inodes.get(name) ?? this.#examine(walked, name)?.ino;
       if (inode === undefined) continue;
       this.#entry(Buffer.from(name, 'latin1'), inode, node);
       if (!inodes.has(name) && this.#listed.size < LISTED_MAX) this.#listed.set(name, inode);
+      const wait = this.#report.room();
+      if (wait !== undefined) await wait;
     }
   }
 

@@ -1,35 +1,27 @@
 // One backup: walks a directory tree and writes it as a pax stream, with file history on the side. What
 // changes, vanishes or cannot be read is reported and never breaks the stream. Each directory is sent
-// before its files, and these before its subdirectories; memory grows with the depth and with the
-// longest directory, not with the tree.
+// before its files, and these before its subdirectories. Memory grows with the depth, with the longest
+// directory and with eight bytes for each directory, not with the files.
 
-import { type BigIntStats, closeSync, fstatSync, readlinkSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { textFromBytes } from '@tapestry/ndmp';
 import type { BackupOrder } from '../core/data-protocol.ts';
 import { DirectoryRecord, DirectorySet } from '../core/directory-set.ts';
-import { encodeDumpDirectory } from '../core/dump-directory.ts';
+import { type DumpList, dumpListOf } from '../core/dump-directory.ts';
 import { changedSince, memberOf } from '../core/entry.ts';
+import { directoriesOf, NO_NAMES } from '../core/name-list.ts';
 import { PathPatterns, type Verdict } from '../core/path-patterns.ts';
 import { END_OF_ARCHIVE, type Member } from '../core/tar-encode.ts';
-import { AttributeHelper, type Xattr, type XattrsByName } from './attribute-helper.ts';
+import { attributesByName, type Xattr } from './attribute-helper.ts';
 import { BackupHistory } from './backup-history.ts';
-import { type Child, ChildLoader, pathOf } from './child-loader.ts';
-import {
-  closeDirectory,
-  type Directory,
-  errorCode,
-  nameIn,
-  openAt,
-  openBelow,
-  openRoot,
-} from './directory.ts';
-import { type ListedEntry, listDirectory, listedName, listedType } from './directory-listing.ts';
+import { type Child, ChildLoader } from './child-loader.ts';
+import { type Directory, errorCode } from './directory.ts';
 import { sendFileData, sparseExtents } from './file-data.ts';
 import { fingerprint } from './fingerprint.ts';
 import { LinkedFiles } from './linked-files.ts';
 import { MemberSender } from './member-sender.ts';
-import { MountPolicy } from './mounts.ts';
 import type { Reporter } from './reporter.ts';
+import type { SourceTree } from './source-tree.ts';
 import type { StreamSink } from './stream-sink.ts';
 import { joinPath, type WalkedDirectory } from './walked-directory.ts';
 
@@ -38,11 +30,6 @@ const BATCH = 256;
 const AHEAD = 32;
 const NO_XATTRS: readonly Xattr[] = [];
 const NO_PATH: Buffer = Buffer.alloc(0);
-
-/** The backup root cannot be opened: there is nothing to back up. */
-export class RootError extends Error {
-  override readonly name = 'RootError';
-}
 
 export interface BackupTotals {
   readonly members: number;
@@ -57,7 +44,7 @@ export class BackupRun {
   readonly #sink: StreamSink;
   readonly #report: Reporter;
   readonly #history: BackupHistory;
-  readonly #helper = new AttributeHelper();
+  readonly #tree: SourceTree;
   readonly #patterns: PathPatterns;
   readonly #known: DirectorySet | undefined;
   readonly #seen = new DirectoryRecord();
@@ -66,20 +53,20 @@ export class BackupRun {
   readonly #sender: MemberSender;
   /** The directory that is being worked in, for the loader's troubles. */
   #here: WalkedDirectory | undefined;
-  #mounts: MountPolicy | undefined;
   #failed = 0;
 
-  constructor(order: BackupOrder, sink: StreamSink, report: Reporter) {
+  constructor(order: BackupOrder, tree: SourceTree, sink: StreamSink, report: Reporter) {
     this.#order = order;
+    this.#tree = tree;
     this.#sink = sink;
     this.#report = report;
     this.#patterns = new PathPatterns(order.exclude, order.include);
     const directories = order.base?.directories;
     this.#known = directories === undefined ? undefined : new DirectorySet(directories);
-    this.#linked = new LinkedFiles(() =>
-      this.#report.warning('too many files with several names: further ones become copies'),
+    this.#linked = new LinkedFiles((why) =>
+      this.#report.warning(`files with several names: ${why}: further ones become copies`),
     );
-    this.#loader = new ChildLoader((_directory, { name, what, isChange }) => {
+    this.#loader = new ChildLoader(tree, (_directory, { name, what, isChange }) => {
       const path = joinPath(this.#here?.path ?? NO_PATH, name);
       if (isChange) this.#warn(path, what);
       else this.#fail(path, what);
@@ -92,24 +79,17 @@ export class BackupRun {
 
   /** Sends the whole stream and its end mark. Rejects with RootError, or with the socket's error. */
   async run(): Promise<BackupTotals> {
-    const directory = this.#openTop();
+    const { attributes } = this.#tree;
     try {
-      const stats = fstatSync(directory.fd, { bigint: true });
-      this.#mounts = new MountPolicy(directory, stats);
-      await this.#checkHelper();
-      const found = await this.#helper.readXattrs(directory, ['.']);
-      const [xattrsBelow] = await this.#readAhead(directory, ['.']);
-      const print = fingerprint(0n, '/', stats.ino);
-      const top: WalkedDirectory = {
-        ...{ directory, path: NO_PATH, stats, xattrs: found.get(0) ?? NO_XATTRS },
-        ...{ parent: undefined, print, isKnown: this.#isKnown(print) },
-        ...{ verdict: this.#patterns.rootVerdict, entries: [], isSent: false, hasFailed: false },
-        xattrsBelow,
-      };
-      await this.#visit(top);
+      const directory = this.#tree.openTop();
+      try {
+        await this.#visitTop(directory);
+      } finally {
+        this.#tree.closeDirectory(directory);
+      }
     } finally {
-      this.#helper.close();
-      closeDirectory(directory);
+      attributes.close();
+      this.#linked.close();
     }
     await this.#sink.put(END_OF_ARCHIVE);
     this.#report.flushHistory();
@@ -120,26 +100,21 @@ export class BackupRun {
     };
   }
 
-  async #checkHelper(): Promise<void> {
-    if (await this.#helper.ready()) return;
-    this.#report.warning('no Perl here: extended attributes and ACLs are left out');
-  }
-
-  #openTop(): Directory {
-    const { exportDirectory, components, shownRoot } = this.#order;
-    try {
-      const root = openRoot(exportDirectory);
-      try {
-        return openAt(
-          root,
-          components.map((part) => Buffer.from(part)),
-        );
-      } finally {
-        closeDirectory(root);
-      }
-    } catch (cause) {
-      throw new RootError(`cannot open ${shownRoot}: ${errorCode(cause)}`, { cause });
+  async #visitTop(directory: Directory): Promise<void> {
+    const { attributes } = this.#tree;
+    if (!(await attributes.ready())) {
+      this.#report.warning('no Perl here: extended attributes and ACLs are left out');
     }
+    const stats = this.#tree.statsOf(directory);
+    const found = await attributes.readXattrs(directory, ['.']);
+    const [below] = await this.#readAhead(directory, ['.']);
+    const print = fingerprint(0n, '/', stats.ino);
+    await this.#visit({
+      ...{ directory, path: NO_PATH, stats, xattrs: found.get(0) ?? NO_XATTRS },
+      ...{ parent: undefined, print, isKnown: this.#isKnown(print) },
+      ...{ verdict: this.#patterns.rootVerdict, names: NO_NAMES, isSent: false, hasFailed: false },
+      xattrsBelow: below && attributesByName(below),
+    });
   }
 
   /** At the same place as when the base was taken: what is in it needs saving only if it changed. */
@@ -161,17 +136,17 @@ export class BackupRun {
     this.#list(walked);
     const isRoot = walked.parent === undefined;
     const isWanted = walked.verdict === 'in' && this.#wants(walked.stats, walked);
-    const subdirectories: string[] = [];
     // A list by inode comes before the directory's member: loading first spares a look at each file.
-    const first = this.#isFull() ? this.#loadBatch(walked, 0, subdirectories) : undefined;
+    const first = this.#isFull() ? this.#loadBatch(walked, 0) : undefined;
     if (isRoot || isWanted) await this.#sendPending(walked, first?.children);
-    let { children, next } = first ?? this.#loadBatch(walked, 0, subdirectories);
+    let { children, next } = first ?? this.#loadBatch(walked, 0);
     for (;;) {
       if (children.length > 0) await this.#sendChildren(walked, children);
-      if (next >= walked.entries.length) break;
-      ({ children, next } = this.#loadBatch(walked, next, subdirectories));
+      if (next >= walked.names.length) break;
+      ({ children, next } = this.#loadBatch(walked, next));
     }
-    await this.#visitBelow(walked, subdirectories);
+    if (walked.isSent) walked.names = directoriesOf(walked.names); // nobody lists the others any more
+    await this.#visitBelow(walked);
     if (!walked.hasFailed) this.#seen.add(walked.print);
     this.#report.flushOldHistory();
     await this.#report.room();
@@ -179,37 +154,30 @@ export class BackupRun {
 
   #list(walked: WalkedDirectory): void {
     try {
-      walked.entries = listDirectory(walked.directory);
+      walked.names = this.#tree.list(walked.directory);
     } catch (error) {
       this.#fail(walked.path, `cannot be listed: ${errorCode(error)}`);
     }
   }
 
-  /** The files of a batch that go into the stream; names of subdirectories are added to theirs. */
-  #loadBatch(
-    walked: WalkedDirectory,
-    from: number,
-    subdirectories: string[],
-  ): { children: Child[]; next: number } {
+  /** The files of a batch that go into the stream. */
+  #loadBatch(walked: WalkedDirectory, from: number): { children: Child[]; next: number } {
     const rules = {
       wants: (stats: BigIntStats): boolean => this.#wants(stats, walked) && !this.#isLink(stats),
       examinesFirst: walked.isKnown,
     };
+    const { names } = walked;
     const children: Child[] = [];
     let at = from;
     this.#loader.startBatch();
-    while (at < walked.entries.length && at - from < BATCH && this.#loader.hasRoom) {
-      const entry = walked.entries[at] as string;
-      at += 1;
-      const name = listedName(entry);
-      const listed = listedType(entry);
-      if (this.#verdictOf(walked, name, listed === 'directory') === 'out') continue;
-      if (listed === 'directory') subdirectories.push(name);
-      else {
-        const child = this.#loader.load(walked.directory, name, listed, rules);
-        if (child?.type === 'directory') subdirectories.push(name);
-        else if (child !== undefined && this.#passes(walked, child)) children.push(child);
-      }
+    for (; at < names.length && at - from < BATCH && this.#loader.hasRoom; at += 1) {
+      const type = names.type(at);
+      if (type === 'directory') continue;
+      const name = names.name(at);
+      if (this.#verdictOf(walked, name, false) === 'out') continue;
+      const child = this.#loader.load(walked.directory, name, type, rules);
+      if (child?.type === 'directory') names.markDirectory(at);
+      else if (child !== undefined && this.#passes(walked, child)) children.push(child);
     }
     return { children, next: at };
   }
@@ -222,7 +190,7 @@ export class BackupRun {
 
   /** One of several names whose data is in the stream, or in what the base left behind. */
   #isLink(stats: BigIntStats): boolean {
-    return stats.nlink > 1n && this.#linked.find(stats) !== undefined;
+    return stats.nlink > 1n && this.#linked.has(stats);
   }
 
   /** False for what stays out of the stream; unchanged names may turn out to be needed for links. */
@@ -235,7 +203,7 @@ export class BackupRun {
     }
     if (isWanted) return true;
     if (stats.nlink === 1n) return false;
-    if (this.#linked.find(stats)?.offset !== undefined) return true;
+    if (this.#linked.isSent(stats)) return true;
     this.#linked.addUnsent(stats, joinPath(walked.path, name));
     return false;
   }
@@ -258,7 +226,7 @@ export class BackupRun {
     names: readonly string[],
   ): Promise<(position: number) => readonly Xattr[] | undefined> {
     if (xattrsBelow !== undefined) return (position) => xattrsBelow.get(names[position] ?? '');
-    const found = await this.#helper.readXattrs(directory, names);
+    const found = await this.#tree.attributes.readXattrs(directory, names);
     return (position) => found.get(position);
   }
 
@@ -269,8 +237,8 @@ export class BackupRun {
   async #readAhead(
     parent: Directory,
     names: readonly string[],
-  ): Promise<readonly (XattrsByName | undefined)[]> {
-    return this.#isFull() ? this.#helper.readXattrsBelow(parent, names) : [];
+  ): Promise<readonly (Buffer | undefined)[]> {
+    return this.#isFull() ? this.#tree.attributes.readXattrsBelow(parent, names) : [];
   }
 
   /** Directories on the way to something that is sent; outermost first. */
@@ -284,42 +252,54 @@ export class BackupRun {
   /** An incremental lists what a changed directory holds, so that a recovery sees what is gone. */
   async #sendDirectory(walked: WalkedDirectory, loaded: readonly Child[] = []): Promise<void> {
     walked.isSent = true;
-    this.#history.directory(walked, loaded, (entry) => {
-      const isDirectory = listedType(entry) === 'directory';
-      return this.#verdictOf(walked, listedName(entry), isDirectory) !== 'out';
-    });
+    await this.#history.directory(
+      walked,
+      loaded,
+      (name, isDirectory) => this.#verdictOf(walked, name, isDirectory) !== 'out',
+    );
     const { path, stats, xattrs } = walked;
     const member = { ...memberOf('directory', path, stats), xattrs };
     const lists = !this.#isFull() && !walked.hasFailed && this.#wants(stats, walked);
-    const dumpDirectory = lists ? this.#dumpDirectory(walked) : undefined;
-    const whole = dumpDirectory === undefined ? member : { ...member, dumpDirectory };
-    await this.#sender.send({ member: whole, type: 'directory', stats });
+    const list = lists ? this.#dumpList(walked) : undefined;
+    const sent = { member, type: 'directory' as const, stats };
+    await this.#sender.send(list === undefined ? sent : { ...sent, list });
   }
 
-  #dumpDirectory({ entries, path }: WalkedDirectory): Buffer | undefined {
-    const list = encodeDumpDirectory(lettered(entries));
+  #dumpList({ names, path }: WalkedDirectory): DumpList | undefined {
+    const list = dumpListOf(names);
     if (list === undefined) this.#warn(path, 'is too long to record what is gone from it');
     return list;
   }
 
-  async #visitBelow(parent: WalkedDirectory, names: readonly string[]): Promise<void> {
-    const chunkAt = (at: number): readonly string[] => names.slice(at, at + AHEAD);
-    let ahead = this.#readAhead(parent.directory, chunkAt(0));
-    for (let at = 0; at < names.length; at += AHEAD) {
-      const chunk = chunkAt(at);
-      const xattrs = await this.#xattrsOf(parent, chunk);
+  async #visitBelow(parent: WalkedDirectory): Promise<void> {
+    const subdirectories = this.#subdirectoriesOf(parent);
+    let chunk = take(subdirectories, AHEAD);
+    let ahead = this.#readAhead(parent.directory, chunk);
+    while (chunk.length > 0) {
+      const names = chunk;
+      const xattrs = await this.#xattrsOf(parent, names);
       const below = await ahead;
-      ahead = this.#readAhead(parent.directory, chunkAt(at + AHEAD));
-      for (const [i, name] of chunk.entries()) {
+      chunk = take(subdirectories, AHEAD);
+      ahead = this.#readAhead(parent.directory, chunk);
+      for (const [i, name] of names.entries()) {
         this.#here = parent;
         await this.#visitSubdirectory(parent, name, {
           xattrs: xattrs(i) ?? NO_XATTRS,
-          xattrsBelow: below[i],
+          xattrsBelow: below[i] && attributesByName(below[i]),
         });
       }
     }
     await ahead;
     this.#here = parent;
+  }
+
+  *#subdirectoriesOf(parent: WalkedDirectory): Generator<string> {
+    const { names } = parent;
+    for (let i = 0; i < names.length; i += 1) {
+      if (names.type(i) !== 'directory') continue;
+      const name = names.name(i);
+      if (this.#verdictOf(parent, name, true) !== 'out') yield name;
+    }
   }
 
   async #visitSubdirectory(
@@ -330,24 +310,24 @@ export class BackupRun {
     const path = joinPath(parent.path, name);
     let directory: Directory;
     try {
-      directory = openBelow(parent.directory, pathOf(name));
+      directory = this.#tree.openBelow(parent.directory, name);
     } catch (error) {
       if (errorCode(error) === 'ENOENT') this.#warn(path, 'vanished during the backup');
       else this.#fail(path, `cannot be opened: ${errorCode(error)}`);
       return;
     }
     try {
-      const stats = fstatSync(directory.fd, { bigint: true });
+      const stats = this.#tree.statsOf(directory);
       const print = fingerprint(parent.print, name, stats.ino);
       const walked: WalkedDirectory = {
         ...{ directory, path, stats, ...found, parent, print, isKnown: this.#isKnown(print) },
-        ...{ verdict: this.#verdictOf(parent, name, true), entries: [] },
+        ...{ verdict: this.#verdictOf(parent, name, true), names: NO_NAMES },
         ...{ isSent: false, hasFailed: false },
       };
-      if (this.#mounts?.allows(directory, stats)) await this.#visit(walked);
+      if (this.#tree.isWithin(directory, stats)) await this.#visit(walked);
       else await this.#passMountPoint(walked);
     } finally {
-      closeDirectory(directory);
+      this.#tree.closeDirectory(directory);
     }
   }
 
@@ -400,7 +380,7 @@ export class BackupRun {
 
   #readLink({ directory }: WalkedDirectory, name: string, path: Buffer): Buffer | undefined {
     try {
-      return readlinkSync(nameIn(directory, pathOf(name)), { encoding: 'buffer' });
+      return this.#tree.readLink(directory, name);
     } catch (error) {
       this.#warn(path, `vanished during the backup: ${errorCode(error)}`);
       return undefined;
@@ -418,24 +398,24 @@ export class BackupRun {
     const { fd, stats } = opened;
     try {
       const plain = { ...memberOf('file', path, stats), xattrs };
-      const extents = await sparseExtents(fd, stats, this.#helper);
+      const extents = await sparseExtents(this.#tree, opened);
       const member = extents === undefined ? plain : { ...plain, extents };
       if (stats.nlink > 1n) this.#linked.add(stats, path, this.#sink.position);
       await this.#sender.send({ member, type: 'file', stats });
       await this.#sendData(fd, path, member, stats);
     } finally {
-      closeSync(fd);
+      this.#tree.closeFile(fd);
     }
   }
 
   async #sendData(fd: number, path: Buffer, member: Member, stats: BigIntStats): Promise<void> {
-    const outcome = await sendFileData(fd, member, this.#sink);
+    const outcome = await sendFileData({ tree: this.#tree, fd }, member, this.#sink);
     if (outcome.error !== undefined) {
       this.#fail(path, `could not be read to its end: ${outcome.error}; the rest is zeros`);
     } else if (outcome.missingBytes > 0) {
       this.#warn(path, `shrank by ${outcome.missingBytes} bytes; the rest is zeros`);
     } else {
-      const after = fstatSync(fd, { bigint: true });
+      const after = this.#tree.statsOfFile(fd);
       if (after.mtimeNs !== stats.mtimeNs || after.size !== stats.size) {
         this.#warn(path, 'changed while it was read');
       }
@@ -459,9 +439,12 @@ export class BackupRun {
   }
 }
 
-function* lettered(entries: readonly ListedEntry[]) {
-  for (const entry of entries) {
-    const letter = listedType(entry) === 'directory' ? ('D' as const) : ('Y' as const);
-    yield { name: listedName(entry), letter };
+function take(names: Iterator<string>, countMax: number): string[] {
+  const taken: string[] = [];
+  while (taken.length < countMax) {
+    const next = names.next();
+    if (next.done) break;
+    taken.push(next.value);
   }
+  return taken;
 }

@@ -2,23 +2,14 @@
 // bytes, read right after their size was asked. Nothing is sent here, so the system calls of a batch run
 // while attributes are fetched elsewhere.
 
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readSync,
-} from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { type EntryType, typeOf } from '../core/entry.ts';
-import { type Directory, errorCode, nameIn } from './directory.ts';
+import { type Directory, errorCode } from './directory.ts';
+import type { OpenFile, SourceTree } from './source-tree.ts';
 
-const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const SMALL_FILE_BYTES = 64 * 1024;
 const STAGING_BYTES = 4 * 1024 * 1024;
 const STAT_BLOCK_BYTES = 512n;
-const NON_ASCII = /[\x80-\xff]/;
 
 export interface Child {
   readonly name: string;
@@ -26,11 +17,6 @@ export interface Child {
   readonly stats: BigIntStats;
   /** The bytes of a small file; the member has exactly these. Others are opened when their turn comes. */
   readonly content?: Buffer;
-}
-
-export interface OpenFile {
-  readonly fd: number;
-  readonly stats: BigIntStats;
 }
 
 /** Why a name is not there. */
@@ -49,12 +35,13 @@ export interface LoadRules {
 }
 
 export class ChildLoader {
+  readonly #tree: SourceTree;
   readonly #staging = Buffer.allocUnsafeSlow(STAGING_BYTES);
   readonly #onTrouble: (directory: Directory, trouble: LoadTrouble) => void;
   #staged = 0;
-  #noAccessTime = constants.O_NOATIME;
 
-  constructor(onTrouble: (directory: Directory, trouble: LoadTrouble) => void) {
+  constructor(tree: SourceTree, onTrouble: (directory: Directory, trouble: LoadTrouble) => void) {
+    this.#tree = tree;
     this.#onTrouble = onTrouble;
   }
 
@@ -86,7 +73,7 @@ export class ChildLoader {
   /** The attributes of a name; undefined when it is gone or cannot be examined. */
   examine(directory: Directory, name: string): BigIntStats | undefined {
     try {
-      return lstatSync(nameIn(directory, pathOf(name)), { bigint: true });
+      return this.#tree.examine(directory, name);
     } catch (error) {
       this.#trouble(directory, name, 'cannot be examined', error);
       return undefined;
@@ -95,16 +82,15 @@ export class ChildLoader {
 
   /** Opens a file for reading; whoever asks closes it. Undefined when it cannot be saved. */
   openFile(directory: Directory, name: string): OpenFile | undefined {
-    let fd: number;
+    let file: OpenFile;
     try {
-      fd = this.#open(directory, pathOf(name));
+      file = this.#tree.openFile(directory, name);
     } catch (error) {
       this.#trouble(directory, name, 'cannot be opened', error);
       return undefined;
     }
-    const stats = fstatSync(fd, { bigint: true });
-    if (stats.isFile()) return { fd, stats };
-    closeSync(fd);
+    if (file.stats.isFile()) return file;
+    this.#tree.closeFile(file.fd);
     this.#onTrouble(directory, { name, what: 'was replaced during the backup', isChange: true });
     return undefined;
   }
@@ -120,19 +106,8 @@ export class ChildLoader {
       this.#trouble(directory, name, 'could not be read and was left out', error);
       return undefined;
     } finally {
-      closeSync(fd);
+      this.#tree.closeFile(fd);
     }
-  }
-
-  /** Reading for a backup is no use of a file; only owners and root may ask for that. */
-  #open(directory: Directory, path: Buffer | string): number {
-    try {
-      return openSync(nameIn(directory, path), OPEN_FILE | this.#noAccessTime);
-    } catch (error) {
-      if (this.#noAccessTime === 0 || errorCode(error) !== 'EPERM') throw error;
-    }
-    this.#noAccessTime = 0;
-    return openSync(nameIn(directory, path), OPEN_FILE);
   }
 
   /** Files with holes go the longer way. */
@@ -143,13 +118,14 @@ export class ChildLoader {
 
   #stage(fd: number, name: string, stats: BigIntStats): Child {
     const wanted = Number(stats.size);
+    const room = this.#staging.subarray(this.#staged, this.#staged + wanted);
     let read = 0;
     while (read < wanted) {
-      const got = readSync(fd, this.#staging, this.#staged + read, wanted - read, read);
+      const got = this.#tree.readFile(fd, read === 0 ? room : room.subarray(read), read);
       if (got === 0) break;
       read += got;
     }
-    const content = this.#staging.subarray(this.#staged, this.#staged + read);
+    const content = read === wanted ? room : room.subarray(0, read);
     this.#staged += read;
     return { name, type: 'file', stats, content };
   }
@@ -160,9 +136,4 @@ export class ChildLoader {
       this.#onTrouble(directory, { name, what: 'vanished during the backup', isChange: true });
     } else this.#onTrouble(directory, { name, what: `${what}: ${code}`, isChange: false });
   }
-}
-
-/** Node encodes strings as UTF-8: only ASCII ones may go as they are. */
-export function pathOf(name: string): Buffer | string {
-  return NON_ASCII.test(name) ? Buffer.from(name, 'latin1') : name;
 }

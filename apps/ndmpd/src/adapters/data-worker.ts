@@ -17,11 +17,13 @@ import {
   IMAGE_BYTES_VARIABLE,
 } from '../core/operation-env.ts';
 import { Progress } from '../core/progress.ts';
-import { BackupRun, RootError } from './backup-run.ts';
+import { BackupRun } from './backup-run.ts';
 import { dial } from './dial.ts';
 import { postImageHistory } from './history-run.ts';
+import { HostTree } from './host-tree.ts';
 import { RecoverRun } from './recover-run.ts';
 import { Reporter } from './reporter.ts';
+import { RootError } from './source-tree.ts';
 import { StreamSink } from './stream-sink.ts';
 import { StreamEndError, StreamSource } from './stream-source.ts';
 
@@ -139,7 +141,7 @@ class DataWorker {
 
   async #backUp(order: BackupOrder, socket: Socket): Promise<Pval[]> {
     const sink = new StreamSink(socket, this.#progress);
-    const totals = await new BackupRun(order, sink, this.#report).run();
+    const totals = await new BackupRun(order, new HostTree(order), sink, this.#report).run();
     await sink.end();
     this.#report.send({ type: 'directories', bytes: totals.directories });
     if (totals.failed > 0) this.#report.error(`${totals.failed} objects were not saved whole`);

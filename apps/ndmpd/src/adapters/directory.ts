@@ -7,6 +7,7 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 
 const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const NON_ASCII = /[\x80-\xff]/;
 
 export interface Directory {
   readonly fd: number;
@@ -49,6 +50,11 @@ export function nameIn<N extends Buffer | string>(directory: Directory, name: N)
     entered = directory.fd;
   }
   return name;
+}
+
+/** A latin1 string as a path. Node encodes strings as UTF-8: only ASCII ones may go as they are. */
+export function pathOf(name: string): Buffer | string {
+  return NON_ASCII.test(name) ? Buffer.from(name, 'latin1') : name;
 }
 
 /** A path that another process of this user can use while the directory is open. */

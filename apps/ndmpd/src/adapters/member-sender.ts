@@ -2,8 +2,15 @@
 // common case makes no promise at all; memory is that of the sink.
 
 import type { BigIntStats } from 'node:fs';
+import type { DumpList } from '../core/dump-directory.ts';
 import type { EntryType } from '../core/entry.ts';
-import { BLOCK_BYTES, encodeMember, type Member, paddingOf } from '../core/tar-encode.ts';
+import {
+  BLOCK_BYTES,
+  encodeListed,
+  encodeMember,
+  type Member,
+  paddingOf,
+} from '../core/tar-encode.ts';
 import { encodePlain, PLAIN_BYTES } from '../core/tar-plain.ts';
 import type { BackupHistory } from './backup-history.ts';
 import type { Reporter } from './reporter.ts';
@@ -17,6 +24,8 @@ export interface SentMember {
   readonly stats: BigIntStats;
   /** The whole data of a small file. */
   readonly content?: Buffer;
+  /** What a directory held. */
+  readonly list?: DumpList;
 }
 
 export class MemberSender {
@@ -36,9 +45,9 @@ export class MemberSender {
   }
 
   /** Await the promise when there is one, before anything else is sent. */
-  send({ member, type, stats, content }: SentMember): Promise<void> | undefined {
+  send({ member, type, stats, content, list }: SentMember): Promise<void> | undefined {
     const offset = this.#sink.position;
-    const headers = this.#putHeaders(member);
+    const headers = list === undefined ? this.#putHeaders(member) : this.#putListed(member, list);
     this.#members += 1;
     this.#history.member(member, { type, stats, offset });
     const data = headers === undefined ? this.#putContent(content) : undefined;
@@ -53,6 +62,13 @@ export class MemberSender {
       return this.#sink.advance(PLAIN_BYTES);
     }
     return this.#sink.put(encodeMember(member));
+  }
+
+  async #putListed(member: Member, list: DumpList): Promise<void> {
+    const { before, after } = encodeListed(member, list.bytes);
+    await this.#sink.put(before);
+    for (const piece of list.pieces()) await this.#sink.put(piece);
+    await this.#sink.put(after);
   }
 
   async #finishMember(

@@ -12,7 +12,7 @@ import {
   mkdirSync,
   unlinkSync,
 } from 'node:fs';
-import { dumpDirectoryNames } from '../core/dump-directory.ts';
+import { listedNames } from '../core/dump-directory.ts';
 import { type Export, type ExportPath, showPath } from '../core/export-path.ts';
 import { type Ownership, ownershipOf } from '../core/ownership.ts';
 import type { Member } from '../core/tar-encode.ts';
@@ -101,8 +101,7 @@ export class TargetTree {
     if (!isOurs && this.#helper.clearXattrs({ directory, name: HERE })) await this.settle();
     if (level !== undefined) level.attributes = member;
     if (!isNew && this.#options.removeGone && member.dumpDirectory !== undefined) {
-      const listed = dumpDirectoryNames(member.dumpDirectory);
-      removeContents(directory, this.#policy(), (name) => listed.has(name));
+      removeContents(directory, this.#policy(), listedNames(member.dumpDirectory));
     }
   }
 

@@ -2,9 +2,15 @@
 // never through a link, never into another mount.
 
 import { fstatSync, rmdirSync, unlinkSync } from 'node:fs';
-import { pathOf } from './child-loader.ts';
-import { closeDirectory, type Directory, errorCode, nameIn, openBelow } from './directory.ts';
-import { listDirectory, listedName } from './directory-listing.ts';
+import {
+  closeDirectory,
+  type Directory,
+  errorCode,
+  nameIn,
+  openBelow,
+  pathOf,
+} from './directory.ts';
+import { listDirectory } from './directory-listing.ts';
 import type { MountPolicy } from './mounts.ts';
 
 /** Throws the errno of the first thing that stays. */
@@ -35,8 +41,9 @@ export function removeContents(
   mounts: MountPolicy,
   keeps: (name: string) => boolean,
 ): void {
-  for (const entry of listDirectory(directory)) {
-    const name = listedName(entry);
+  const names = listDirectory(directory);
+  for (let i = 0; i < names.length; i += 1) {
+    const name = names.name(i);
     if (!keeps(name)) removeTree(directory, pathOf(name), mounts);
   }
 }

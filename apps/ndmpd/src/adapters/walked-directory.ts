@@ -1,10 +1,10 @@
 // A directory while a backup works in it or below it.
 
 import type { BigIntStats } from 'node:fs';
+import type { NameList } from '../core/name-list.ts';
 import type { Verdict } from '../core/path-patterns.ts';
 import type { Xattr, XattrsByName } from './attribute-helper.ts';
 import type { Directory } from './directory.ts';
-import type { ListedEntry } from './directory-listing.ts';
 
 export interface WalkedDirectory {
   readonly directory: Directory;
@@ -20,7 +20,8 @@ export interface WalkedDirectory {
   readonly verdict: Verdict;
   /** Those of everything in it, when they were asked for ahead. */
   readonly xattrsBelow: XattrsByName | undefined;
-  entries: readonly ListedEntry[];
+  /** What it holds; once its files are sent, only the directories in it. */
+  names: NameList;
   isSent: boolean;
   /** Something in it is not whole in the stream. */
   hasFailed: boolean;

@@ -5,6 +5,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 
 const HEAP_MAX_MB = 512;
+/** For Node itself. */
+export const DATA_PROCESS_FLAGS: readonly string[] = [`--max-old-space-size=${HEAP_MAX_MB}`];
 
 export class WorkerPool {
   #spare: ChildProcess | undefined;
@@ -46,7 +48,7 @@ export class WorkerPool {
 
 function start(): ChildProcess {
   return fork(new URL('./data-worker.ts', import.meta.url), {
-    execArgv: [`--max-old-space-size=${HEAP_MAX_MB}`],
+    execArgv: [...DATA_PROCESS_FLAGS],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

@@ -45,6 +45,8 @@ export interface DecodedMember extends Member {
 }
 
 const NS_PER_S = 1_000_000_000n;
+/** Shorter values must not keep the header's buffer; longer ones are most of it. */
+const COPIED_BYTES_MAX = 1024 * 1024;
 
 /** The header in a block, or undefined for a block of zeros. */
 export function decodeHeader(block: Buffer): RawHeader | undefined {
@@ -109,7 +111,8 @@ export function decodePax(body: Buffer): Map<string, Buffer> {
     const sound = Number.isSafeInteger(length) && end <= body.length && equals > 0 && equals < end;
     if (!sound || body[end - 1] !== 0x0a) throw new ImageError('an extended header is damaged');
     const key = body.toString('latin1', blank + 1, equals);
-    records.set(key, Buffer.from(body.subarray(equals + 1, end - 1)));
+    const value = body.subarray(equals + 1, end - 1);
+    records.set(key, value.length < COPIED_BYTES_MAX ? Buffer.from(value) : value);
     at = end;
   }
   return records;

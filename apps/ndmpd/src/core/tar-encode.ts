@@ -72,6 +72,11 @@ export function dataBytesOf(member: Member): number {
 
 /** All header blocks of a member, up to where its data begins; one allocation a member. */
 export function encodeMember(member: Member): Buffer {
+  const list = member.dumpDirectory;
+  if (list !== undefined) {
+    const { before, after } = encodeListed(member, list.length);
+    return Buffer.concat([before, list, after]);
+  }
   const name = storedName(member);
   const map = member.extents === undefined ? undefined : sparseMap(member.extents);
   const size = dataBytesOf(member) + (map?.length ?? 0);
@@ -83,6 +88,26 @@ export function encodeMember(member: Member): Buffer {
   writeUstar(blocks.subarray(paxArea, paxArea + BLOCK_BYTES), member, name, size);
   map?.copy(blocks, paxArea + BLOCK_BYTES);
   return blocks;
+}
+
+/** The header blocks of a directory around the list of what it held, which may be long. */
+export function encodeListed(
+  member: Member,
+  listBytes: number,
+): { readonly before: Buffer; readonly after: Buffer } {
+  const name = storedName(member);
+  const key = Buffer.byteLength(DUMP_DIRECTORY_KEY);
+  const start = `${recordBytes(key, listBytes)} ${DUMP_DIRECTORY_KEY}=`;
+  const records = [...paxRecords(member, name, 0), Buffer.from(start)];
+  const startBytes = records.reduce((sum, record) => sum + record.length, 0);
+  const paxBytes = startBytes + listBytes + 1;
+  const before = Buffer.alloc(BLOCK_BYTES + startBytes);
+  writePax(before, name, records, paxBytes);
+  const ustarAt = 1 + paddingOf(paxBytes);
+  const after = Buffer.alloc(ustarAt + BLOCK_BYTES);
+  after[0] = 0x0a;
+  writeUstar(after.subarray(ustarAt), member, name, 0);
+  return { before, after };
 }
 
 function storedName(member: Member): Buffer {
@@ -122,7 +147,6 @@ function paxRecords(member: Member, name: Buffer, size: number): Buffer[] {
     const text = acl && aclText(value); // for `tar --acls`, which does not look at the attribute
     if (acl !== undefined && text !== undefined) add(acl.key, text);
   }
-  if (member.dumpDirectory !== undefined) add(DUMP_DIRECTORY_KEY, member.dumpDirectory);
   if (member.linkOffset !== undefined) add('comment', `${LINK_OFFSET_NOTE}${member.linkOffset}`);
   return records;
 }
@@ -175,10 +199,14 @@ function writePax(blocks: Buffer, name: Buffer, records: readonly Buffer[], byte
 }
 
 /** "LENGTH KEY=VALUE\n", where LENGTH counts itself. */
+function recordBytes(keyBytes: number, valueBytes: number): number {
+  const rest = keyBytes + valueBytes + 3;
+  const length = rest + String(rest).length;
+  return String(length).length > String(rest).length ? rest + String(length).length : length;
+}
+
 function paxRecord(key: string | Buffer, value: string | Buffer): Buffer {
-  const rest = Buffer.byteLength(key) + Buffer.byteLength(value) + 3;
-  let length = rest + String(rest).length;
-  if (String(length).length > String(rest).length) length = rest + String(length).length;
+  const length = recordBytes(Buffer.byteLength(key), Buffer.byteLength(value));
   if (typeof key === 'string' && typeof value === 'string') {
     return Buffer.from(`${length} ${key}=${value}\n`);
   }
