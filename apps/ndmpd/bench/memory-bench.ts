@@ -15,9 +15,12 @@ import { swallow } from './dma.ts';
 const GENERATED = new URL('./generated-worker.ts', import.meta.url);
 const REAL = new URL('../src/adapters/data-worker.ts', import.meta.url);
 const FILES_A_FOLDER = 100;
+const TICKS_A_SECOND = 100;
 
 interface Outcome {
   readonly seconds: number;
+  /** Of the data process alone. */
+  readonly processorSeconds: number;
   readonly bytes: number;
   readonly entries: number;
   readonly peakMb: number;
@@ -39,11 +42,19 @@ async function backUp(script: URL, order: BackupOrder): Promise<Outcome> {
   worker.send(order);
   await told(worker, 'ended', found);
   const seconds = (performance.now() - start) / 1000;
-  const status = readFileSync(`/proc/${worker.pid}/status`, 'latin1');
-  const peakMb = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
+  const { peakMb, processorSeconds } = costOf(worker.pid ?? 0);
   const total = await bytes;
   worker.kill();
-  return { seconds, bytes: total, peakMb, ...found };
+  return { seconds, processorSeconds, bytes: total, peakMb, ...found };
+}
+
+function costOf(pid: number): { peakMb: number; processorSeconds: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const times = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return {
+    peakMb: Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024,
+    processorSeconds: (Number(times[11]) + Number(times[12])) / TICKS_A_SECOND,
+  };
 }
 
 function told(
@@ -75,8 +86,9 @@ function orderOf(
   return { type: 'backup', ...root, history, exclude: [], include: [], base };
 }
 
-function show(what: string, { seconds, bytes, entries, peakMb }: Outcome): void {
-  const facts = [`${seconds.toFixed(1)} s`, `${(bytes / 1e9).toFixed(2)} GB`];
+function show(what: string, { seconds, processorSeconds, bytes, entries, peakMb }: Outcome): void {
+  const times = `${seconds.toFixed(1)} s (${processorSeconds.toFixed(1)} s of processor)`;
+  const facts = [times, `${(bytes / 1e9).toFixed(2)} GB`];
   console.log([`${what}: peak ${peakMb.toFixed(0)} MB`, ...facts, `${entries} entries`].join(', '));
 }
 
