@@ -34,7 +34,7 @@ async function backUp(script: URL, order: BackupOrder): Promise<Outcome> {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  const { port, bytes } = await swallow();
+  const { port, received } = await swallow();
   const found = { entries: 0, directories: new Uint8Array(0) };
   worker.send({ type: 'dial', endpoints: [{ host: '127.0.0.1', port, env: [] }] });
   await told(worker, 'connected', found);
@@ -43,9 +43,9 @@ async function backUp(script: URL, order: BackupOrder): Promise<Outcome> {
   await told(worker, 'ended', found);
   const seconds = (performance.now() - start) / 1000;
   const { peakMb, processorSeconds } = costOf(worker.pid ?? 0);
-  const total = await bytes;
+  const { bytes } = await received;
   worker.kill();
-  return { seconds, processorSeconds, bytes: total, peakMb, ...found };
+  return { seconds, processorSeconds, bytes, peakMb, ...found };
 }
 
 function costOf(pid: number): { peakMb: number; processorSeconds: number } {
