@@ -25,10 +25,12 @@ export const config = z
     /** Port range that a firewall lets through; 0 lets the system choose. */
     firstPort: z.coerce.number().int().min(0).max(65_535).default(0),
     lastPort: z.coerce.number().int().min(0).max(65_535).default(0),
-    /** More addresses that data connections may come from: filers that answer from another interface. */
+    /** More addresses that data connections may come from or go to: filers that answer from another interface. */
     extraPeers: addresses.default([]),
     /** How long a filer may take to connect. */
     acceptTimeoutMs: z.coerce.number().int().positive().default(300_000),
+    /** How long one address of a filer that listens may take to answer: raise it where the way there is long. */
+    dialTimeoutMs: z.coerce.number().int().positive().max(45_000).default(10_000),
     /** Drive processes kept ready: raise it where many streams start at once. */
     poolSize: z.coerce.number().int().min(0).max(16).default(1),
     /** Memory of one stream's ring. */

@@ -1,12 +1,13 @@
 // bptm on the bus: one runner a stream, found by the attempt that it serves and fenced by its grant.
 
-import type { Handlers } from '@tapestry/bus';
+import type { Call, Handlers } from '@tapestry/bus';
 import type { Empty, OpenStreamRequest } from '@tapestry/contracts';
 import { AttemptTable } from '@tapestry/runtime/attempt-table';
 import { leaseOf } from '@tapestry/runtime/fence';
 import { fromWire, StatusError } from '@tapestry/status';
 import { stateOf } from './adapters/stream-store.ts';
 import { endSurvivor } from './adapters/survivors.ts';
+import { dialOutcome } from './core/dial.ts';
 import { checkRequest } from './core/orders.ts';
 import { isOver } from './core/stream.ts';
 import { type RunnerParts, StreamRunner } from './stream-runner.ts';
@@ -77,6 +78,12 @@ export class StreamService {
         runner?.apply({ type: 'abortAsked', failure });
         return {};
       },
+      ConnectStream: async ({ grant, sequence, addresses }, call) => {
+        const runner = this.#streams.held(grant);
+        runner.apply({ type: 'dialAsked', sequence, addresses });
+        await dialled(runner, sequence, call);
+        return {};
+      },
       SendRange: async ({ grant, sequence, offset, length }) => {
         this.#streams.held(grant).apply({ type: 'rangeAsked', sequence, offset, length });
         return {};
@@ -102,5 +109,20 @@ export class StreamService {
 
   #forget(): void {
     this.#streams.forget(this.#parts.store.forget(this.#parts.clock.nowMs()));
+  }
+}
+
+/** Resolves when the connection stands. Errors: what the dial failed with; 41 the caller's time is up. */
+async function dialled(runner: StreamRunner, sequence: number, call: Call): Promise<void> {
+  for (;;) {
+    const { version, value } = runner.watched.now;
+    const outcome = dialOutcome(value, sequence);
+    if (outcome === 'connected') return;
+    if (outcome !== 'pending') throw new StatusError(outcome.status, outcome.detail);
+    const leftMs = call.deadlineMs - Date.now() - POLL_MARGIN_MS;
+    if (leftMs <= 0 || call.signal.aborted) {
+      throw new StatusError('connectTimedOut', 'the filer is still being dialled');
+    }
+    await runner.watched.after(version, leftMs, call.signal);
   }
 }

@@ -149,6 +149,11 @@ export class StreamRunner {
         this.#process?.send({ type: 'range', sequence, offset, length });
         break;
       }
+      case 'dial': {
+        const { sequence, addresses } = effect;
+        this.#process?.send({ type: 'dial', sequence, addresses });
+        break;
+      }
       case 'endDrive':
         // Without a process yet, `#startDrive` sees that the stream is over.
         this.#process?.end(effect.reason);
@@ -211,16 +216,14 @@ export class StreamRunner {
         taken.end('the stream is over');
         return;
       }
-      const { bindHost, firstPort, lastPort, acceptTimeoutMs, ringBytes, driveModules } = config;
+      const { firstPort, lastPort, acceptTimeoutMs, dialTimeoutMs } = config;
+      const { ringBytes, driveModules } = config;
       const order = orderOf(this.#request, {
         ...{ drivePath, mediaServer: host, ringBytes, driveModules, software: VERSION },
         leaseMs: this.#renewer.leftMs,
-        listen: {
-          bindHost: addressToBind(bindHost, config.dataHost),
-          firstPort,
-          lastPort,
-          acceptTimeoutMs,
-          peers,
+        connection: {
+          bindHost: addressToBind(config.bindHost, config.dataHost),
+          ...{ firstPort, lastPort, acceptTimeoutMs, dialTimeoutMs, peers },
         },
       });
       this.#renewer.writer(taken.pid);

@@ -230,6 +230,25 @@ test('an aborted stream leaves no fragment and no drive behind; unknown ones are
   await bpbrm.AbortStream({ grant: { ...grantRef(), attempt: { jobId: 1n, try: 1, step: 0 } } });
 });
 
+test('a filer that listens is dialled on the word of ndmpagent: once, and only on its own host', async () => {
+  const filer = net.createServer((socket) => socket.end(randomData(70_000)));
+  await new Promise<void>((resolve) => filer.listen(0, '127.0.0.1', resolve));
+  const { port } = filer.address() as net.AddressInfo;
+  await bpbrm.OpenStream(request());
+  await until('STREAM_PHASE_READY');
+  const connect = (sequence: number, host: string) =>
+    agent.ConnectStream({ grant: grantRef(), sequence, addresses: [{ host, port }] });
+  await expect(connect(1, '192.0.2.1')).rejects.toMatchObject({ status: 'accessNotAllowed' });
+  await expect(connect(1, '127.0.0.1')).rejects.toMatchObject({ status: 'accessNotAllowed' });
+  await connect(2, '127.0.0.1');
+  await connect(2, '127.0.0.1');
+  await expect(connect(3, '127.0.0.1')).rejects.toMatchObject({ status: 'invalidRequest' });
+  await bpbrm.FinishStream({ grant: grantRef(), expectedBytes: 70_000n });
+  expect((await until('STREAM_PHASE_DONE')).bytes).toBe(70_000n);
+  await ltid.waitFor('Unmount');
+  filer.close();
+});
+
 test('a mount that ltid refuses is the end of the stream', async () => {
   ltid.answer({
     Mount: async () => {

@@ -55,12 +55,13 @@ function decode<N extends 'VolumeSpec'>(
   return codec(name).decode(codec(name).encode(init));
 }
 
-const listen = {
+const connection = {
   bindHost: '127.0.0.1',
   firstPort: 0,
   lastPort: 0,
   peers: ['127.0.0.1'],
   acceptTimeoutMs: 20_000,
+  dialTimeoutMs: 5_000,
 };
 
 export function writeOrder(library: Library, more: Partial<WriteOrder> = {}): WriteOrder {
@@ -69,8 +70,14 @@ export function writeOrder(library: Library, more: Partial<WriteOrder> = {}): Wr
     drivePath: library.drivePath,
     owner: { grantId: 'g1', epoch: 1n },
     volume: volume(),
-    ...{ mediaServer: 'media1', driveIndex: 0, listen, ringBytes: 4_194_304, driveModules: {} },
-    ...{ leaseMs: 60_000, blockSizeBytes: BLOCK_SIZE_BYTES, maxFragmentBytes: 0n, copy: 1 },
+    ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },
+    ...{
+      driveModules: {},
+      leaseMs: 60_000,
+      blockSizeBytes: BLOCK_SIZE_BYTES,
+      maxFragmentBytes: 0n,
+      copy: 1,
+    },
     software: 'test',
     image: {
       ...{ backupId: 'filer_1', client: 'filer', policy: 'p', policyType: 'NDMP', schedule: 's' },
@@ -92,8 +99,8 @@ export function readOrder(
     drivePath: library.drivePath,
     owner: { grantId: 'g2', epoch: 2n },
     volume: volume(),
-    ...{ mediaServer: 'media1', driveIndex: 0, listen, ringBytes: 4_194_304, driveModules: {} },
-    ...{ leaseMs: 60_000, backupId: 'filer_1', fragments },
+    ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },
+    ...{ driveModules: {}, leaseMs: 60_000, backupId: 'filer_1', fragments },
     ...more,
   };
 }

@@ -131,8 +131,8 @@ test('a lease that is not renewed stops the writer', async () => {
 test('a stranger is refused, the filer is still served', async () => {
   const drive = watch(await pool.take());
   const order = writeOrder(library);
-  const listen = { ...order.listen, peers: ['192.0.2.1'] };
-  drive.process.send({ type: 'start', order: { ...order, listen } });
+  const connection = { ...order.connection, peers: ['192.0.2.1'] };
+  drive.process.send({ type: 'start', order: { ...order, connection } });
   const { port } = await drive.report('listening');
   await expect(receiveAll(port)).rejects.toThrow(/ECONNRESET/);
   expect((await drive.report('stranger')).address).toMatch(/127\.0\.0\.1/);

@@ -5,7 +5,9 @@ import { ndmpHostOf, orderOf } from './orders.ts';
 const frame = {
   ...{ drivePath: 'vtl:/lib#0', mediaServer: 'media1', ringBytes: 1, driveModules: {} },
   ...{ leaseMs: 1, software: 'test' },
-  listen: { bindHost: '', firstPort: 0, lastPort: 0, peers: [], acceptTimeoutMs: 1 },
+  connection: {
+    ...{ bindHost: '', firstPort: 0, lastPort: 0, peers: [], acceptTimeoutMs: 1, dialTimeoutMs: 1 },
+  },
 };
 
 function request(more: Init<OpenStreamRequest>, pool = 'NetBackup'): OpenStreamRequest {

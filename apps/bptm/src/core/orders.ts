@@ -16,7 +16,7 @@ const SCHEDULE_NUMBERS: Readonly<Record<ScheduleType, number>> = {
 /** What the request alone cannot say. */
 export type OrderFrame = Pick<
   StreamFrame,
-  'drivePath' | 'mediaServer' | 'listen' | 'ringBytes' | 'driveModules' | 'leaseMs'
+  'drivePath' | 'mediaServer' | 'connection' | 'ringBytes' | 'driveModules' | 'leaseMs'
 > & { readonly software: string };
 
 /** Errors: 133 the request does not name all that its mode needs; 16 an encrypted pool. */

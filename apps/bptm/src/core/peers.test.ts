@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addressToBind, isAllowedPeer, portsToTry } from './peers.ts';
+import { addressToBind, dialTargets, isAllowedPeer, portsToTry } from './peers.ts';
 
 test.each([
   ['::ffff:10.0.0.5', ['10.0.0.5'], true],
@@ -34,6 +34,18 @@ test.each([
   ['10.0.0.5', ['127.0.0.1'], '10.0.0.5'],
 ])('asked to bind to "%s" and reached as %j, it listens on "%s"', (bindHost, hosts, expected) => {
   expect(addressToBind(bindHost, hosts)).toBe(expected);
+});
+
+test('of what a filer names, the addresses of its own host are dialled, in its order', () => {
+  const at = (host: string, port = 5000) => ({ host, port });
+  const named = [at('10.0.0.6'), at('::ffff:10.0.0.5'), at('10.0.0.5', 5001), at('filer'), at('')];
+  const { allowed, refused } = dialTargets(named, ['10.0.0.5', 'filer']);
+  expect(allowed).toEqual([named[1], named[2]]);
+  expect(refused).toEqual([named[0], named[3], named[4]]);
+  expect(dialTargets([at('10.0.0.5', 0), at('10.0.0.5', 65_536)], ['10.0.0.5']).allowed).toEqual(
+    [],
+  );
+  expect(dialTargets(named, []).allowed).toEqual([]);
 });
 
 test('the port range is gone through once, from anywhere in it', () => {

@@ -1,4 +1,8 @@
-// Which addresses a data connection may come from. NDMP data connections know no login, so this is their only check.
+// Which addresses a data connection may come from or go to. NDMP data connections know no login, so this is their only
+// check; and a drive process that dialled any address would be its caller's way into every network that it sees.
+
+import { isIP } from 'node:net';
+import type { Address } from '@tapestry/contracts';
 
 import { plainAddress } from '@tapestry/ndmp/plain-address';
 
@@ -24,6 +28,28 @@ export function isAllowedPeer(remote: string | undefined, allowed: readonly stri
     const address = plainAddress(entry);
     return address === asker || (isLoopback(address) && isLoopback(asker));
   });
+}
+
+export interface DialTargets {
+  /** To be tried, in the order that the data server named them. */
+  readonly allowed: readonly Address[];
+  readonly refused: readonly Address[];
+}
+
+/** Of what a data server says that it listens at: the addresses that are its host's own. Numbers only, no names. */
+export function dialTargets(
+  addresses: readonly Address[],
+  allowedHosts: readonly string[],
+): DialTargets {
+  const isAllowed = ({ host, port }: Address): boolean =>
+    isIP(plainAddress(host)) !== 0 &&
+    port > 0 &&
+    port < 65_536 &&
+    isAllowedPeer(host, allowedHosts);
+  return {
+    allowed: addresses.filter((address) => isAllowed(address)),
+    refused: addresses.filter((address) => !isAllowed(address)),
+  };
 }
 
 /** Ports to try for a listener, beginning somewhere in the range so that streams rarely meet. 0–0 lets the system choose. */

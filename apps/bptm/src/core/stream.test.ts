@@ -51,7 +51,7 @@ const goodRun: StreamEvent[] = [
   mounted,
   report({ type: 'positioned', labelled: true, fileNumber: 1 }),
   report({ type: 'listening', port: 4000 }),
-  report({ type: 'connected', peer: '10.0.0.5' }),
+  report({ type: 'connected', peer: '10.0.0.5', by: 'filer' }),
   report({ type: 'endOfStream', bytes: 10n }),
   { type: 'finishAsked', expectedBytes: 10n },
   closed,
@@ -105,6 +105,33 @@ test('a repeated range is sent once', () => {
   expect(step(stream, range).effects).toHaveLength(0);
 });
 
+const addresses = [{ host: '10.0.0.5', port: 6000 }];
+const dialAsked = (sequence: number): StreamEvent => ({ type: 'dialAsked', sequence, addresses });
+const dialled = report({ type: 'connected', peer: '10.0.0.5 port 6000', by: 'us' });
+const dialFailed = report({
+  ...{ type: 'dialFailed', sequence: 1 },
+  failure: { status: 'cannotConnectToClient', detail: 'refuses' },
+});
+
+test('a stream that listens dials where it is told, and says which way the connection came', () => {
+  const early = run([...goodRun.slice(0, 3), dialAsked(1)]);
+  expect(did(early.effects, 'dial')).toBe(0);
+  const { stream, effects } = run([...goodRun.slice(0, 4), dialAsked(1), dialAsked(1), dialled]);
+  expect(effects).toContainEqual({ do: 'dial', sequence: 1, addresses });
+  expect(did(effects, 'dial')).toBe(1);
+  expect(stream).toMatchObject({ phase: 'STREAM_PHASE_MOVING', dial: { outcome: 'connected' } });
+  expect(effects.at(-1)).toMatchObject({ text: expect.stringMatching(/^connected to the filer/) });
+  expect(run([...goodRun.slice(0, 5), dialAsked(1)]).stream.dial).toBeNull();
+});
+
+test('a dial that fails leaves a stream that listens, for another try or for the filer', () => {
+  const failed = run([...goodRun.slice(0, 4), dialAsked(1), dialFailed]);
+  expect(failed.stream).toMatchObject({ phase: 'STREAM_PHASE_READY', failure: null });
+  const again = run([...goodRun.slice(0, 4), dialAsked(1), dialFailed, dialAsked(2), dialled]);
+  expect(again.stream.phase).toBe('STREAM_PHASE_MOVING');
+  expect(did(again.effects, 'dial')).toBe(2);
+});
+
 test('whatever comes in whatever order: one end, and what was mounted is given back exactly once', () => {
   const failedReport = report({
     type: 'failed',
@@ -116,7 +143,8 @@ test('whatever comes in whatever order: one end, and what was mounted is given b
     failure: { status: 'staleGrant', detail: 'over' },
   };
   const lost: StreamEvent = { type: 'leaseLost', reason: 'no renewal' };
-  const events = [...goodRun.slice(2), closed, aborted, failedReport, refused, lost];
+  const dials = [dialAsked(1), dialAsked(2), dialled, dialFailed];
+  const events = [...goodRun.slice(2), ...dials, closed, aborted, failedReport, refused, lost];
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...events), { maxLength: 30 }), (middle) => {
       const noExit = middle.filter((event) => event.type !== 'driveExited');

@@ -3,6 +3,7 @@
 
 import type { Address, Fragment, MediaEvent, StreamPhase } from '@tapestry/contracts';
 import type { Failure, FromDrive } from '../drive-process/messages.ts';
+import { type Dial, nextDial, settledDial } from './dial.ts';
 
 export interface Stream {
   readonly mode: 'write' | 'read';
@@ -20,6 +21,8 @@ export interface Stream {
   readonly finished: boolean;
   /** Highest range that was asked for. */
   readonly lastRange: number;
+  /** The last one, if any. */
+  readonly dial: Dial | null;
 }
 
 export const NEW_STREAM: Omit<Stream, 'mode'> = {
@@ -33,6 +36,7 @@ export const NEW_STREAM: Omit<Stream, 'mode'> = {
   holds: 'nothing',
   finished: false,
   lastRange: 0,
+  dial: null,
 };
 
 export type StreamEvent =
@@ -48,6 +52,11 @@ export type StreamEvent =
       readonly offset: bigint;
       readonly length: bigint;
     }
+  | {
+      readonly type: 'dialAsked';
+      readonly sequence: number;
+      readonly addresses: readonly Address[];
+    }
   | { readonly type: 'abortAsked'; readonly failure: Failure }
   | { readonly type: 'recorded'; readonly fragmentNumber: number }
   | { readonly type: 'recordRefused'; readonly failure: Failure }
@@ -62,6 +71,11 @@ export type StreamEffect =
       readonly sequence: number;
       readonly offset: bigint;
       readonly length: bigint;
+    }
+  | {
+      readonly do: 'dial';
+      readonly sequence: number;
+      readonly addresses: readonly Address[];
     }
   /** Ends the drive process, however deaf it is; `driveExited` follows. */
   | { readonly do: 'endDrive'; readonly reason: string }
@@ -102,6 +116,8 @@ export function step(stream: Stream, event: StreamEvent): StreamStep {
       return onFinish(stream, event.expectedBytes);
     case 'rangeAsked':
       return onRange(stream, event);
+    case 'dialAsked':
+      return onDial(stream, event);
     case 'abortAsked':
       return fail(stream, event.failure);
     case 'recorded':
@@ -160,13 +176,18 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
       const key = `stranger-${report.address}`;
       return { stream, effects: [{ do: 'tell', key, text, severity: 'warning' }] };
     }
-    case 'connected': {
-      const text = `data connection from ${report.peer}; begin ${verb(stream)}`;
-      return {
-        stream: advance(stream, 'STREAM_PHASE_MOVING'),
-        effects: [{ do: 'tell', key: 'connected', text }],
-      };
+    case 'notDialled': {
+      const text = `did not connect to ${report.address}: not an address of the NDMP host`;
+      const key = `not-dialled-${report.address}`;
+      return { stream, effects: [{ do: 'tell', key, text, severity: 'warning' }] };
     }
+    case 'connected':
+      return onConnected(stream, report);
+    case 'dialFailed':
+      return {
+        stream: { ...stream, dial: settledDial(stream.dial, report.sequence, report.failure) },
+        effects: [],
+      };
     case 'endOfStream':
       return { stream: { ...stream, bytes: report.bytes, endOfStream: true }, effects: [] };
     case 'finished':
@@ -174,6 +195,27 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
     case 'failed':
       return fail({ ...stream, bytes: report.bytes }, report.failure);
   }
+}
+
+function onConnected(stream: Stream, { peer, by }: FromDrive & { type: 'connected' }): StreamStep {
+  const how = by === 'us' ? `connected to the filer at ${peer}` : `data connection from ${peer}`;
+  const text = `${how}; begin ${verb(stream)}`;
+  const { dial } = stream;
+  const settled = by === 'us' ? settledDial(dial, dial?.sequence, 'connected') : dial;
+  return {
+    stream: advance({ ...stream, dial: settled }, 'STREAM_PHASE_MOVING'),
+    effects: [{ do: 'tell', key: 'connected', text }],
+  };
+}
+
+/** Only a stream that listens dials; of what is not dialled, `dialOutcome` says why. */
+function onDial(
+  stream: Stream,
+  { sequence, addresses }: StreamEvent & { type: 'dialAsked' },
+): StreamStep {
+  const dial = stream.phase === 'STREAM_PHASE_READY' ? nextDial(stream.dial, sequence) : null;
+  if (dial === null) return { stream, effects: [] };
+  return { stream: { ...stream, dial }, effects: [{ do: 'dial', sequence, addresses }] };
 }
 
 /** A stream that is being closed stays so, whatever its connection still tells. */

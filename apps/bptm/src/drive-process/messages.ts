@@ -1,9 +1,16 @@
 // What bptm and a drive process say to each other over their channel (Node IPC, structured clone).
 
-import type { AppendPoint, EnvVar, Fragment, MediaEvent, VolumeSpec } from '@tapestry/contracts';
+import type {
+  Address,
+  AppendPoint,
+  EnvVar,
+  Fragment,
+  MediaEvent,
+  VolumeSpec,
+} from '@tapestry/contracts';
 import type { StatusName } from '@tapestry/status';
 import type { ImageRecord } from '@tapestry/storage';
-import type { ListenSpec } from './listener.ts';
+import type { ConnectionSpec } from './data-connection.ts';
 
 export interface StreamFrame {
   readonly drivePath: string;
@@ -11,7 +18,7 @@ export interface StreamFrame {
   readonly volume: VolumeSpec;
   readonly mediaServer: string;
   readonly driveIndex: number;
-  readonly listen: ListenSpec;
+  readonly connection: ConnectionSpec;
   readonly ringBytes: number;
   /** Module that opens paths of other schemes than the built-in ones, by scheme. */
   readonly driveModules: Readonly<Record<string, string>>;
@@ -47,6 +54,8 @@ export type ToDrive =
       readonly offset: bigint;
       readonly length: bigint;
     }
+  /** Only while it listens. `connected` or `dialFailed` follows. */
+  | { readonly type: 'dial'; readonly sequence: number; readonly addresses: readonly Address[] }
   | { readonly type: 'abort'; readonly reason: string };
 
 export interface Failure {
@@ -59,8 +68,12 @@ export type FromDrive =
   /** The label is as expected (or was written), the tape stands where the work begins. */
   | { readonly type: 'positioned'; readonly labelled: boolean; readonly fileNumber: number }
   | { readonly type: 'listening'; readonly port: number }
-  | { readonly type: 'connected'; readonly peer: string }
+  | { readonly type: 'connected'; readonly peer: string; readonly by: 'filer' | 'us' }
   | { readonly type: 'stranger'; readonly address: string }
+  /** The filer named this address, but it is not its host's. */
+  | { readonly type: 'notDialled'; readonly address: string }
+  /** The stream goes on listening. */
+  | { readonly type: 'dialFailed'; readonly sequence: number; readonly failure: Failure }
   | { readonly type: 'progress'; readonly bytes: bigint }
   | { readonly type: 'endOfStream'; readonly bytes: bigint }
   | {

@@ -1,10 +1,10 @@
 // One stream in a drive process, on its main thread: the way from the open drive over the listener and the ring to the
 // closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
 
+import type net from 'node:net';
 import type { EnvVar } from '@tapestry/contracts';
-import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { asStatusError, StatusError } from '@tapestry/status';
-import { listenForOne } from './listener.ts';
+import { DataConnection } from './data-connection.ts';
 import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './messages.ts';
 import { Receiver } from './receiver.ts';
 import { makeRingMemory, Ring } from './ring.ts';
@@ -45,6 +45,7 @@ export class StreamSession {
   #wakeRanges: () => void = () => undefined;
   #finish = Promise.withResolvers<Finish>();
   #broken = Promise.withResolvers<never>();
+  #connection: DataConnection | undefined;
   #receiver: Receiver | undefined;
   #sender: Sender | undefined;
   #leaseTimer: NodeJS.Timeout | undefined;
@@ -103,6 +104,9 @@ export class StreamSession {
         this.#ranges.push({ offset: message.offset, length: message.length });
         this.#wakeRanges();
         break;
+      case 'dial':
+        void this.#dial(message);
+        break;
       case 'abort':
         this.#break(new StatusError('interrupted', message.reason));
     }
@@ -159,16 +163,20 @@ export class StreamSession {
     }
   }
 
-  async #connect({ listen }: Order) {
-    const listening = await listenForOne(listen, (address) =>
-      this.#report({ type: 'stranger', address }),
-    );
-    this.#broken.promise.catch(() => listening.close());
-    this.#report({ type: 'listening', port: listening.port });
-    const socket = await listening.connection;
-    const from = plainAddress(socket.remoteAddress ?? 'unknown');
-    this.#report({ type: 'connected', peer: `${from} port ${socket.remotePort}` });
-    return socket;
+  async #connect(order: Order): Promise<net.Socket> {
+    const connection = await DataConnection.open(order.connection, this.#report);
+    this.#connection = connection;
+    // Broken off while it was opened.
+    this.#broken.promise.catch(() => connection.close());
+    return connection.socket;
+  }
+
+  async #dial({ sequence, addresses }: ToDrive & { type: 'dial' }): Promise<void> {
+    const connection = this.#connection;
+    if (connection !== undefined) return connection.dial(sequence, addresses);
+    const detail = 'the stream does not listen yet';
+    const failure = { status: 'invalidRequest', detail } as const;
+    this.#report({ type: 'dialFailed', sequence, failure });
   }
 
   async #nextRange(): Promise<Range | null> {
@@ -213,6 +221,8 @@ export class StreamSession {
 
   #break(error: StatusError): void {
     this.#broken.reject(error);
+    // Here and now: an order to dial may be the next message.
+    this.#connection?.close();
     this.#ring.stop();
   }
 
