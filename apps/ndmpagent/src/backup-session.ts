@@ -9,8 +9,9 @@ import { StatusError } from '@tapestry/status';
 import { backupEnv, envToKeep, lookUp } from './core/backup-env.ts';
 import { chooseButype, historyFor } from './core/filer-choice.ts';
 import { emptyFailure } from './core/outcome.ts';
+import { connectData } from './data-connection.ts';
 import { DataPhase } from './data-phase.ts';
-import { connectData, startFailure } from './data-start.ts';
+import { startFailure } from './data-start.ts';
 import type { Filer } from './filer.ts';
 import { HistoryRecorder } from './history-recorder.ts';
 import type { SessionContext } from './session-context.ts';
@@ -80,7 +81,7 @@ async function startBackup(
   const { value: history } = historyFor(quirks, butype, butypes);
   const made = backupEnv({ path, butype, image, policyEnv, quirks, history });
   if (made.recordsDate) await markUnsure(context, image.backupId);
-  const start = { filer, host, log: filerLog, isRestore: false, signal };
+  const start = { context, filer, host, isRestore: false };
   await connectData(start, request.moverAddresses);
   const options = { timeoutMs: parts.config.startTimeoutMs, signal };
   await client.startBackup({ butype, env: [...made.env] }, options).catch(async (error) => {

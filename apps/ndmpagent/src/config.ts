@@ -5,6 +5,8 @@ export const config = z
     connectTimeoutMs: z.coerce.number().int().positive().default(30_000),
     /** Log-in and questions about the server. */
     callTimeoutMs: z.coerce.number().int().positive().default(60_000),
+    /** Some filers need minutes to give up on a connection that a firewall swallows; only then they can be asked to listen. */
+    dataConnectTimeoutMs: z.coerce.number().int().positive().default(180_000),
     /** A start may take a snapshot first. */
     startTimeoutMs: z.coerce.number().int().positive().default(1_800_000),
     /** How often a running session is asked for its progress. */

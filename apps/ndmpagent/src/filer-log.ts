@@ -37,6 +37,11 @@ export class FilerLog {
     await pause(timeoutMs, AbortSignal.any([signal, heard.signal]));
   }
 
+  /** What was said so far explains nothing that follows. */
+  forgetTail(): void {
+    this.#tail = [];
+  }
+
   hear({ logType, entry }: LogMessage): void {
     const text = printable(entry).slice(0, LINE_MAX_CHARS);
     if (text === '' || logType === LOG_TYPE.debug) return;

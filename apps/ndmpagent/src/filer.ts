@@ -24,6 +24,8 @@ export interface Filer {
   readonly quirks: FilerQuirks;
   /** By what the filer was recognised. */
   readonly recognised: string;
+  /** Keys of the quirks that are set for this host alone. */
+  readonly own: readonly string[];
   readonly butypes: readonly OfferedType[];
   /** ADDR_TYPE; undefined when the filer does not tell. */
   readonly connectionTypes: readonly number[] | undefined;
@@ -108,11 +110,11 @@ async function getToKnow(connected: Connected, options: OpenFiler): Promise<File
   const { host, signal, filers } = options;
   const { auth, authTypes } = await logIn(client, options);
   const identity = await identify(client, signal);
-  const { quirks, why: recognised } = quirksOf(identity, host, filers);
+  const { quirks, why: recognised, own } = quirksOf(identity, host, filers);
   const butypes = await butypesOf(client, quirks.butypes, signal);
   const connectionTypes = await connectionTypesOf(client, signal);
   return {
     ...connected,
-    ...{ identity, quirks, recognised, butypes, connectionTypes, auth, authTypes },
+    ...{ identity, quirks, recognised, own, butypes, connectionTypes, auth, authTypes },
   };
 }

@@ -6,7 +6,8 @@ import { asStatusError, StatusError } from '@tapestry/status';
 import { type Choice, chooseButype, directFor } from './core/filer-choice.ts';
 import { mayHaveFailedDirect, mayRefuseDirect } from './core/outcome.ts';
 import { planRecover, type RecoverPlan } from './core/recover-plan.ts';
-import { connectData, type DataStart, startFailure } from './data-start.ts';
+import { connectData } from './data-connection.ts';
+import { type DataStart, startFailure } from './data-start.ts';
 import type { Filer } from './filer.ts';
 import type { SessionContext } from './session-context.ts';
 
@@ -22,11 +23,11 @@ export async function startRecover(
   context: SessionContext,
   { moverAddresses, step, host, filer }: RecoverStart,
 ): Promise<RecoverPlan> {
-  const { filerLog, signal } = context;
+  const { filerLog } = context;
   const { version, quirks } = filer;
   const butype = typeOf(step, host, filer);
   const direct = directOf(context, host, filer, butype);
-  const start: DataStart = { filer, host, log: filerLog, isRestore: true, signal };
+  const start: DataStart = { context, filer, host, isRestore: true };
   await connectData(start, moverAddresses);
   let plan = planRecover(step, { version, quirks, direct });
   const doing = `start the restore of ${step.backupId}`;

@@ -57,26 +57,35 @@ export interface Mover {
   /** Everything received, once the connection ended. */
   readonly received: Promise<Buffer>;
   readonly connected: Promise<net.Socket>;
+  /** Connects to a filer that listens, instead of waiting for it. */
+  dial(address: { host: string; port: number }): Promise<void>;
   close(): void;
 }
 
-/** The mover's side: takes one connection; keeps what comes. `isSlow` takes nothing until told. */
+/** The mover's side: has one connection; keeps what comes. `isSlow` takes nothing until told. */
 export async function startMover(isSlow = false): Promise<Mover> {
   const received = Promise.withResolvers<Buffer>();
   const connected = Promise.withResolvers<net.Socket>();
   const chunks: Buffer[] = [];
-  const server = net.createServer((socket) => {
+  const take = (socket: net.Socket): void => {
     socket.on('error', () => undefined);
     if (isSlow) socket.pause();
     else socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('end', () => received.resolve(Buffer.concat(chunks)));
     connected.resolve(socket);
-  });
+  };
+  const server = net.createServer(take);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as net.AddressInfo).port,
     received: received.promise,
     connected: connected.promise,
+    dial: ({ host, port }) =>
+      new Promise((resolve, reject) => {
+        const socket = net.connect(port, host, () => resolve());
+        socket.once('error', reject);
+        take(socket);
+      }),
     close: () => server.close(),
   };
 }

@@ -168,14 +168,14 @@ test('where clear text is allowed, MD5 is still tried first', async () => {
   expect(types).toEqual(['md5', 'text']);
 });
 
-test('the file about filers decides for its hosts, and a filer without TCP is told apart', async () => {
+test('the file about filers decides for its hosts, and what v2 cannot say is refused in words', async () => {
   const file = join(root, 'filers.json');
   const hosts = { filer: { versionMax: 2, dataConnection: 'listen' } };
   writeFileSync(file, JSON.stringify({ hosts }));
   await begin({}, { NDMPAGENT_FILERS_FILE: file });
   await world.agent.StartBackup(backup());
   const { status } = await failureOf(world, grantOf(job));
-  expect(status?.detail).toMatch(/mover of this release only listens itself/);
+  expect(status?.detail).toMatch(/NDMP version 2.*remove dataConnection of filer/);
   expect(asked('connectOpen').map(({ body }) => body.version)).toEqual([2]);
 });
 

@@ -4,8 +4,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileListReader } from '@tapestry/catalog';
-import type { Init, RestoreEntry, SessionState } from '@tapestry/contracts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   NDMJOB_PASSWORD,
@@ -14,18 +12,10 @@ import {
   ndmjobUnavailable,
   startNdmjob,
 } from '../../../tools/peers/start-ndmjob.ts';
-import { type Mover, startMover } from './agent-kit.ts';
-import {
-  type AgentWorld,
-  failureOf,
-  grantOf,
-  serveImage,
-  startAgent,
-  startAgentWorld,
-  untilPhase,
-} from './agent-world.ts';
+import { startMover } from './agent-kit.ts';
+import { type AgentWorld, failureOf, grantOf, startAgent, startAgentWorld } from './agent-world.ts';
+import { entryOf, ImageRuns, UNKNOWN_PLACE } from './image-runs.ts';
 
-const UNKNOWN = 0xffff_ffff_ffff_ffffn;
 const unavailable = ndmjobUnavailable();
 if (unavailable !== undefined) console.warn(`NDMJOB tests are skipped: ${unavailable}`);
 
@@ -58,74 +48,40 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
   });
   afterEach(() => daemon.stop());
 
-  const startWith = async (version: number): Promise<void> => {
+  const startWith = async (version: number, env: Record<string, string> = {}): Promise<void> => {
     const stateDir = join(root, `agent-${job}`);
     mkdirSync(stateDir);
     daemon = await startAgent(world, stateDir, {
       NDMPAGENT_VERSION_MAX: String(version),
+      ...env,
     });
   };
 
-  async function backUp(): Promise<{ done: SessionState; image: Buffer }> {
-    const mover = await startMover();
-    await world.agent.StartBackup({
-      grant: grantOf(job),
-      job: { type: 'JOB_TYPE_BACKUP', client: 'filer', backup: { path: data } },
-      image: { backupId: `filer_${job}`, level: 0 },
-      moverAddresses: [{ host: '127.0.0.1', port: mover.port }],
-    });
-    const done = await untilPhase(world, 'SESSION_PHASE_DONE', grantOf(job));
-    const image = await mover.received;
-    mover.close();
-    return { done, image };
-  }
+  const runsOf = () => new ImageRuns({ world, job, path: data, root });
 
-  async function restore(
-    saved: { done: SessionState; image: Buffer },
-    entries: Init<RestoreEntry>[],
-    step: number,
-  ): Promise<SessionState> {
-    const { done, image } = saved;
-    const mover: Mover = await startMover();
-    serveImage(world, image, mover);
-    const one = {
-      ...{ backupId: `filer_${job}`, path: data, butype: done.butype, env: done.env, entries },
-      ...{ imageBytes: done.haltedBytes, expectedFiles: 2n, directAccess: true },
-    };
-    await world.agent.StartRestore({
-      grant: grantOf(job, step),
-      restoreStep: 0,
-      moverAddresses: [{ host: '127.0.0.1', port: mover.port }],
-      job: {
-        ...{ type: 'JOB_TYPE_RESTORE', client: 'filer' },
-        restore: { destClient: 'filer', steps: [one] },
-      },
-    });
-    const ended = await untilPhase(world, 'SESSION_PHASE_DONE', grantOf(job, step));
-    mover.close();
-    return ended;
-  }
-
-  const entry = (path: string, fhInfo: bigint): Init<RestoreEntry> => ({
-    ...{ originalPath: Buffer.from(path), destinationPath: Buffer.from(path), fhInfo },
-  });
-
-  /** Where the members lie, from the file list that was delivered. */
-  async function places(done: SessionState, paths: string[]): Promise<bigint[]> {
-    const file = join(root, `list-${job}.parquet`);
-    const digest = Buffer.from(done.fileList!.sha256).toString('hex');
-    writeFileSync(file, world.lists.files.get(digest)!);
-    const lists = new FileListReader({ tempDir: join(root, 'query') });
-    const found = await lists.lookup([{ id: 'i', file }], paths);
-    await lists.close();
-    return paths.map((path) => found.find((row) => row.path === path)?.fhInfo ?? UNKNOWN);
-  }
+  test.each([4, 3])(
+    'NDMP version %i: set to listen it refuses, and connects to the mover as ever',
+    async (version) => {
+      const file = join(root, `filers-${version}.json`);
+      writeFileSync(file, JSON.stringify({ hosts: { filer: { dataConnection: 'listen' } } }));
+      await startWith(version, { NDMPAGENT_FILERS_FILE: file });
+      const runs = runsOf();
+      const saved = await runs.backUp();
+      rmSync(join(data, 'sub'), { recursive: true });
+      const path = join(data, 'sub', 'big.bin');
+      const [place = UNKNOWN_PLACE] = await runs.places(saved, [path]);
+      expect((await runs.restore(saved, [entryOf(path, place)], 1)).filesFailed).toBe(0n);
+      expect(readFileSync(path).equals(Buffer.alloc(2_000_000, 7))).toBe(true);
+      expect(runs.dialled).toEqual([]);
+    },
+  );
 
   test.each([4, 3, 2])(
     'NDMP version %i: what was saved comes back, whole and by direct access',
     async (version) => {
       await startWith(version);
-      const saved = await backUp();
+      const runs = runsOf();
+      const saved = await runs.backUp();
       expect(saved.done.haltedBytes).toBe(BigInt(saved.image.length));
       expect(saved.done.files).toBeGreaterThanOrEqual(4n);
       const paths = [join(data, 'hello.txt'), join(data, 'sub', 'big.bin')];
@@ -138,15 +94,16 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
         expect(readFileSync(paths[1]!).equals(Buffer.alloc(2_000_000, 7))).toBe(true);
       };
       damage();
-      const whole = paths.map((path) => entry(path, UNKNOWN));
-      expect((await restore(saved, whole, 1)).filesFailed).toBe(0n);
+      const whole = paths.map((path) => entryOf(path, UNKNOWN_PLACE));
+      expect((await runs.restore(saved, whole, 1)).filesFailed).toBe(0n);
       isBack();
       damage();
-      const known = await places(saved.done, paths);
-      expect(known).not.toContain(UNKNOWN);
-      const direct = paths.map((path, i) => entry(path, known[i]!));
-      expect((await restore(saved, direct, 2)).filesFailed).toBe(0n);
+      const known = await runs.places(saved, paths);
+      expect(known).not.toContain(UNKNOWN_PLACE);
+      const direct = paths.map((path, i) => entryOf(path, known[i]!));
+      expect((await runs.restore(saved, direct, 2)).filesFailed).toBe(0n);
       isBack();
+      expect(runs.dialled).toEqual([]);
     },
   );
 

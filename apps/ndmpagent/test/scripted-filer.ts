@@ -26,6 +26,8 @@ export interface Answer {
   readonly after?: readonly Post[];
   /** The connection ends instead. */
   readonly hangUp?: true;
+  /** Nothing is answered. */
+  readonly silent?: true;
 }
 
 export type Post = { [N in PostName]: { name: N; body: PostBody<N> } }[PostName];
@@ -96,6 +98,7 @@ function serve(socket: net.Socket, script: Script, heard: Heard[]): void {
     heard.push(asked);
     const answer = script[name]?.(asked) ?? {};
     if (answer.hangUp || name === 'connectClose') return void socket.end();
+    if (answer.silent) return;
     answer.before?.forEach(post);
     const error = answer.error ?? NDMP_ERROR.noError;
     const reply = { ...blankReply(name, error), ...answer.fields };

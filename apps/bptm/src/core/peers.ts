@@ -1,7 +1,6 @@
 // Which addresses a data connection may come from or go to. NDMP data connections know no login, so this is their only
 // check; and a drive process that dialled any address would be its caller's way into every network that it sees.
 
-import { isIP } from 'node:net';
 import type { Address } from '@tapestry/contracts';
 
 import { plainAddress } from '@tapestry/ndmp/plain-address';
@@ -30,6 +29,8 @@ export function isAllowedPeer(remote: string | undefined, allowed: readonly stri
   });
 }
 
+const NUMERIC = /^\d+(\.\d+){3}$|:/;
+
 export interface DialTargets {
   /** To be tried, in the order that the data server named them. */
   readonly allowed: readonly Address[];
@@ -42,7 +43,7 @@ export function dialTargets(
   allowedHosts: readonly string[],
 ): DialTargets {
   const isAllowed = ({ host, port }: Address): boolean =>
-    isIP(plainAddress(host)) !== 0 &&
+    NUMERIC.test(plainAddress(host)) &&
     port > 0 &&
     port < 65_536 &&
     isAllowedPeer(host, allowedHosts);

@@ -2,10 +2,10 @@ import { ADDR_TYPE, AUTH_TYPE, BUTYPE_ATTR } from '@tapestry/ndmp';
 import { expect, test } from 'vitest';
 import {
   chooseButype,
+  dataConnectionFor,
   directFor,
   historyFor,
   loginOrder,
-  requireDataConnection,
 } from './filer-choice.ts';
 import { planFacts } from './probe-plan.ts';
 import { type FilerQuirks, quirksOf } from './quirks.ts';
@@ -59,19 +59,55 @@ test('direct access follows what the type offers, and is tried where it says not
   expect(directFor(generic, 'smtape', []).value).toBe(false);
 });
 
-test('what cannot send to our mover is refused in words', () => {
-  const { local, tcp } = ADDR_TYPE;
-  expect(() => requireDataConnection('f', generic, [local, tcp])).not.toThrow();
-  expect(() => requireDataConnection('f', generic, undefined)).not.toThrow();
-  expect(() => requireDataConnection('f', generic, [local])).toThrow(/no TCP/);
-  const listens = { ...generic, dataConnection: 'listen' } as const;
-  expect(() => requireDataConnection('f', listens, [tcp])).toThrow(/only listens itself/);
+const { local, tcp } = ADDR_TYPE;
+const listens = { ...generic, dataConnection: 'listen' } as const;
+const none: readonly string[] = [];
+const own = ['dataConnection'];
+const data = (more: Partial<Parameters<typeof dataConnectionFor>[0]>) =>
+  dataConnectionFor({
+    ...{ host: 'f', version: 4, quirks: generic, own: [], connectionTypes: [local, tcp] },
+    ...more,
+  });
+
+test('who listens for the data connection is the table or the host to say', () => {
+  expect(data({})).toEqual({ value: 'connect', why: 'usual for NDMP server' });
+  expect(data({ connectionTypes: undefined }).value).toBe('connect');
+  expect(data({ quirks: listens })).toEqual({ value: 'listen', why: 'usual for NDMP server' });
+  expect(data({ quirks: listens, own })).toEqual({ value: 'listen', why: 'set for f' });
+  expect(data({ quirks: listens, own, version: 3 }).value).toBe('listen');
+});
+
+test('what cannot have a data connection with us is refused in words', () => {
+  expect(() => data({ connectionTypes: [local] })).toThrow(/no TCP/);
+  expect(() => data({ quirks: listens, version: 2 })).toThrow(
+    /version 2.*remove dataConnection of/,
+  );
+  expect(data({ version: 2 }).value).toBe('connect');
+});
+
+test.each([
+  [
+    generic,
+    none,
+    4,
+    [tcp],
+    /^the filer connects to .*; usual for NDMP server; what it refuses is tried/,
+  ],
+  [generic, none, 2, [], /^the filer connects to .*; usual for NDMP server; it lists no TCP$/],
+  [listens, own, 3, [tcp], /^the filer listens, and .* connects to it .*; set for this host/],
+  [listens, own, 2, [tcp], /^impossible; .*version 3 or 4/],
+] as const)('a probe tells the way of the data: %#', (quirks, keys, version, types, words) => {
+  const facts = planFacts({
+    ...{ version, quirks, recognised: '', own: keys, auth: 'md5', butypes: [] },
+    connectionTypes: types,
+  });
+  expect(facts.find(({ name }) => name === 'data')?.value).toMatch(words);
 });
 
 test('a probe tells each choice with its reason', () => {
   const attrs = BUTYPE_ATTR.backupHistoryFile | BUTYPE_ATTR.recoverDirect;
   const facts = planFacts({
-    ...{ version: 3, quirks: isilon, recognised: 'it says: Isilon', auth: 'md5' },
+    ...{ version: 3, quirks: isilon, recognised: 'it says: Isilon', auth: 'md5', own: [] },
     ...{ butypes: [{ name: 'tar', attrs }], connectionTypes: [ADDR_TYPE.local] },
   });
   const value = (name: string) => facts.find((fact) => fact.name === name)?.value;

@@ -99,24 +99,36 @@ export function loginOrder(
   return ['md5'];
 }
 
-/** Errors: 99 when the filer cannot send to our mover. `types` is undefined for a filer that does not tell. */
-export function requireDataConnection(
-  host: string,
-  { dataConnection }: FilerQuirks,
-  types: readonly number[] | undefined,
-): void {
-  if (dataConnection === 'listen') {
-    const detail = `${host} is set to listen for its data connection: the mover of this release only listens itself`;
+export interface DataFacts {
+  readonly host: string;
+  readonly version: number;
+  readonly quirks: FilerQuirks;
+  /** Keys that are set for this host alone. */
+  readonly own: readonly string[];
+  /** ADDR_TYPE; undefined for a filer that does not tell. */
+  readonly connectionTypes: readonly number[] | undefined;
+}
+
+/** Who is asked first to connect, the filer or our mover. Errors: 99 it cannot be done, with what to do. */
+export function dataConnectionFor(facts: DataFacts): Choice<FilerQuirks['dataConnection']> {
+  const { host, version, quirks, own, connectionTypes: types } = facts;
+  const { dataConnection, name } = quirks;
+  const isOwn = own.includes('dataConnection');
+  if (dataConnection === 'listen' && version === 2) {
+    const where = isOwn ? host : name;
     throw new StatusError(
       'ndmpFailed',
-      `${detail}; let ${host} connect to this media server's data ports (BPTM_DATA_HOST, BPTM_FIRST_PORT) and remove the setting`,
+      `${host} is to listen for its data connection, and NDMP version 2, which it speaks, cannot say that: ` +
+        `let it speak version 3 or 4, or remove dataConnection of ${where} and open a way from it to this media server`,
       { reason: 'moverUnreachable' },
     );
   }
-  if (types === undefined || types.length === 0 || types.includes(ADDR_TYPE.tcp)) return;
-  throw new StatusError(
-    'ndmpFailed',
-    `${host} offers no TCP data connections, so its data cannot come to this media server`,
-    { reason: 'moverUnreachable' },
-  );
+  if (types !== undefined && types.length > 0 && !types.includes(ADDR_TYPE.tcp)) {
+    throw new StatusError(
+      'ndmpFailed',
+      `${host} offers no TCP data connections, so its data cannot come to this media server`,
+      { reason: 'moverUnreachable' },
+    );
+  }
+  return { value: dataConnection, why: isOwn ? `set for ${host}` : `usual for ${name}` };
 }

@@ -4,11 +4,11 @@ import { ADDR_TYPE } from '@tapestry/ndmp';
 import type { StatusError } from '@tapestry/status';
 import {
   chooseButype,
+  dataConnectionFor,
   directFor,
   historyFor,
   type LogIn,
   type OfferedType,
-  requireDataConnection,
 } from './filer-choice.ts';
 import { type FilerQuirks, forType } from './quirks.ts';
 
@@ -16,6 +16,7 @@ export interface KnownFiler {
   readonly version: number;
   readonly quirks: FilerQuirks;
   readonly recognised: string;
+  readonly own: readonly string[];
   readonly butypes: readonly OfferedType[];
   readonly connectionTypes: readonly number[] | undefined;
   readonly auth: LogIn;
@@ -79,14 +80,21 @@ function chainText({ chain, levelMax }: FilerQuirks): string {
     : `by levels up to ${levelMax}; the filer keeps dump dates`;
 }
 
-function dataText({ quirks, connectionTypes }: KnownFiler): string {
+const WAYS = {
+  connect: 'the filer connects to this media server over TCP',
+  listen: 'the filer listens, and this media server connects to it over TCP',
+} as const;
+
+function dataText(filer: KnownFiler): string {
+  const { connectionTypes, version } = filer;
   try {
-    requireDataConnection('the filer', quirks, connectionTypes);
+    const { value, why } = dataConnectionFor({ ...filer, host: 'this host' });
+    const unsaid = connectionTypes?.includes(ADDR_TYPE.tcp) === true ? [] : ['it lists no TCP'];
+    const other = version > 2 ? ['what it refuses is tried the other way round'] : [];
+    return [WAYS[value], why, ...unsaid, ...other].join('; ');
   } catch (error) {
     return `impossible; ${(error as StatusError).detail}`;
   }
-  const lists = connectionTypes?.includes(ADDR_TYPE.tcp) === true;
-  return `the filer connects to this media server over TCP${lists ? '' : '; it does not say that it can'}`;
 }
 
 function envFacts({ backupEnv, restoreEnv, directEnv, selectEnv }: FilerQuirks) {

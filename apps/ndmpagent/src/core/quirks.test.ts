@@ -41,6 +41,7 @@ test('rows of the operator stand before ours, and a host has the last word', () 
   expect(ontap('new', 'f1').quirks).toMatchObject({ name: 'NDMJOB', wholeName: '/' });
   expect(ontap('new', 'f1').why).toBe('as configured');
   expect(ontap('new', 'f2').why).toMatch(/with settings of its own$/);
+  expect([ontap('new', 'f1').own, ontap('new', 'f2').own]).toEqual([[], ['types']]);
   expect([versionMaxOf('f1', filers), versionMaxOf('f2', filers)]).toEqual([3, undefined]);
   const special = ontap('new', 'f2').quirks;
   expect([forType(special, 'DUMP').history, forType(special, 'smtape').history]).toEqual([

@@ -37,7 +37,7 @@ const traits = {
   namesV3: z.enum(['split', 'below']),
   /** Original path in a name list that stands for the whole backup. */
   wholeName: z.string(),
-  /** connect: to our mover. listen: the filer insists on listening, which needs a mover that connects. */
+  /** connect: the filer, to our mover. listen: the filer listens, and our mover connects. What is refused is tried the other way. */
   dataConnection: z.enum(['connect', 'listen']),
   /** Set at each backup, at each restore, with direct access, and when names are picked without it. Policies override. */
   ...{ backupEnv: env, restoreEnv: env, directEnv: env, selectEnv: env },
@@ -88,6 +88,8 @@ export interface Recognised {
   readonly quirks: FilerQuirks;
   /** For people: by what it was recognised. */
   readonly why: string;
+  /** Keys that are set for this host alone. */
+  readonly own: readonly string[];
 }
 
 const BUILT_IN = z.strictObject({ defaults: row, rows: z.array(partialRow) }).parse(table);
@@ -107,8 +109,9 @@ export function quirksOf(
   const base = merged(DEFAULTS, found ?? {});
   const because =
     named === undefined ? recognisedBy(identity, found !== undefined) : 'as configured';
-  const extra = Object.keys(special).length === 0 ? '' : ', with settings of its own';
-  return { quirks: merged(base, special), why: `${because}${extra}` };
+  const own = Object.keys(defined(special));
+  const extra = own.length === 0 ? '' : ', with settings of its own';
+  return { quirks: merged(base, special), why: `${because}${extra}`, own };
 }
 
 /** Hosts that are told to be treated as what no row is called, in words. */

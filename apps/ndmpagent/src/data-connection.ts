@@ -1,0 +1,135 @@
+// The data connection of a session: the filer connects to our mover, or it listens and our mover connects to it. Which
+// comes first is a choice for each filer; what the filer refuses is tried the other way round. In v2 the start connects.
+
+import type { Address } from '@tapestry/contracts';
+import { ADDR_TYPE, DATA_STATE, type NdmpAddress } from '@tapestry/ndmp';
+import { refOf } from '@tapestry/runtime/fence';
+import { pause, untilAnswered } from '@tapestry/runtime/until-answered';
+import { asStatusError, StatusError } from '@tapestry/status';
+import {
+  bothFailed,
+  dialFailure,
+  mayTurnAround,
+  untakenFailure,
+  wayFailure,
+} from './core/data-outcome.ts';
+import { dataConnectionFor } from './core/filer-choice.ts';
+import { callFailure } from './core/outcome.ts';
+import type { DataStart } from './data-start.ts';
+import { moverEndpoints } from './mover-endpoints.ts';
+
+/** bptm dials for less than a minute; after a restart it may have to be asked again. */
+const MOVER_MAX_MS = 120_000;
+/** A filer takes our connection some time after it stands, and tells nobody. */
+const TAKEN_MAX_MS = 10_000;
+const TAKEN_POLL_MS = 100;
+/** bptm itself is away: what it answers has other names. */
+const AWAY: ReadonlySet<string> = new Set(['cannotConnect', 'connectTimedOut', 'networkBroken']);
+
+/** Errors: 47 no IPv4 address; 46, 58 our mover cannot connect to the filer; 99, 2813 the filer refuses. */
+export async function connectData(start: DataStart, movers: readonly Address[]): Promise<void> {
+  const { filer, host, context } = start;
+  const { value, why } = dataConnectionFor({ ...filer, host });
+  const first = value === 'connect' ? filerConnects : filerListens;
+  const second = value === 'connect' ? filerListens : filerConnects;
+  try {
+    await first(start, movers, why);
+  } catch (error) {
+    const failure = asStatusError(error);
+    if (!mayTurnAround(failure)) throw error;
+    const { filerLog, signal } = context;
+    filerLog.tell('data-refused', `${failure.detail}: trying it the other way round`, 'warning');
+    await second(start, movers, `${host} refused the other way`).catch((again: unknown) => {
+      signal.throwIfAborted();
+      throw bothFailed(failure, asStatusError(again));
+    });
+    // What was said about it explains nothing that follows.
+    filerLog.forgetTail();
+  }
+}
+
+async function filerConnects(
+  { filer, host, isRestore, context }: DataStart,
+  movers: readonly Address[],
+  why: string,
+): Promise<void> {
+  const { filerLog, signal, parts } = context;
+  const endpoints = await moverEndpoints(movers);
+  const where = placesOf(endpoints);
+  filerLog.tell('data-connect', `data: ${host} connects to this media server at ${where}; ${why}`);
+  const timeoutMs = parts.config.dataConnectTimeoutMs;
+  await filer.client
+    .dataConnect({ type: 'tcp', endpoints }, { timeoutMs, signal })
+    .catch((error: unknown) => {
+      const doing = `connect to this media server at ${where}`;
+      throw wayFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
+    });
+}
+
+async function filerListens(
+  start: DataStart,
+  _movers: readonly Address[],
+  why: string,
+): Promise<void> {
+  const { filer, host, isRestore, context } = start;
+  const { filerLog, signal } = context;
+  const doing = 'listen for the data connection';
+  const listening = await filer.client
+    .dataListen(ADDR_TYPE.tcp, { signal })
+    .catch((error: unknown) => {
+      throw wayFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
+    });
+  const addresses = addressesOf(listening);
+  const where = placesOf(addresses);
+  const text = `data: ${host} listens at ${where || 'no place that it names'}`;
+  filerLog.tell('data-listen', `${text}, and this media server connects to it; ${why}`);
+  await dialFiler(start, addresses);
+  await untilTaken(start);
+}
+
+function addressesOf(address: NdmpAddress): Address[] {
+  if (address.type !== 'tcp') return [];
+  return address.endpoints.map(({ host, port }) => ({ host, port }));
+}
+
+function placesOf(addresses: readonly Address[]): string {
+  return addresses.map(({ host, port }) => `${host} port ${port}`).join(', ');
+}
+
+/** bptm decides which of the addresses are the filer's. A repeat after a lost answer dials no second time. */
+async function dialFiler({ context, host }: DataStart, addresses: Address[]): Promise<void> {
+  const { parts, lease, signal } = context;
+  const grant = refOf(lease);
+  const tooLong = AbortSignal.timeout(MOVER_MAX_MS);
+  try {
+    await untilAnswered(
+      (call) => parts.bptm.ConnectStream({ grant, sequence: 1, addresses }, { signal: call }),
+      { signal: AbortSignal.any([signal, tooLong]), isAnswer: ({ status }) => !AWAY.has(status) },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    const failure = tooLong.aborted
+      ? new StatusError('connectTimedOut', 'bptm does not answer')
+      : asStatusError(error);
+    throw dialFailure(failure, host);
+  }
+}
+
+/** Before the filer has taken the connection, it refuses a start. */
+async function untilTaken({ filer, host, isRestore, context }: DataStart): Promise<void> {
+  const { filerLog, signal, parts } = context;
+  const endMs = parts.clock.nowMs() + TAKEN_MAX_MS;
+  while (parts.clock.nowMs() < endMs) {
+    const { state, haltReason } = await filer.client.getState({ signal }).catch((error) => {
+      const doing = 'take the connection of this media server';
+      throw callFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
+    });
+    if (state === DATA_STATE.connected) return;
+    if (state !== DATA_STATE.listen) {
+      throw untakenFailure({ host, isRestore, logTail: filerLog.tail, haltReason });
+    }
+    await pause(TAKEN_POLL_MS, signal);
+  }
+  const text = `${host} does not say that it took the connection of this media server`;
+  filerLog.tell('untaken', `${text}: the start is tried all the same`, 'warning');
+}
