@@ -2,7 +2,6 @@
 // check; and a drive process that dialled any address would be its caller's way into every network that it sees.
 
 import type { Address } from '@tapestry/contracts';
-
 import { plainAddress } from '@tapestry/ndmp/plain-address';
 
 /** The same host may come over either family of its loopback. */
