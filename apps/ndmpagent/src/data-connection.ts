@@ -2,7 +2,7 @@
 // comes first is a choice for each filer; what the filer refuses is tried the other way round. In v2 the start connects.
 
 import type { Address } from '@tapestry/contracts';
-import { ADDR_TYPE, DATA_STATE, type NdmpAddress } from '@tapestry/ndmp';
+import { ADDR_TYPE, DATA_STATE, endpointsOf, type NdmpAddress } from '@tapestry/ndmp';
 import { refOf } from '@tapestry/runtime/fence';
 import { pause, untilAnswered } from '@tapestry/runtime/until-answered';
 import { asStatusError, StatusError } from '@tapestry/status';
@@ -88,8 +88,7 @@ async function filerListens(
 }
 
 function addressesOf(address: NdmpAddress): Address[] {
-  if (address.type !== 'tcp') return [];
-  return address.endpoints.map(({ host, port }) => ({ host, port }));
+  return endpointsOf(address).map(({ host, port }) => ({ host, port }));
 }
 
 function placesOf(addresses: readonly Address[]): string {
