@@ -34,7 +34,12 @@ export type OptionSpec =
       readonly help: string;
     }
   /** `mm/dd/yyyy [hh:mm[:ss]]`, as one word or two; answers epoch seconds. */
-  | { readonly kind: 'date'; readonly help: string };
+  | {
+      readonly kind: 'date';
+      readonly help: string;
+      /** `0` may stand for never. */
+      readonly orNever?: true;
+    };
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
@@ -127,6 +132,7 @@ function takeValues(
     }
     case 'date': {
       const date = oneValue(table, name, 'mm/dd/yyyy [hh:mm:ss]', rest);
+      if (spec.orNever && date === '0') return { value: 0, words: 1 };
       const time = TIME_OF_DAY.test(rest[1] ?? '') && !/[\s:]/.test(date) ? ` ${rest[1]}` : '';
       const seconds = parseDateTime(`${date}${time}`);
       if (seconds === undefined) throw usage(`-${name} needs mm/dd/yyyy hh:mm:ss, not '${date}'`);

@@ -1,16 +1,22 @@
-// vmdelete: forgets a volume that holds nothing.
+// vmdelete: forgets volumes that hold nothing.
 
 import { command } from '../command.ts';
 import { usage } from '../option-table.ts';
 
 export const vmdelete = command({
-  purpose: 'delete a volume that is not assigned',
-  synopsis: ['-m ID'],
-  options: { m: { kind: 'word', value: 'ID', help: 'media id' } },
+  purpose: 'delete volumes that are not assigned',
+  synopsis: ['-m ID | -v GROUP'],
+  options: {
+    m: { kind: 'word', value: 'ID', help: 'media id' },
+    v: { kind: 'word', value: 'GROUP', help: 'all volumes of a group, or none' },
+  },
   example: 'vmdelete -m TAP008',
   async run({ options }, context) {
-    if (options.m === undefined) throw usage('-m ID is needed');
-    await (await context.client('nbemm')).DeleteVolume({ name: options.m });
+    const { m, v } = options;
+    if ((m === undefined) === (v === undefined)) throw usage('-m ID or -v GROUP is needed');
+    const nbemm = await context.client('nbemm');
+    if (m === undefined) await nbemm.DeleteVolumeGroup({ name: v });
+    else await nbemm.DeleteVolume({ name: m });
     return 0;
   },
 });

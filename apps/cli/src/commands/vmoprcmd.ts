@@ -8,10 +8,15 @@ import { table } from '../render/table.ts';
 
 export const vmoprcmd = command({
   purpose: 'show the state of drives, or set them up or down',
-  synopsis: ['[-d] [-h HOST]', '-up INDEX | -upbyname NAME', '-down INDEX | -downbyname NAME'],
+  synopsis: [
+    '[-d] [-h HOST]',
+    '-up INDEX | -upbyname NAME [-h HOST [-path PATH]]',
+    '-down INDEX | -downbyname NAME [-h HOST [-path PATH]]',
+  ],
   options: {
     d: { kind: 'flag', help: 'show the drives (what it does when nothing is said)' },
-    h: { kind: 'word', value: 'HOST', help: 'drives of this media server only' },
+    h: { kind: 'word', value: 'HOST', help: 'this media server only: its drives, its path' },
+    path: { kind: 'word', value: 'PATH', help: 'with -h: this path of several' },
     up: { kind: 'number', value: 'INDEX', help: 'set a drive up' },
     upbyname: { kind: 'word', value: 'NAME', help: 'set a drive up' },
     down: { kind: 'number', value: 'INDEX', help: 'set a drive down' },
@@ -35,7 +40,20 @@ export const vmoprcmd = command({
     if (name === undefined) throw new StatusError('notFound', `there is no drive ${index}`);
     const isUp = up !== undefined || upbyname !== undefined;
     const reason = isUp ? '' : `set down by ${context.user}@${context.machine}`;
-    await nbemm.SetDriveState({ name, up: isUp, reason });
+    if (options.h === undefined) {
+      if (options.path !== undefined) throw usage('-path needs -h HOST');
+      await nbemm.SetDriveState({ name, up: isUp, reason });
+      return 0;
+    }
+    const paths = drives
+      .flatMap((row) => (row.drive?.name === name ? row.paths : []))
+      .filter(({ mediaServer, path }) => {
+        return mediaServer === options.h && path === (options.path ?? path);
+      });
+    requireSome(paths, `${options.h} has no such path to drive ${name}`);
+    for (const path of paths) {
+      await nbemm.SetDrivePathState({ drive: name, path: { ...path, up: isUp, reason } });
+    }
     return 0;
   },
 });

@@ -1,5 +1,6 @@
 // vmupdate: lets the records of volumes follow what a robot holds.
 
+import type { InventoryChange } from '@tapestry/contracts';
 import { command } from '../command.ts';
 import { usage } from '../option-table.ts';
 import { poolName } from './vmadd.ts';
@@ -7,7 +8,7 @@ import { poolName } from './vmadd.ts';
 export const vmupdate = command({
   purpose: 'inventory a robot and update the volumes on record',
   synopsis: [
-    '-rt TLD -rn N [-rh HOST] [-mt TYPE] [-p POOL] [-recommend] [-use_barcode_rules] [-full]',
+    '-rt TLD -rn N [-rh HOST] [-mt TYPE] [-p POOL] [-v GROUP] [-use_barcode_rules] [-recommend] [-full]',
   ],
   options: {
     rt: { kind: 'word', value: 'TYPE', help: 'robot type' },
@@ -16,7 +17,8 @@ export const vmupdate = command({
     mt: { kind: 'word', value: 'TYPE', help: "media type of new volumes (the drives' own)" },
     p: { kind: 'word', value: 'POOL', help: 'pool of new volumes (NetBackup)' },
     recommend: { kind: 'flag', help: 'only tell what would change' },
-    use_barcode_rules: { kind: 'flag', help: 'accepted; media ids always follow the barcodes' },
+    use_barcode_rules: { kind: 'flag', help: 'type, pool and mounts of new volumes by vmrule' },
+    v: { kind: 'word', value: 'GROUP', help: "volume group (the robot's own)" },
     full: { kind: 'flag', help: 'accepted; the whole robot is always read' },
   },
   example: 'vmupdate -rt TLD -rn 0 -p NetBackup',
@@ -24,10 +26,12 @@ export const vmupdate = command({
     if (options.rn === undefined) throw usage('-rn is needed');
     const pool = options.p === undefined ? '' : await poolName(context, options.p);
     const nbemm = await context.client('nbemm');
-    const { changes } = await nbemm.InventoryRobot({
+    const { changes, unusable } = await nbemm.InventoryRobot({
       ...{ robotNumber: options.rn, pool, mediaType: options.mt },
-      recommendOnly: options.recommend,
+      ...{ recommendOnly: options.recommend, volumeGroup: options.v },
+      useBarcodeRules: options.use_barcode_rules,
     });
+    for (const why of unusable) context.error(`not used: ${why}\n`);
     if (changes.length === 0) {
       context.out('The records match what the robot holds.\n');
       return 0;
@@ -38,17 +42,24 @@ export const vmupdate = command({
   },
 });
 
-interface Change {
-  readonly mediaId: string;
-  readonly barcode: string;
-  readonly change: string;
-  readonly slot: number;
-  readonly oldSlot: number;
+function sentence(change: InventoryChange): string {
+  const { mediaId, barcode, slot, oldSlot } = change;
+  const signs = barcode || 'no barcode';
+  switch (change.change) {
+    case 'add':
+      return `${mediaId} (${signs}) added in slot ${slot}${kindText(change)}`;
+    case 'remove':
+      return `${mediaId} is no longer in the robot (was in slot ${oldSlot})`;
+    case 'barcode':
+      return `${mediaId} in slot ${slot} has the barcode ${signs}`;
+    default: {
+      const from = oldSlot === 0 ? 'outside' : `slot ${oldSlot}`;
+      return `${mediaId} moved from ${from} to slot ${slot}`;
+    }
+  }
 }
 
-function sentence({ mediaId, barcode, change, slot, oldSlot }: Change): string {
-  if (change === 'add') return `${mediaId} (${barcode || 'no barcode'}) added in slot ${slot}`;
-  if (change === 'remove') return `${mediaId} is no longer in the robot (was in slot ${oldSlot})`;
-  const from = oldSlot === 0 ? 'outside' : `slot ${oldSlot}`;
-  return `${mediaId} moved from ${from} to slot ${slot}`;
+function kindText({ mediaType, pool, rule }: InventoryChange): string {
+  if (mediaType === '') return '';
+  return `: ${mediaType}, pool ${pool}${rule === '' ? '' : `, by rule ${rule}`}`;
 }

@@ -4,10 +4,16 @@ import type { DriveRow, GetDevicesReply, NdmpHostRow } from '@tapestry/contracts
 import { formatDateTime } from '../date-time.ts';
 import { fields, orNull, table } from './table.ts';
 
-export function ndmpHostTable(hosts: readonly NdmpHostRow[]): string {
+export function ndmpHostTable(hosts: readonly NdmpHostRow[], globalUser: string): string {
+  const titles = ['NDMP host', 'address', 'port', 'user', 'authentication', 'from'];
+  const rows = hosts.flatMap(({ name, address, port, user, auth, useGlobal, users }) => [
+    [name, address, String(port), user || globalUser, auth, useGlobal ? 'default' : 'any'],
+    ...users.map((each) => [name, address, String(port), each.user, auth, each.mediaServer]),
+  ]);
+  if (globalUser !== '') rows.push(['(default)', '-', '-', globalUser, '-', 'any']);
   return table(
-    ['NDMP host', 'address', 'port', 'user', 'authentication'].map((title) => ({ title })),
-    hosts.map(({ name, address, port, user, auth }) => [name, address, String(port), user, auth]),
+    titles.map((title) => ({ title })),
+    rows,
   );
 }
 
@@ -17,11 +23,13 @@ export function deviceTables({ robots, drives }: GetDevicesReply): string {
       ...[{ title: 'id', right: true }, { title: 'drive' }, { title: 'type' }, { title: 'robot' }],
       ...[{ title: 'media server' }, { title: 'state' }, { title: 'path' }],
     ],
-    drives.map(({ drive, state }) => [
-      ...[String(drive?.index), drive?.name ?? '', drive?.density ?? ''],
-      ...[`${drive?.robotNumber} drive ${drive?.robotDrive}`, drive?.mediaServer ?? '', state],
-      pathText(drive),
-    ]),
+    drives
+      .flatMap((row) => waysTo(row))
+      .map(({ drive, state }) => [
+        ...[String(drive?.index), drive?.name ?? '', drive?.density ?? ''],
+        ...[`${drive?.robotNumber} drive ${drive?.robotDrive}`, drive?.mediaServer ?? '', state],
+        pathText(drive),
+      ]),
   );
   const robotTable = table(
     ['robot', 'type', 'control host', 'path'].map((title) => ({ title })),
@@ -30,6 +38,17 @@ export function deviceTables({ robots, drives }: GetDevicesReply): string {
     ]),
   );
   return `${drives.length === 0 ? 'No drive is configured.\n' : driveTable}\n${robots.length === 0 ? 'No robot is configured.\n' : robotTable}`;
+}
+
+/** A row for each path, as if it were the only one. */
+function waysTo(row: DriveRow): readonly DriveRow[] {
+  const { drive, driveUp, paths } = row;
+  if (drive === null || paths.length < 2) return [row];
+  return paths.map(({ mediaServer, ndmpHost, path, up }) => ({
+    ...row,
+    drive: { ...drive, mediaServer, ndmpHost, path },
+    state: driveUp && up ? 'UP' : 'DOWN',
+  }));
 }
 
 export function deviceLong({ robots, drives, mediaServers }: GetDevicesReply): string {
@@ -55,14 +74,20 @@ export function deviceLong({ robots, drives, mediaServers }: GetDevicesReply): s
   return blocks.length === 0 ? 'Nothing is configured.\n' : blocks.join('\n');
 }
 
-function driveBlock({ drive, state, reason, lastUsedMs, errors }: DriveRow): string {
+function pathFields({ paths }: DriveRow): [string, string][] {
+  return paths.map(({ mediaServer, ndmpHost, path, up, reason }) => [
+    'Path',
+    `${path} from ${mediaServer}${ndmpHost && ` on ${ndmpHost}`}: ${up ? 'UP' : `DOWN (${reason})`}`,
+  ]);
+}
+
+function driveBlock(row: DriveRow): string {
+  const { drive, state, reason, lastUsedMs, errors } = row;
   return fields([
     ['Drive Name', drive?.name ?? ''],
     ['Index', drive?.index ?? 0],
     ['Type', drive?.density ?? ''],
-    ['Media server', drive?.mediaServer ?? ''],
-    ['NDMP Host', drive?.ndmpHost ?? ''],
-    ['Path', drive?.path ?? ''],
+    ...pathFields(row),
     ['Robot', `${drive?.robotNumber}, drive ${drive?.robotDrive}`],
     ['State', reason === '' ? state : `${state}: ${reason}`],
     ['Last used', formatDateTime(lastUsedMs / 1000n)],

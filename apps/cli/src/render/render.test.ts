@@ -279,11 +279,13 @@ test('volumes', () => {
     robot type:          TLD
     robot number:        0
     robot slot:          3
+    volume group:        000_00000_TLD
     created:             11/22/2025 07:00:00
     assigned:            11/22/2025 07:00:00
     last mounted:        11/22/2025 07:00:00
     first mount:         -
     last written:        -
+    expiration date:     never
     data expires:        -
     number of mounts:    4
     max mounts allowed:  no limit
@@ -296,7 +298,7 @@ test('volumes', () => {
     "
   `);
   expect(volumeWide([volumeRow()], pools, true)).toMatchInlineSnapshot(`
-    "TAP001 - HCART TAP001 - - TLD 0 3 - - NetBackup 1 - 4 0 - 11/22/2025 07:00:00 11/22/2025 07:00:00 - - 11/22/2025 07:00:00 - - 8 - - - - - 0 Added by hand
+    "TAP001 - HCART TAP001 - media1 TLD 0 3 - 000_00000_TLD NetBackup 1 - 4 0 - 11/22/2025 07:00:00 11/22/2025 07:00:00 - - 11/22/2025 07:00:00 - - 8 - - - - - 0 Added by hand
     "
   `);
 });

@@ -4,19 +4,17 @@ import type { VolumeRow } from '@tapestry/contracts';
 import { formatDateTime } from '../date-time.ts';
 import { fields, orNull, table } from './table.ts';
 
-const FROZEN = 1;
-const SUSPENDED = 2;
-const FULL = 8;
-const IMPORTED = 0x80;
+const STATES: readonly (readonly [bit: number, word: string])[] = [
+  [0x001, 'frozen'],
+  [0x002, 'suspended'],
+  [0x008, 'full'],
+  [0x010, 'unmountable'],
+  [0x080, 'imported'],
+];
 
 /** The state that people speak of, from the status bits. */
 export function volumeState({ statusBits, volume }: VolumeRow): string {
-  const states = [
-    ...(statusBits & FROZEN ? ['frozen'] : []),
-    ...(statusBits & SUSPENDED ? ['suspended'] : []),
-    ...(statusBits & FULL ? ['full'] : []),
-    ...(statusBits & IMPORTED ? ['imported'] : []),
-  ];
+  const states = STATES.filter(([bit]) => statusBits & bit).map(([, word]) => word);
   if (states.length > 0) return states.join(' ');
   return volume?.assignedMs ? 'active' : 'available';
 }
@@ -33,14 +31,17 @@ export function volumeLong(row: VolumeRow, pools: ReadonlyMap<string, number>): 
     ['robot type', inRobot ? row.robotType.toUpperCase() : 'NONE - Not Robotic'],
     ['robot number', inRobot ? (volume?.robotNumber ?? '') : ''],
     ['robot slot', inRobot ? (volume?.slot ?? '') : ''],
+    ['volume group', row.volumeGroup],
+    ...(inRobot ? [] : shelfFields(row)),
     ['created', time(row.createdMs)],
     ['assigned', time(volume?.assignedMs ?? 0n)],
     ['last mounted', time(row.lastMountMs)],
     ['first mount', time(row.firstMountMs)],
     ['last written', time(row.lastWrittenMs)],
+    ['expiration date', row.expirationMs === 0n ? 'never' : time(row.expirationMs)],
     ['data expires', formatDateTime(row.dataExpirationS)],
     ['number of mounts', row.mounts],
-    ['max mounts allowed', row.maxMounts === 0 ? 'no limit' : row.maxMounts],
+    ...limitFields(row),
     ['kilobytes written', row.writtenBytes / 1024n],
     ['images', row.images],
     ['retention level', volume?.assignedMs ? (volume.retentionLevel ?? '') : ''],
@@ -48,6 +49,24 @@ export function volumeLong(row: VolumeRow, pools: ReadonlyMap<string, number>): 
     ['errors', row.errors],
     ['status', `0x${row.statusBits.toString(16)} (${volumeState(row)})`],
   ]);
+}
+
+type Line = readonly [label: string, value: string | number];
+
+function limitFields(row: VolumeRow): Line[] {
+  if (row.mediaType.endsWith('_CLN')) return [['cleanings left', row.cleanings]];
+  return [['max mounts allowed', row.maxMounts === 0 ? 'no limit' : row.maxMounts]];
+}
+
+function shelfFields({ offsite }: VolumeRow): Line[] {
+  if (offsite === null || offsite.location === '') return [];
+  return [
+    ['offsite location', offsite.location],
+    ['offsite slot', offsite.slot],
+    ['offsite session', offsite.session],
+    ['offsite sent', time(offsite.sentMs)],
+    ['offsite return', time(offsite.returnMs)],
+  ];
 }
 
 export function volumeBrief(rows: readonly VolumeRow[]): string {
@@ -104,28 +123,26 @@ export function volumeWide(
 }
 
 function wideFields(row: VolumeRow, pools: ReadonlyMap<string, number>): string[] {
-  const { volume } = row;
+  const { volume, offsite } = row;
   const inRobot = (volume?.slot ?? 0) > 0;
   const robot = inRobot
-    ? ['-', row.robotType.toUpperCase(), String(volume?.robotNumber), String(volume?.slot)]
+    ? [row.robotHost, row.robotType.toUpperCase(), volume?.robotNumber, volume?.slot]
     : ['-', 'NONE', '-', '-'];
+  const pool = volume?.pool ?? '-';
   return [
-    ...[
-      volume?.mediaId ?? '-',
-      '-',
-      row.mediaType,
-      volume?.barcode || '-',
-      '-',
-      ...robot,
-      '-',
-      '-',
-    ],
-    ...[volume?.pool ?? '-', String(pools.get(volume?.pool ?? '') ?? '-'), '-'],
-    ...[String(row.mounts), String(row.maxMounts), '-'],
+    ...[volume?.mediaId, '-', row.mediaType, volume?.barcode || '-', '-', ...robot, '-'],
+    ...[row.volumeGroup || '-', pool, pools.get(pool) ?? '-', row.previousPool || '-'],
+    ...[row.mounts, row.maxMounts, row.mediaType.endsWith('_CLN') ? row.cleanings : '-'],
     ...[...twoWords(row.createdMs), ...twoWords(volume?.assignedMs ?? 0n)],
-    ...[...twoWords(row.firstMountMs), ...twoWords(row.lastMountMs), '-', '-'],
-    ...[String(row.statusBits), '-', '-', '-', '-', '-', '0', orNull(row.description)],
-  ];
+    ...[...twoWords(row.firstMountMs), ...twoWords(row.lastMountMs)],
+    ...[...twoWords(row.expirationMs), row.statusBits, offsite?.location || '-'],
+    ...[oneWord(offsite?.sentMs ?? 0n), oneWord(offsite?.returnMs ?? 0n), offsite?.slot || '-'],
+    ...[offsite?.session || '-', '0', orNull(row.description)],
+  ].map(String);
+}
+
+function oneWord(ms: bigint): string {
+  return ms === 0n ? '-' : time(ms).replace(' ', 'T');
 }
 
 function time(ms: bigint): string {

@@ -57,6 +57,7 @@ export function driveRow({ drive, paths }: DriveWithPaths, host: string): DriveR
     lastUsedMs: BigInt(drive.last_used_ms),
     errors: drive.errors,
     paths: paths.map(pathRow),
+    driveUp: drive.up,
   };
 }
 
