@@ -40,7 +40,7 @@ test.each(rows.filter(({ name }) => !NOT_OURS.includes(name)))('$example', async
 });
 
 test('the walk through a filer can be typed', async () => {
-  const block = TEXT.match(/```sh\n([^]*?)```/)?.[1] ?? '';
+  const block = TEXT.match(/```sh\n([\s\S]*?)```/)?.[1] ?? '';
   const lines = block.split('\n').filter((line) => COMMAND_NAMES.includes(wordsOf(line)[0] ?? ''));
   expect(lines.length).toBeGreaterThan(10);
   for (const line of lines) await check(line);
