@@ -3,38 +3,24 @@
 
 import type { Codec } from './codec.ts';
 import { U32_MAX, U64_MAX } from './constants.ts';
-import type { FileStat, HistoryDir, HistoryFile, HistoryNode } from './history-codec.ts';
+import {
+  type FileStat,
+  type HistoryDir,
+  type HistoryFile,
+  type HistoryNode,
+  readStatFields,
+  writeStatFields,
+} from './history-codec.ts';
 import type { XdrReader, XdrWriter } from './xdr.ts';
 
-interface StatAndPlace {
-  stat: FileStat;
-  fhInfo: bigint;
-}
+/** In the wire's order: fh_info stands behind the stat. */
+const readStat = (reader: XdrReader): { stat: FileStat; fhInfo: bigint } => ({
+  stat: readStatFields(reader),
+  fhInfo: reader.u64(),
+});
 
-function readStat(reader: XdrReader): StatAndPlace {
-  const stat = {
-    type: reader.i32(),
-    mtime: reader.u32(),
-    atime: reader.u32(),
-    ctime: reader.u32(),
-    owner: reader.u32(),
-    group: reader.u32(),
-    mode: reader.u32(),
-    size: reader.u64(),
-    links: 1,
-  };
-  return { stat, fhInfo: reader.u64() };
-}
-
-function writeStat(writer: XdrWriter, { stat, fhInfo }: StatAndPlace): void {
-  writer.i32(stat.type);
-  writer.u32(stat.mtime);
-  writer.u32(stat.atime);
-  writer.u32(stat.ctime);
-  writer.u32(stat.owner);
-  writer.u32(stat.group);
-  writer.u32(stat.mode);
-  writer.u64(stat.size);
+function writeStat(writer: XdrWriter, { stat, fhInfo }: { stat: FileStat; fhInfo: bigint }): void {
+  writeStatFields(writer, stat);
   writer.u64(fhInfo);
 }
 

@@ -95,7 +95,8 @@ function readStats(reader: XdrReader): FileStat {
   return stat ?? unknownStat();
 }
 
-function readStat(reader: XdrReader): FileStat {
+/** What a stat says in every version; only the links are not told. */
+export function readStatFields(reader: XdrReader): FileStat {
   return {
     type: reader.i32(),
     mtime: reader.u32(),
@@ -105,8 +106,14 @@ function readStat(reader: XdrReader): FileStat {
     group: reader.u32(),
     mode: reader.u32(),
     size: reader.u64(),
-    links: reader.u32(),
+    links: 1,
   };
+}
+
+function readStat(reader: XdrReader): FileStat {
+  const stat = readStatFields(reader);
+  stat.links = reader.u32();
+  return stat;
 }
 
 function writeName(writer: XdrWriter, name: Buffer): void {
@@ -115,10 +122,7 @@ function writeName(writer: XdrWriter, name: Buffer): void {
   writer.opaque(name);
 }
 
-function writeStat(writer: XdrWriter, stat: FileStat): void {
-  writer.u32(1);
-  writer.u32(0);
-  writer.i32(FS_TYPE.unix);
+export function writeStatFields(writer: XdrWriter, stat: FileStat): void {
   writer.i32(stat.type);
   writer.u32(stat.mtime);
   writer.u32(stat.atime);
@@ -127,6 +131,13 @@ function writeStat(writer: XdrWriter, stat: FileStat): void {
   writer.u32(stat.group);
   writer.u32(stat.mode);
   writer.u64(stat.size);
+}
+
+function writeStat(writer: XdrWriter, stat: FileStat): void {
+  writer.u32(1);
+  writer.u32(0);
+  writer.i32(FS_TYPE.unix);
+  writeStatFields(writer, stat);
   writer.u32(stat.links);
 }
 

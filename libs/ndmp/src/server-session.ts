@@ -2,7 +2,7 @@
 // It never throws: whatever a peer sends is answered, dropped, or ends this one session with a reason.
 // Memory grows with what has arrived, never with what a length word claims.
 
-import { CONNECTION_STATUS, NDMP_ERROR } from './constants.ts';
+import { CONNECTION_STATUS, DATA_STATE, NDMP_ERROR } from './constants.ts';
 import {
   encodeHeaderError,
   encodePost,
@@ -16,7 +16,7 @@ import {
 } from './envelope.ts';
 import { type HistoryPost, historyCode } from './file-history.ts';
 import { RecordFramer } from './framer.ts';
-import { messagesOf, type PostBody, type PostName } from './messages.ts';
+import { messagesOf, type PostBody, type PostName, type RequestName } from './messages.ts';
 import { step } from './server-machine.ts';
 import {
   type AnyRequest,
@@ -39,7 +39,10 @@ const QUEUE_BYTES_MAX = 2 * RECORD_BYTES_MAX;
 const FAULTS_MAX = 16;
 
 /** What a shell has to do itself: everything but replies and posts, which go out as bytes. */
-export type OuterEffect = Exclude<Effect, { do: 'reply' } | { do: 'post' } | { do: 'close' }>;
+export type OuterEffect =
+  | Exclude<Effect, { do: 'reply' } | { do: 'post' } | { do: 'close' }>
+  /** A start is here before its peer: call `startAnyway` with it when no peer has come for a moment. */
+  | { readonly do: 'awaitPeer'; readonly sequence: number };
 
 export type ServerOutput =
   | { readonly type: 'send'; readonly bytes: Buffer }
@@ -54,12 +57,20 @@ export interface ServerSessionOptions {
   readonly nowSeconds: () => number;
   /** Called synchronously, in the order of the wire. */
   readonly onOutput: (output: ServerOutput) => void;
+  /** False while the peer takes no bytes: no request is begun until `resumeReplies`. */
+  readonly canReply?: () => boolean;
 }
 
 interface Queued {
   readonly header: Header;
   readonly body: Buffer;
 }
+
+const STARTS: ReadonlySet<string> = new Set<RequestName>([
+  'dataStartBackup',
+  'dataStartRecover',
+  'dataStartRecoverFileHistory',
+]);
 
 export class ServerSession {
   readonly #options: ServerSessionOptions;
@@ -71,6 +82,9 @@ export class ServerSession {
   #heard: number | undefined;
   #faults = 0;
   #isHeld = false;
+  /** The start that waits for its peer, and then the one that does no longer. */
+  #awaiting: number | undefined;
+  #unawaited: number | undefined;
   #isEnded = false;
   #isDraining = false;
 
@@ -131,6 +145,18 @@ export class ServerSession {
     this.#guarded(() => this.#drain());
   }
 
+  /** The peer takes bytes again. */
+  resumeReplies(): void {
+    this.#guarded(() => this.#drain());
+  }
+
+  /** The wait of an `awaitPeer` is over: the start is taken as it is. */
+  startAnyway(sequence: number): void {
+    if (this.#awaiting !== sequence) return;
+    this.#unawaited = sequence;
+    this.#guarded(() => this.#drain());
+  }
+
   /** Posts that change no state: log lines, files done. */
   post<N extends PostName>(name: N, body: PostBody<N>): void {
     this.#guarded(() => this.#post(name, body));
@@ -187,13 +213,34 @@ export class ServerSession {
   }
 
   #mustWait(): boolean {
-    return this.#isEnded || this.#isHeld || this.#isDraining || this.#state.owed !== undefined;
+    if (this.#isEnded || this.#isHeld || this.#isDraining) return true;
+    return this.#state.owed !== undefined || this.#options.canReply?.() === false;
+  }
+
+  /**
+   * A peer that connected, and the start that the DMA sent next, come to us by two ways: the start may be
+   * the first here. It waits for the peer, and what is behind it waits as well.
+   */
+  #awaitsPeer({ header }: Queued): boolean {
+    const { data, version } = this.#state;
+    const isListening = data.state === DATA_STATE.listen && data.address.type !== 'local';
+    const name = messagesOf(version).byCode(header.code)?.name ?? '';
+    if (!isListening || !STARTS.has(name) || this.#unawaited === header.sequence) {
+      this.#awaiting = undefined;
+      return false;
+    }
+    if (this.#awaiting === header.sequence) return true;
+    this.#awaiting = header.sequence;
+    const effect = { do: 'awaitPeer', sequence: header.sequence } as const;
+    this.#options.onOutput({ type: 'perform', effect });
+    return true;
   }
 
   #drain(): void {
     while (this.#queue.length > 0 && !this.#mustWait()) {
-      const next = this.#queue.shift();
-      if (next === undefined) return;
+      const [next] = this.#queue;
+      if (next === undefined || this.#awaitsPeer(next)) return;
+      this.#queue.shift();
       this.#queuedBytes -= next.body.length + HEADER_BYTES;
       this.#isDraining = true;
       try {

@@ -40,6 +40,10 @@ export class SessionHarness {
   /** The DATA service's end of the data connection. */
   dataEnd: MemoryStream | undefined;
   endReason: string | undefined;
+  /** Lets a start wait for its peer until the test says so. */
+  isPatient = false;
+  /** What the peer takes. */
+  canReply = true;
   onSend: (bytes: Buffer) => void = () => {};
   #pending = 0;
 
@@ -51,6 +55,7 @@ export class SessionHarness {
     this.session = new ServerSession({
       facts: () => ({ ...FULL_FACTS, moverProgress, ...changes }),
       nowSeconds: () => 1,
+      canReply: () => this.canReply,
       onOutput: (output) => {
         if (output.type === 'end') this.endReason = output.reason;
         else if (output.type === 'perform') void this.#perform(output.effect);
@@ -121,6 +126,9 @@ export class SessionHarness {
         break;
       case 'penalise':
         this.session.resume();
+        break;
+      case 'awaitPeer':
+        if (!this.isPatient) this.session.startAnyway(effect.sequence);
         break;
       case 'releaseData':
         this.dataEnd = undefined;

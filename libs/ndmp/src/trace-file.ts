@@ -11,11 +11,11 @@ import {
 } from './envelope.ts';
 import { RecordFramer } from './framer.ts';
 import { messagesOf, type NdmpVersion } from './messages.ts';
-import type { Pval } from './structures.ts';
-import { isSecretVariable, type Speaker, type TraceChunk, TraceDecoder } from './trace.ts';
-import { XdrReader } from './xdr.ts';
+import { isSecretField, type Speaker, type TraceChunk, TraceDecoder } from './trace.ts';
+import { bytesFromText, XdrReader } from './xdr.ts';
 
 const RECORD_BYTES_MAX = 64 * 1024 * 1024;
+const ERROR_WORD_BYTES = 4;
 
 /** Collects what both sides say; lines come whole records at a time. */
 export class TraceWriter {
@@ -66,38 +66,36 @@ function withoutSecrets(whole: Buffer, version: NdmpVersion): Buffer {
   }
 }
 
+/** Undefined where nothing has to be hidden. Posts have no place for secrets. */
 function rewritten(header: Header, body: Buffer, version: NdmpVersion): Buffer | undefined {
-  const { requests } = messagesOf(version);
+  const row = messagesOf(version).byCode(header.code);
+  if (row === undefined || row.kind === 'post') return undefined;
   const stamp = { version, sequence: header.sequence, timeStamp: header.timeStamp };
-  const isReply = header.messageType === MESSAGE_TYPE.reply;
   const reader = new XdrReader(body);
-  if (header.code === requests.connectClientAuth.code && !isReply) {
-    const { auth } = requests.connectClientAuth.request.decode(reader);
-    if (auth.type === 'text') auth.password = starred(auth.password);
-    if (auth.type === 'md5') auth.digest = Buffer.alloc(auth.digest.length);
-    return encodeRequest(stamp, 'connectClientAuth', { auth });
+  if (header.messageType !== MESSAGE_TYPE.reply) {
+    const told = row.request.decode(reader);
+    return blank(told) ? encodeRequest(stamp, row.name, told) : undefined;
   }
-  if (header.code === requests.configGetAuthAttr.code && isReply && body.length > 4) {
-    const { error, attr } = requests.configGetAuthAttr.reply.decode(reader);
-    if (attr.challenge !== undefined) attr.challenge = Buffer.alloc(attr.challenge.length);
-    return encodeReply(stamp, 'configGetAuthAttr', header.replySequence, { error, attr });
-  }
-  for (const name of ['dataStartBackup', 'dataStartRecover'] as const) {
-    if (header.code !== requests[name].code || isReply) continue;
-    const decoded = requests[name].request.decode(reader);
-    return encodeRequest(stamp, name, { ...decoded, env: decoded.env.map(quiet) } as never);
-  }
-  if (header.code === requests.dataGetEnv.code && isReply && body.length > 4) {
-    const { error, env } = requests.dataGetEnv.reply.decode(reader);
-    return encodeReply(stamp, 'dataGetEnv', header.replySequence, { error, env: env.map(quiet) });
-  }
-  return undefined;
+  if (header.error !== 0 || body.length <= ERROR_WORD_BYTES) return undefined;
+  const told = row.reply.decode(reader);
+  return blank(told) ? encodeReply(stamp, row.name, header.replySequence, told) : undefined;
 }
 
-function quiet({ name, value }: Pval): Pval {
-  return { name, value: isSecretVariable(name) ? starred(value) : value };
+/** Overwrites the secrets in a body, each by something of its length; true when there was one. */
+function blank(value: unknown): boolean {
+  if (value === null || typeof value !== 'object' || Buffer.isBuffer(value)) return false;
+  let wasThere = false;
+  const fields = value as Record<string, unknown>;
+  for (const [name, field] of Object.entries(fields)) {
+    if (!isSecretField(fields, name)) wasThere = blank(field) || wasThere;
+    else {
+      wasThere = true;
+      fields[name] = Buffer.isBuffer(field) ? Buffer.alloc(field.length) : starred(String(field));
+    }
+  }
+  return wasThere;
 }
 
 function starred(secret: string): string {
-  return '*'.repeat(Buffer.byteLength(secret));
+  return '*'.repeat(bytesFromText(secret).length);
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { md5Answer } from './authentication.ts';
+import { NdmpClient } from './client.ts';
 import { encodeHeaderError, encodePost, encodeReply, encodeRequest } from './envelope.ts';
 import { connect, recorded } from './recorded-sessions.test-data.ts';
 import { CHALLENGE } from './server-kit.test-data.ts';
@@ -82,15 +83,23 @@ describe('a session on file', () => {
     await client.connectOpen();
     await client.authMd5('ndmp', 'secret');
     await client.authText('ndmp', 'secret');
+    await client.call('connectServerAuth', { attr: { authType: 2, challenge: CHALLENGE } });
+    await client.call('connectServerAuth', { attr: { authType: 1 } });
     await client.dataListen(1);
     harness.session.feed({ type: 'peerConnected', address: { type: 'local' } });
     const env = [{ name: 'AWS_SECRET', value: 'secret' }];
-    const address = { type: 'tcp' as const, endpoints: [{ host: '10.0.0.1', port: 9, env: [] }] };
+    const token = [{ name: 'TOKEN', value: 'secret' }];
+    const endpoints = [{ host: '10.0.0.1', port: 9, env: token }];
     harness.session.feed({ type: 'ended', reason: 4, env: [] });
     await client.stop();
-    await client.dataConnect(address);
-    await client.startBackup({ butype: 'tar', env });
-    await client.getEnv();
+    const { startBackup, startRecover, startRecoverHistory } = NdmpClient.prototype;
+    for (const start of [startBackup, startRecover, startRecoverHistory]) {
+      await client.dataConnect({ type: 'tcp', endpoints });
+      await start.call(client, { butype: 'tar', env, names: [] });
+      await client.getEnv();
+      await client.abort();
+      await client.stop();
+    }
     client.close();
     await harness.settle();
     const writer = new TraceWriter();

@@ -43,9 +43,10 @@ const SHOWN_ELEMENTS_MAX = 8;
 const SECRET_FIELD = /^(password|digest|challenge)$/;
 const SECRET_VARIABLE = /PASS|SECRET|TOKEN|KEY|CREDENTIAL/i;
 
-/** True for an environment variable whose name says that its value is a secret. */
-export function isSecretVariable(name: string): boolean {
-  return SECRET_VARIABLE.test(name);
+/** True for a field that is a secret by its own name, or as the value of a variable by that one's. */
+export function isSecretField(fields: Readonly<Record<string, unknown>>, field: string): boolean {
+  if (SECRET_FIELD.test(field)) return true;
+  return field === 'value' && typeof fields.name === 'string' && SECRET_VARIABLE.test(fields.name);
 }
 
 /** Decodes both directions of one connection, following the version that they agree on. */
@@ -153,12 +154,11 @@ function fieldsOf(
 
 /** The same fields without what must not be seen. */
 function hidden(fields: Record<string, unknown>): Record<string, unknown> {
-  const isSecretPair = typeof fields.name === 'string' && isSecretVariable(fields.name);
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => {
-      if (SECRET_FIELD.test(name) || (isSecretPair && name === 'value')) return [name, HIDDEN];
-      return [name, hiddenValue(value)];
-    }),
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      isSecretField(fields, name) ? HIDDEN : hiddenValue(value),
+    ]),
   );
 }
 

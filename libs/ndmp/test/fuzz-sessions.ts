@@ -21,6 +21,7 @@ import { TraceDecoder } from '../src/trace.ts';
 import { chunked, madeUpRequest, mutated, pick, ROWS, VERSIONS } from './fuzz-bytes.ts';
 
 const LOCAL = { type: 'local' as const };
+const TCP6 = { type: 'tcp6' as const, endpoints: [{ host: '2001:db8::1', port: 4000, env: [] }] };
 const TCP = { type: 'tcp' as const, endpoints: [{ host: '10.0.0.1', port: 4000, env: [] }] };
 const ERRORS = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 7, 10, 12, 13, 16, 23];
 
@@ -37,6 +38,7 @@ const OPENING: readonly Said[] = [
   ['scsiOpen', { device: 'mc0' }],
   ['configGetExtList', {}],
   ['configSetExtList', { selected: [{ classId: 0x7ff0, version: 1 }] }],
+  ['configSetExtList', { selected: [{ classId: 0x2051, version: 1 }] }],
 ];
 const ON_TAPE: readonly Said[] = [
   ['tapeClose', {}],
@@ -51,6 +53,7 @@ const ON_TAPE: readonly Said[] = [
   listenAt(0, ADDR_TYPE.local),
   listenAt(1, ADDR_TYPE.local),
   listenAt(1, ADDR_TYPE.tcp),
+  listenAt(0, ADDR_TYPE.tcp6),
   ['moverConnect', { mode: 1, address: TCP }],
   ['dataListen', { addressType: ADDR_TYPE.local }],
   ['moverConnect', { mode: 0, address: LOCAL }],
@@ -69,6 +72,8 @@ const WITH_MOVER: readonly Said[] = [
 const WITH_DATA: readonly Said[] = [
   ['dataListen', { addressType: ADDR_TYPE.tcp }],
   ['dataConnect', { address: TCP }],
+  ['dataListen', { addressType: ADDR_TYPE.tcp6 }],
+  ['dataConnect', { address: TCP6 }],
   ['dataStartBackup', { butype: 'tar', env: [], mover: LOCAL }],
   ['dataStartRecover', { butype: 'tar', env: [], names: [], mover: TCP }],
   ['dataAbort', {}],
@@ -106,6 +111,7 @@ class FuzzedSession {
   /** Errors of the replies since the last step. */
   #errors: number[] = [];
   #bytesMoved = 0n;
+  #canReply = true;
   #endReason: string | undefined;
 
   constructor(entropy: Entropy) {
@@ -125,6 +131,7 @@ class FuzzedSession {
       facts: () => facts,
       nowSeconds: () => 1,
       onOutput: (output) => this.#take(output),
+      canReply: () => this.#canReply,
     });
   }
 
@@ -136,6 +143,7 @@ class FuzzedSession {
       sequence += this.#entropy.below(20) === 0 ? this.#entropy.below(5) - 2 : 1;
       this.#watch(() => this.#say(this.#next(sequence >>> 0)));
       if (this.#entropy.below(4) === 0) this.#watch(() => this.#happen());
+      if (this.#entropy.below(8) === 0) this.#watch(() => this.#stop());
       while (this.#later.length > 0 && this.#entropy.below(2) === 0)
         this.#watch(() => this.#settle());
     }
@@ -204,6 +212,15 @@ class FuzzedSession {
     this.#session.feed(pick(entropy, likely));
   }
 
+  /** The peer stops taking bytes, and does again later. */
+  #stop(): void {
+    this.#canReply = false;
+    this.#later.push(() => {
+      this.#canReply = true;
+      this.#session.resumeReplies();
+    });
+  }
+
   #settle(): void {
     this.#later.shift()?.();
   }
@@ -232,11 +249,15 @@ class FuzzedSession {
     const event = outcomeOf(effect, pick(this.#entropy, ERRORS));
     if (event !== undefined) this.#later.push(() => this.#session.feed(event));
     if (effect.do === 'penalise') this.#later.push(() => this.#session.resume());
+    if (effect.do === 'awaitPeer') {
+      this.#later.push(() => this.#session.startAnyway(effect.sequence));
+    }
   }
 
   /** One step, and what must be true of it. */
   #watch(step: () => void): void {
     const before = this.#session.state;
+    const waiting = this.#session.queuedCount;
     this.#posts = [];
     this.#errors = [];
     step();
@@ -249,7 +270,8 @@ class FuzzedSession {
       return;
     }
     this.#checkPosts(before, after);
-    this.#checkRefusal(before, after);
+    // With others in the queue, the step is not the refused request's alone.
+    if (waiting === 0) this.#checkRefusal(before, after);
   }
 
   /** A request that was refused at once has changed nothing. */
