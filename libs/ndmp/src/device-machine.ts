@@ -183,7 +183,7 @@ function forgetFailedClose(state: ServerState, event: DeviceRequest): ServerStat
 export function deviceAnswered(state: ServerState, body: Record<string, unknown>): Step {
   const { error: told, ...fields } = body;
   const error = errorOf(state, Number(told ?? OK));
-  return settled({ ...state, device: slotAfter(state, error) }, error, fields);
+  return settled({ ...state, device: slotAfter(state, error, fields) }, error, fields);
 }
 
 /** Before v4 the end of data reads like a filemark. */
@@ -192,15 +192,23 @@ function errorOf({ owed, version }: ServerState, error: number): number {
   return isBlank ? NDMP_ERROR.eof : error;
 }
 
-function slotAfter({ device, owed }: ServerState, error: number): DeviceSlot {
+function slotAfter(
+  { device, owed }: ServerState,
+  error: number,
+  fields: Record<string, unknown>,
+): DeviceSlot {
   const isDone = error === OK;
   if (owed?.name === 'scsiOpen') return isDone ? { kind: 'scsi' } : device;
   if (owed?.name === 'scsiClose') return { kind: 'none' };
   if (owed?.name === 'tapeOpen' && isDone) {
     const mode = Number(owed.body?.mode);
-    return { kind: 'tape', mode, isUnmarked: false, closeFailed: false };
+    const blockSizeBytes = blockSizeOf(fields);
+    return { kind: 'tape', mode, blockSizeBytes, isUnmarked: false, closeFailed: false };
   }
   if (device.kind !== 'tape') return device;
+  if (owed?.name === 'tapeGetState' && isDone) {
+    return { ...device, blockSizeBytes: blockSizeOf(fields) };
+  }
   if (owed?.name === 'tapeClose') {
     return isDone ? { kind: 'none' } : { ...device, closeFailed: true };
   }
@@ -209,6 +217,11 @@ function slotAfter({ device, owed }: ServerState, error: number): DeviceSlot {
     return { ...device, isUnmarked: device.isUnmarked && staysBehindData(owed.body) };
   }
   return device;
+}
+
+/** A drive that does not know is taken to have blocks of any size. */
+function blockSizeOf({ blockSize }: Record<string, unknown>): number {
+  return blockSize === undefined || blockSize === U32_MAX ? 0 : Number(blockSize);
 }
 
 /** Forward spacing behind the last written record moves nothing; every other motion ends the wait. */

@@ -102,13 +102,25 @@ function argumentError(
     const { mode, address } = event.body;
     isLegal = modes.includes(mode) && isUsable(address, types);
   } else if (event.name === 'moverSetRecordSize') {
-    isLegal = event.body.recordSize > 0 && event.body.recordSize <= RECORD_BYTES_MAX;
+    const { recordSize } = event.body;
+    isLegal = recordSize > 0 && recordSize <= RECORD_BYTES_MAX && isWholeBlocks(recordSize, state);
   } else if (event.name === 'moverRead') {
     isLegal = 'range' in checkRead(event.body, dialect);
   } else if (event.name === 'moverSetWindow') {
     isLegal = 'range' in checkWindow(event.body, state.mover.recordSize, dialect);
   }
   return isLegal ? undefined : NDMP_ERROR.illegalArgs;
+}
+
+/** A drive with fixed blocks takes records of whole ones (SPEC4 3.6.2.1). */
+function isWholeBlocks(recordSize: number, { device }: ServerState): boolean {
+  if (device.kind !== 'tape' || device.blockSizeBytes === 0) return true;
+  return recordSize % device.blockSizeBytes === 0;
+}
+
+/** The drive may be another one than when the record size was set. */
+function fitsDrive(state: ServerState): boolean {
+  return isWholeBlocks(state.mover.recordSize || RECORD_BYTES_DEFAULT, state);
 }
 
 function stateReply(mover: MoverMachine, facts: ServerFacts): Record<string, unknown> {
@@ -181,6 +193,7 @@ function openError(
   if (mode === MOVER_MODE.read && state.device.mode === TAPE_OPEN_MODE.read) {
     return NDMP_ERROR.permission;
   }
+  if (!fitsDrive(state)) return NDMP_ERROR.precondition;
   if (facts.isStrict !== true) return undefined;
   const { recordSize, window } = state.mover;
   if (recordSize === 0) return NDMP_ERROR.precondition;
@@ -236,9 +249,8 @@ function goOn(state: ServerState, event: AnyRequest, facts: ServerFacts): Step {
   if (mover.mode === MOVER_MODE.read && device.mode === TAPE_OPEN_MODE.read) {
     return replied(state, event, NDMP_ERROR.permission);
   }
-  if (facts.isStrict === true && state.version === 4 && !mover.windowIsNew) {
-    return replied(state, event, NDMP_ERROR.precondition);
-  }
+  const needsWindow = facts.isStrict === true && state.version === 4 && !mover.windowIsNew;
+  if (needsWindow || !fitsDrive(state)) return replied(state, event, NDMP_ERROR.precondition);
   return followedBy(replied(state, event, OK), (next) => activate(next, facts));
 }
 

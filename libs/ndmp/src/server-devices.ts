@@ -130,7 +130,8 @@ export class SessionDevices {
   async #openTape(device: string, mode: number): Promise<Body> {
     const opened = await this.#ports.tapes?.open(device, mode);
     this.#drive = opened?.drive;
-    return { error: opened?.error ?? NDMP_ERROR.noDevice };
+    const blockSize = await blockSizeOf(this.#drive);
+    return { error: opened?.error ?? NDMP_ERROR.noDevice, blockSize };
   }
 
   async #openRobot(name: string): Promise<Body> {
@@ -208,6 +209,15 @@ function opened(
 ): ServerEvent {
   if (error === OK && address !== undefined) return { type, address };
   return { type: 'failed', error: error === OK ? NDMP_ERROR.connect : error };
+}
+
+/** The mover's records must suit the drive's blocks. One that cannot tell is not kept closed for it. */
+async function blockSizeOf(drive: TapeDrive | undefined): Promise<number> {
+  try {
+    return (await drive?.status())?.blockSize ?? 0;
+  } catch {
+    return 0;
+  }
 }
 
 async function writeMark(drive: TapeDrive): Promise<number> {

@@ -60,6 +60,7 @@ export const LOCAL: NdmpAddress = { type: 'local' };
 export const TAPE: DeviceSlot = {
   kind: 'tape',
   mode: TAPE_OPEN_MODE.readWrite,
+  blockSizeBytes: 0,
   isUnmarked: false,
   closeFailed: false,
 };

@@ -254,7 +254,8 @@ describe('a hostile peer', () => {
     for (let i = 1; i <= 4; i += 1) harness.session.receive(request(i, 'connectClientAuth', wrong));
     return harness.settle().then(() => {
       expect(harness.performed).toEqual(['penalise', 'penalise']);
-      expect(harness.endReason).toBe('the session was closed');
+      expect(harness.endReason).toBe('too many log-ins were refused');
+      expect(harness.isFault).toBe(true);
       expect(said(harness)).toHaveLength(4);
     });
   });
@@ -404,6 +405,7 @@ describe('the end of a connection gives everything back', () => {
     expect(harness.drive.closed).toBe('flush');
     expect(harness.tape.items.at(-1)).toBe('mark');
     expect(harness.endReason).toBeDefined();
+    expect(harness.isFault).toBe(harness.endReason?.startsWith('record of') ?? false);
   });
 
   test('also of a drive that is only being opened', async () => {

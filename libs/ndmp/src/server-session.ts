@@ -48,8 +48,8 @@ export type ServerOutput =
   | { readonly type: 'send'; readonly bytes: Buffer }
   /** Perform it and `feed` what came of it. After `penalise`, call `resume` when the wait is over. */
   | { readonly type: 'perform'; readonly effect: OuterEffect }
-  /** Send what was sent, then close. Comes once, and nothing follows it. */
-  | { readonly type: 'end'; readonly reason: string };
+  /** Send what was sent, then close. Comes once, and nothing follows it. A fault is worth a log line. */
+  | { readonly type: 'end'; readonly reason: string; readonly isFault: boolean };
 
 export interface ServerSessionOptions {
   /** Asked at each step, so that it may change. */
@@ -173,12 +173,12 @@ export class ServerSession {
     if (this.#isEnded) return;
     const { version } = this.#state;
     this.post('notifyConnectionStatus', { reason: CONNECTION_STATUS.shutdown, version, text });
-    this.#end('the server is shutting down');
+    this.#end('the server is shutting down', 'inOrder');
   }
 
   /** The connection is gone, whoever ended it: everything is given back. */
   lose(): void {
-    this.#end('the connection was closed');
+    this.#end('the connection was closed', 'inOrder');
   }
 
   /** Nothing that a peer can do may reach the shell as an exception. */
@@ -313,7 +313,8 @@ export class ServerSession {
         this.#post(effect.name, effect.body as never);
         break;
       case 'close':
-        this.#end('the session was closed');
+        if (this.#state.phase === 'closing') this.#end('the session was closed', 'inOrder');
+        else this.#end('too many log-ins were refused');
         break;
       default:
         if (effect.do === 'penalise') this.#isHeld = true;
@@ -339,7 +340,7 @@ export class ServerSession {
   }
 
   /** Once: gives back what is held, then tells the reason. */
-  #end(reason: string): void {
+  #end(reason: string, how: 'inOrder' | 'fault' = 'fault'): void {
     if (this.#isEnded) return;
     this.#queue = [];
     this.#queuedBytes = 0;
@@ -351,6 +352,6 @@ export class ServerSession {
       }
     }
     this.#isEnded = true;
-    this.#options.onOutput({ type: 'end', reason });
+    this.#options.onOutput({ type: 'end', reason, isFault: how === 'fault' });
   }
 }

@@ -52,6 +52,8 @@ export type DeviceSlot =
       readonly kind: 'tape';
       /** TAPE_OPEN_MODE */
       readonly mode: number;
+      /** As the drive told it last; 0 for blocks of any size. */
+      readonly blockSizeBytes: number;
       /** Data was written and no filemark behind it. */
       readonly isUnmarked: boolean;
       /** The last request was a TAPE_CLOSE whose I/O failed. */

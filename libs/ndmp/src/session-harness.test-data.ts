@@ -40,6 +40,7 @@ export class SessionHarness {
   /** The DATA service's end of the data connection. */
   dataEnd: MemoryStream | undefined;
   endReason: string | undefined;
+  isFault: boolean | undefined;
   /** Lets a start wait for its peer until the test says so. */
   isPatient = false;
   /** What the peer takes. */
@@ -57,8 +58,10 @@ export class SessionHarness {
       nowSeconds: () => 1,
       canReply: () => this.canReply,
       onOutput: (output) => {
-        if (output.type === 'end') this.endReason = output.reason;
-        else if (output.type === 'perform') void this.#perform(output.effect);
+        if (output.type === 'end') {
+          this.endReason = output.reason;
+          this.isFault = output.isFault;
+        } else if (output.type === 'perform') void this.#perform(output.effect);
         else {
           this.sent.push(output.bytes);
           this.onSend(output.bytes);
