@@ -4,9 +4,12 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { CONNECTION_STATUS, encodePost, VERSION_MAX } from '@tapestry/ndmp';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { StatusError } from '@tapestry/status';
 import { DumpDates } from './adapters/dump-dates.ts';
+import { type EventLog, eventLog } from './adapters/event-log.ts';
 import type { TapeLibrary } from './adapters/tape-library.ts';
+import { TapeThreads } from './adapters/tape-threads.ts';
 import { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
 import { Session, type SessionContext } from './session.ts';
@@ -25,11 +28,12 @@ export class NdmpServer {
   readonly #sessions = new Map<Session, Promise<void>>();
 
   /** Takes the library over: it is closed with the server. */
-  constructor(config: Config, library?: TapeLibrary) {
+  constructor(config: Config, library?: TapeLibrary, log: EventLog = eventLog(process.stderr)) {
     this.#config = config;
     const dumpDates = new DumpDates(config.dumpDates);
     const password = readPassword(config.passwordFile);
-    this.#context = { config, password, dumpDates, pool: new WorkerPool(), library };
+    const tapes = library && { library, threads: new TapeThreads() };
+    this.#context = { config, password, dumpDates, pool: new WorkerPool(), tapes, log };
     this.#listener = createServer({ noDelay: true, keepAlive: true }, (s) => this.#accept(s));
   }
 
@@ -59,12 +63,15 @@ export class NdmpServer {
     await Promise.race([all, pause(SESSIONS_END_MS, undefined, { ref: false })]);
     this.#context.pool.close();
     this.#context.dumpDates.close();
-    await this.#context.library?.close();
+    await this.#context.tapes?.threads.close();
+    await this.#context.tapes?.library.close();
   }
 
   #accept(socket: Socket): void {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     if (this.#sessions.size >= this.#config.sessionsMax) {
+      const peer = plainAddress(socket.remoteAddress ?? 'unknown');
+      this.#context.log({ peer, text: 'the session was refused: too many sessions' });
       refuse(socket);
       return;
     }

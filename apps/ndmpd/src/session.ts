@@ -6,24 +6,29 @@ import type { Socket } from 'node:net';
 import {
   ADDR_TYPE,
   CHALLENGE_BYTES,
-  DATA_STATE,
+  type ClassOffer,
+  IPV6_CLASS,
   isDeviceEffect,
   NDMP_ERROR,
-  type NdmpAddress,
   type OuterEffect,
   type ServerFacts,
   type ServerOutput,
   ServerSession,
+  TEST_CLASS,
+  tcpAddress,
   VERSION_MAX,
   VERSION_MIN,
 } from '@tapestry/ndmp';
-import { dataHost } from './adapters/data-host.ts';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
+import { type DataHosts, dataHosts } from './adapters/data-host.ts';
 import { DataService } from './adapters/data-service.ts';
 import type { DumpDates } from './adapters/dump-dates.ts';
+import type { EventLog } from './adapters/event-log.ts';
 import { answer } from './adapters/host-answers.ts';
 import { PeerPolicy } from './adapters/peer-policy.ts';
 import { SessionTape } from './adapters/session-tape.ts';
 import type { TapeLibrary } from './adapters/tape-library.ts';
+import type { TapeThreads } from './adapters/tape-threads.ts';
 import type { WorkerPool } from './adapters/worker-pool.ts';
 import type { Config } from './config.ts';
 import type { SessionReport } from './core/data-protocol.ts';
@@ -36,9 +41,11 @@ const AUTH_TIMEOUT_MS = 60_000;
 const CLOSE_TIMEOUT_MS = 2000;
 /** A data process that a busy host lets wait is still heard; only a DMA that starts with no peer at all waits so long. */
 const PEER_WAIT_MS = 2000;
-/** DATA_START_BACKUP, DATA_START_RECOVER and DATA_START_RECOVER_FILEHIST; where a record's message code stands. */
-const STARTS: ReadonlySet<number> = new Set([0x401, 0x402, 0x40b]);
-const MESSAGE_CODE_AT = 16;
+/** The default version of a class comes first. */
+const EXTENSIONS: readonly ClassOffer[] = [
+  { classId: IPV6_CLASS, versions: [1] },
+  { classId: TEST_CLASS, versions: [2, 1] },
+];
 
 export interface SessionContext {
   readonly config: Config;
@@ -46,7 +53,8 @@ export interface SessionContext {
   readonly dumpDates: DumpDates;
   readonly pool: WorkerPool;
   /** Undefined when the server offers no tapes. */
-  readonly library: TapeLibrary | undefined;
+  readonly tapes: { readonly library: TapeLibrary; readonly threads: TapeThreads } | undefined;
+  readonly log: EventLog;
 }
 
 export class Session {
@@ -55,30 +63,34 @@ export class Session {
   readonly #session: ServerSession;
   readonly #data: DataService;
   readonly #tape: SessionTape | undefined;
+  readonly #hosts: DataHosts;
+  readonly #peer: string;
   /** Effects that are under way. */
   readonly #pending = new Set<Promise<void>>();
   #dumpDate: DumpDate | undefined;
   #untaken = 0;
   /** How DATA_CONNECT, or a start of v2, makes the connection that is under way. */
   #dialling: 'tcp' | 'local' | undefined;
-  /** Takes the request that waits for the peer of a listening data process. */
-  #onPeer: (() => void) | undefined;
+  /** Where the data process listens. */
+  #listenHost = '';
 
   constructor(socket: Socket, context: SessionContext) {
     this.#socket = socket;
     this.#context = context;
+    this.#hosts = dataHosts(socket.localAddress);
+    this.#peer = plainAddress(socket.remoteAddress ?? 'unknown');
     this.#session = new ServerSession({
       facts: () => this.#facts(),
       nowSeconds: () => Math.floor(Date.now() / 1000),
       onOutput: (output) => this.#onOutput(output),
+      canReply: () => !socket.writableNeedDrain,
     });
     this.#data = new DataService(context.pool, (report) => this.#onReport(report));
-    const { library } = context;
     this.#tape =
-      library &&
+      context.tapes &&
       new SessionTape({
-        library,
-        host: this.#localHost(),
+        ...context.tapes,
+        hosts: this.#hosts,
         feed: (event) => this.#feed(event),
         dialData: (path) => this.#data.open({ type: 'dialLocal', path }),
       });
@@ -89,11 +101,13 @@ export class Session {
     const socket = this.#socket;
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     const authTimer = setTimeout(() => {
-      if (this.#session.state.phase !== 'authed') socket.destroy();
+      if (this.#session.state.phase === 'authed') return;
+      this.#log('the session was ended: nobody logged in');
+      socket.destroy();
     }, AUTH_TIMEOUT_MS);
     socket.on('error', () => socket.destroy());
     socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('drain', () => this.#acknowledge());
+    socket.on('drain', () => this.#onDrain());
     this.#session.greet();
     await closed;
     clearTimeout(authTimer);
@@ -108,32 +122,24 @@ export class Session {
     this.#session.shutDown('the server is shutting down');
   }
 
-  /**
-   * While the data process listens, the peer may have come and the word of it still be on its way, with a start right
-   * behind: what arrives then waits for that word, for a moment.
-   */
   #receive(chunk: Buffer): void {
-    const { state, address } = this.#session.state.data;
-    const take = (): void => {
-      this.#session.receive(chunk);
-      this.#regulate();
-    };
-    if (state !== DATA_STATE.listen || address.type !== 'tcp' || !isStart(chunk)) {
-      take();
-      return;
-    }
-    this.#socket.pause();
-    const timer = setTimeout(() => this.#onPeer?.(), PEER_WAIT_MS);
-    this.#onPeer = () => {
-      clearTimeout(timer);
-      this.#onPeer = undefined;
-      take();
-    };
+    this.#session.receive(chunk);
+    this.#regulate();
+  }
+
+  #onDrain(): void {
+    this.#acknowledge();
+    this.#session.resumeReplies();
+    this.#regulate();
+  }
+
+  #log(text: string): void {
+    this.#context.log({ peer: this.#peer, text });
   }
 
   /** Reads no more from the socket than can wait. */
   #regulate(): void {
-    if (this.#session.isFull || this.#onPeer !== undefined) this.#socket.pause();
+    if (this.#session.isFull) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -141,6 +147,7 @@ export class Session {
     if (output.type === 'send') {
       if (this.#socket.writable) this.#socket.write(output.bytes);
     } else if (output.type === 'end') {
+      if (output.isFault) this.#log(`the session was ended: ${output.reason}`);
       this.#socket.end(() => this.#socket.destroySoon());
       // A DMA that reads no more does not keep us.
       setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS).unref();
@@ -153,8 +160,9 @@ export class Session {
 
   /** A bug: the request that led here is refused, and the session goes on. */
   #failed(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    this.#feed({ type: 'failed', error: NDMP_ERROR.undefined, text: `internal error: ${text}` });
+    const text = `internal error: ${error instanceof Error ? error.message : String(error)}`;
+    this.#log(text);
+    this.#feed({ type: 'failed', error: NDMP_ERROR.undefined, text });
   }
 
   #feed(event: Parameters<ServerSession['feed']>[0]): void {
@@ -168,7 +176,8 @@ export class Session {
       user: config.user,
       password,
       allowText: config.allowTextAuth,
-      addressTypes: [ADDR_TYPE.tcp],
+      addressTypes: [ADDR_TYPE.tcp, ...(this.#tape ? [ADDR_TYPE.local] : []), ADDR_TYPE.tcp6],
+      extensions: EXTENSIONS,
       versionMin: VERSION_MIN,
       versionMax: VERSION_MAX,
       authFailuresMax: AUTH_FAILURES_MAX,
@@ -188,7 +197,11 @@ export class Session {
     }
     switch (effect.do) {
       case 'penalise':
+        this.#log(`log-in refused, ${effect.failures} in this session`);
         setTimeout(() => this.#session.resume(), PENALTY_MS * effect.failures).unref();
+        break;
+      case 'awaitPeer':
+        setTimeout(() => this.#session.startAnyway(effect.sequence), PEER_WAIT_MS).unref();
         break;
       case 'answer':
         await this.#answer(effect);
@@ -224,9 +237,14 @@ export class Session {
 
   /** LOCAL needs no listener: it is the mover that comes, and it knows the way. */
   #listen(addressType: number): void {
-    if (addressType === ADDR_TYPE.tcp) {
-      this.#data.open({ type: 'listen', host: this.#localHost() });
-    } else this.#feed({ type: 'listening', address: { type: 'local' } });
+    if (addressType === ADDR_TYPE.local) {
+      this.#feed({ type: 'listening', address: { type: 'local' } });
+      return;
+    }
+    const host = addressType === ADDR_TYPE.tcp6 ? this.#hosts.ipv6 : this.#hosts.ipv4;
+    this.#listenHost = host ?? '';
+    if (host !== undefined) this.#data.open({ type: 'listen', host });
+    else this.#dialFailed('this host has no IPv6 address to listen at');
   }
 
   #dial({ address, endpoints }: Extract<OuterEffect, { do: 'dial' }>): void {
@@ -259,7 +277,7 @@ export class Session {
     }
     this.#dumpDate = plan.dumpDate;
     this.#feed({ type: 'started', env: plan.env });
-    for (const entry of plan.notes) this.#log(0, entry);
+    for (const entry of plan.notes) this.#tell(0, entry);
     this.#data.start(plan.order, plan.expectedBytes);
   }
 
@@ -277,7 +295,7 @@ export class Session {
   #onReport(report: SessionReport): void {
     switch (report.type) {
       case 'listening':
-        this.#feed({ type: 'listening', address: this.#listeningAt(report.port) });
+        this.#feed({ type: 'listening', address: tcpAddress(this.#listenHost, report.port) });
         break;
       case 'connected':
         void this.#connected(report.host, report.port);
@@ -304,14 +322,10 @@ export class Session {
     const dialling = this.#dialling;
     this.#dialling = undefined;
     const how = dialling ?? (this.#session.state.data.address.type === 'local' ? 'local' : 'tcp');
-    const address: NdmpAddress =
-      how === 'local' ? { type: 'local' } : { type: 'tcp', endpoints: [{ host, port, env: [] }] };
+    const address = how === 'local' ? LOCAL : tcpAddress(host, port);
     if (dialling === 'local') await this.#tape?.dataJoined(true);
     this.#feed({ type: dialling === undefined ? 'peerConnected' : 'dialled', address });
-    if (dialling === undefined) {
-      this.#onPeer?.();
-      await this.#tape?.dataJoined(false);
-    }
+    if (dialling === undefined) await this.#tape?.dataJoined(false);
   }
 
   /** Posts that change no state; each is acknowledged to the worker once the socket took it. */
@@ -320,7 +334,7 @@ export class Session {
       const { kind, body } = report;
       const { version } = this.#session.state;
       this.#session.postHistory({ kind, body: historyBody(kind, Buffer.from(body), version) });
-    } else if (report.type === 'log') this.#log(report.logType, report.entry);
+    } else if (report.type === 'log') this.#tell(report.logType, report.entry);
     else this.#session.post('logFile', { name: report.name, status: report.status });
     this.#untaken += 1;
     if (!this.#socket.writableNeedDrain) this.#acknowledge();
@@ -332,23 +346,11 @@ export class Session {
     this.#untaken = 0;
   }
 
-  #log(logType: number, entry: string): void {
+  /** A log line for the DMA. */
+  #tell(logType: number, entry: string): void {
     const plain = { messageId: 0, hasAssociatedMessage: 0, associatedSequence: 0 };
     this.#session.post('logMessage', { logType, entry, ...plain });
   }
-
-  #localHost(): string {
-    return dataHost(this.#socket.localAddress);
-  }
-
-  #listeningAt(port: number) {
-    const endpoints = [{ host: this.#localHost(), port, env: [] }];
-    return { type: 'tcp' as const, endpoints };
-  }
 }
 
-/** Of a chunk that begins with a record, as all but those of a hurried DMA do. */
-function isStart(chunk: Buffer): boolean {
-  const end = MESSAGE_CODE_AT + Uint32Array.BYTES_PER_ELEMENT;
-  return chunk.length >= end && STARTS.has(chunk.readUInt32BE(MESSAGE_CODE_AT));
-}
+const LOCAL = { type: 'local' } as const;

@@ -19,6 +19,7 @@ import { FIRST_ADDRESS, openVirtualLibrary } from '@tapestry/storage';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TapeLibrary } from '../src/adapters/tape-library.ts';
 import { TapeService } from '../src/adapters/tape-service.ts';
+import { TapeThreads } from '../src/adapters/tape-threads.ts';
 import { Dma, makeWorkspace, PASSWORD, startServer, USER, type Workspace } from './harness.ts';
 import { EOF_MARK, FSF, makeLibrary, moveTape, RDWR, READ, REW, TapeDma } from './tape-harness.ts';
 
@@ -127,21 +128,24 @@ test('a session that goes in the middle of a call leaves nothing behind', async 
 
 describe('threads', () => {
   let shared: TapeLibrary;
+  let threads: TapeThreads;
   let reports: MoverReport[];
   const services: TapeService[] = [];
 
   beforeEach(async () => {
     shared = new TapeLibrary(library, await openVirtualLibrary(library));
+    threads = new TapeThreads();
     reports = [];
   });
   afterEach(async () => {
     for (const service of services.splice(0)) await service.end();
+    await threads.close();
     await shared.close();
   });
 
   function make(): TapeService {
     const service = new TapeService({
-      ...{ library: shared, host: '127.0.0.1' },
+      ...{ library: shared, threads, hosts: { ipv4: '127.0.0.1', ipv6: '::1' } },
       onReport: (report) => reports.push(report),
       onLocalDial: () => {},
     });

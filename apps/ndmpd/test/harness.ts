@@ -7,17 +7,20 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
+  endpointsOf,
   type HistoryDir,
   type HistoryFile,
   type HistoryNode,
   type LogFile,
   type LogMessage,
   type NameEntry,
+  type NdmpAddress,
   NdmpClient,
   type NdmpTransport,
   type Notification,
   type Pval,
   readHistory,
+  tcpAddress,
   U64_MAX,
 } from '@tapestry/ndmp';
 import { openTapeLibrary } from '../src/adapters/tape-library.ts';
@@ -42,11 +45,18 @@ export function makeWorkspace(): Workspace {
   };
 }
 
+export interface RunningServer {
+  readonly address: string;
+  /** What it told its operator. */
+  readonly events: readonly { readonly peer: string; readonly text: string }[];
+  close(): Promise<void>;
+}
+
 export async function startServer(
   workspace: Workspace,
   exports: Readonly<Record<string, string>>,
   flags: string[] = [],
-): Promise<{ address: string; close(): Promise<void> }> {
+): Promise<RunningServer> {
   const passwordFile = workspace.file('password');
   writeFileSync(passwordFile, `${PASSWORD}\n`);
   const exportFlags = Object.entries(exports).flatMap(([name, dir]) => [
@@ -57,14 +67,21 @@ export async function startServer(
   const config = parseConfig([...base, ...exportFlags, ...flags]);
   if (config === 'help') throw new Error('the flags ask for help');
   const library = config.library === undefined ? undefined : await openTapeLibrary(config.library);
-  const server = new NdmpServer(config, library);
+  const events: RunningServer['events'][number][] = [];
+  const server = new NdmpServer(config, library, (event) => void events.push(event));
   const address = await server.listen();
-  return { address, close: () => server.close() };
+  return { address, events, close: () => server.close() };
+}
+
+/** A bare connection to the HOST:PORT that a server says it is at. */
+export function dialServer(address: string): Socket {
+  const at = address.lastIndexOf(':');
+  const host = address.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  return connect({ host, port: Number(address.slice(at + 1)) });
 }
 
 export function netTransport(address: string): NdmpTransport {
-  const at = address.lastIndexOf(':');
-  const socket = connect({ host: address.slice(0, at), port: Number(address.slice(at + 1)) });
+  const socket = dialServer(address);
   socket.setNoDelay(true);
   return {
     write: (bytes) => void socket.write(bytes),
@@ -143,7 +160,9 @@ export class Dma {
 }
 
 /** A listener for one data connection. */
-export async function listenForData(): Promise<{ port: number; socket: Promise<Socket> }> {
+export async function listenForData(
+  host = '127.0.0.1',
+): Promise<{ port: number; address: NdmpAddress; socket: Promise<Socket> }> {
   const server = createServer({ allowHalfOpen: true });
   const socket = new Promise<Socket>((resolve) => {
     server.once('connection', (accepted) => {
@@ -151,9 +170,19 @@ export async function listenForData(): Promise<{ port: number; socket: Promise<S
       resolve(accepted);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  return { port: typeof address === 'object' ? (address?.port ?? 0) : 0, socket };
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  const bound = server.address();
+  const port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
+  return { port, address: tcpAddress(host, port), socket };
+}
+
+/** A connection to the first end point of what a server listens at. */
+export function connectTo(address: NdmpAddress | undefined): Socket {
+  const [endpoint] = address === undefined ? [] : endpointsOf(address);
+  if (endpoint === undefined) throw new Error('the server listens nowhere');
+  const socket = connect({ ...endpoint, allowHalfOpen: true });
+  socket.on('error', () => {}); // told to who reads
+  return socket;
 }
 
 export async function readAll(socket: Socket): Promise<Buffer> {
@@ -178,9 +207,8 @@ export async function backUp(
   values: Readonly<Record<string, string>>,
 ): Promise<BackupResult> {
   const dma = await Dma.login(address);
-  const { port, socket } = await listenForData();
-  const endpoints = [{ host: '127.0.0.1', port, env: [] }];
-  await dma.client.dataConnect({ type: 'tcp', endpoints });
+  const { address: at, socket } = await listenForData();
+  await dma.client.dataConnect(at);
   const image = readAll(await socket);
   await dma.client.startBackup({ butype: 'tar', env: variables(values) });
   const halt = await dma.halted();
@@ -210,9 +238,8 @@ export async function recover(
   options: { historyOnly?: boolean } = {},
 ): Promise<RecoverResult> {
   const dma = await Dma.login(address);
-  const { port, socket } = await listenForData();
-  const endpoints = [{ host: '127.0.0.1', port, env: [] }];
-  await dma.client.dataConnect({ type: 'tcp', endpoints });
+  const { address: at, socket } = await listenForData();
+  await dma.client.dataConnect(at);
   const data = await socket;
   data.on('error', () => {});
   const ranges: [bigint, bigint][] = [];

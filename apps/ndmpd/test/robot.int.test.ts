@@ -1,6 +1,6 @@
 // The SCSI service over a virtual library: a DMA that looks at the robot, moves tapes and shares it with others.
 
-import { NDMP_ERROR, type NdmpVersion } from '@tapestry/ndmp';
+import { NDMP_ERROR } from '@tapestry/ndmp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { makeWorkspace, startServer } from './harness.ts';
 import { makeLibrary, RDWR, TapeDma } from './tape-harness.ts';
@@ -109,25 +109,4 @@ describe('moves', () => {
     expect(await resultOf('07 00 00 00 00 00')).toEqual([0]);
     tape.leave();
   });
-});
-
-test.each<NdmpVersion>([3, 4])('version %i names the devices', async (version) => {
-  const dma = await TapeDma.login(server.address, version);
-  const { tapes } = { tapes: await dma.ask('configGetTapeInfo', {}) };
-  expect(tapes.devices?.map(({ capabilities }) => capabilities[0]?.device)).toEqual([
-    'drive0',
-    'drive1',
-  ]);
-  const attr = tapes.devices?.[0]?.capabilities[0]?.attr;
-  expect(attr).toBe(version === 4 ? 4 : 0); // RAW is an attribute of v4 alone
-  const { devices } = await dma.ask('configGetScsiInfo', {});
-  expect(devices).toMatchObject([
-    {
-      model: 'TAPESTRY VIRTUAL LIBRARY',
-      capabilities: [
-        { device: 'changer0', capability: [{ name: 'SERIAL_NUMBER', value: 'TESTLIB' }] },
-      ],
-    },
-  ]);
-  dma.leave();
 });

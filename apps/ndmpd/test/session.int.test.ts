@@ -1,9 +1,8 @@
 // What the control connection does with bytes that no DMA should send: it answers where it can, closes
 // where it cannot, and never takes the server along.
 
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   encodeRequest,
   NDMP_ERROR,
@@ -13,10 +12,10 @@ import {
 } from '@tapestry/ndmp';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Dma, makeWorkspace, startServer } from './harness.ts';
+import { Dma, dialServer, makeWorkspace, type RunningServer, startServer } from './harness.ts';
 
 const workspace = makeWorkspace();
-let server: { address: string; close(): Promise<void> };
+let server: RunningServer;
 
 beforeAll(async () => {
   mkdirSync(workspace.file('data'));
@@ -36,8 +35,7 @@ async function dial(): Promise<{
   next(): Promise<RawMessage>;
   ended: Promise<unknown>;
 }> {
-  const [host, port] = server.address.split(':') as [string, string];
-  const socket = connect({ host, port: Number(port) });
+  const socket = dialServer(server.address);
   socket.on('error', () => {});
   const framer = new RecordFramer(1 << 20);
   const records: RawMessage[] = [];
@@ -46,7 +44,7 @@ async function dial(): Promise<{
     framer.push(chunk, (record) => records.push(splitRecord(record)));
     wake();
   });
-  const ended = once(socket, 'close');
+  const ended = new Promise((resolve) => socket.once('close', resolve));
   const next = async (): Promise<RawMessage> => {
     while (records.length === 0) {
       await new Promise<void>((resolve) => {
@@ -107,11 +105,86 @@ test('posts and replies from a DMA, and records too short for a header, are igno
   socket.destroy();
 });
 
-test('a record over the limit before log-in ends that connection only', async () => {
+/** What the operator heard since the last time. */
+function heard(): string[] {
+  const texts = server.events.slice(known).map(({ peer, text }) => `${peer} ${text}`);
+  known = server.events.length;
+  return texts;
+}
+let known = 0;
+
+test('a record over the limit before log-in ends that connection only, with a line in the log', async () => {
+  heard();
   const { socket, ended } = await dial();
   socket.write(Buffer.from('80100000', 'hex'));
   await ended;
   await isServing();
+  expect(heard()).toEqual([
+    '127.0.0.1 the session was ended: record of 1048576 bytes, limit 65536',
+  ]);
+});
+
+test.each([
+  ['cut off', 'too many messages that do not decode', (i: number) => [i, 28]],
+  ['replayed', 'too many messages out of order', () => [1, 32]],
+  ['too short', 'too many records too short for a header', (i: number) => [i, 12]],
+])(
+  'messages that are %s end that session alone, with a line in the log',
+  async (_how, why, cut) => {
+    heard();
+    const { socket, ended } = await dial();
+    socket.resume();
+    for (let i = 1; i <= 20; i += 1) {
+      const [sequence = 0, bytes = 0] = cut(i);
+      const request = encodeRequest({ ...stamp, sequence }, 'connectOpen', { version: 4 });
+      request.writeUInt32BE(0x8000_0000 + bytes - 4, 0);
+      socket.write(request.subarray(0, bytes));
+    }
+    await ended;
+    await isServing();
+    expect(heard()).toEqual([`127.0.0.1 the session was ended: ${why}`]);
+  },
+);
+
+test('wrong passwords are told to the operator, and so is the end of who tries too many', async () => {
+  heard();
+  const dma = new Dma(server.address);
+  await dma.client.connectOpen();
+  for (let i = 1; i <= 5; i += 1) {
+    await expect(dma.client.authMd5('root', 'guess')).rejects.toThrow();
+  }
+  await expect.poll(() => server.events.length - known, { timeout: 30_000 }).toBe(5);
+  expect(heard()).toEqual([
+    ...[1, 2, 3, 4].map((i) => `127.0.0.1 log-in refused, ${i} in this session`),
+    '127.0.0.1 the session was ended: too many log-ins were refused',
+  ]);
+  dma.client.close();
+});
+
+test('a DMA that does not read gets no more replies than its connection holds, and none is lost', async () => {
+  heard();
+  const { socket, next } = await dial();
+  socket.pause();
+  const count = 200_000;
+  const ask = (sequence: number) =>
+    encodeRequest({ ...stamp, sequence }, 'configGetAuthAttr', { authType: 2 });
+  const all = Buffer.concat(Array.from({ length: count }, (_, i) => ask(i + 1)));
+  // 20 MB of replies: more than the buffers of both sockets, and less than the server would hold without a limit.
+  socket.write(all);
+  await expect.poll(() => socket.bytesWritten, { timeout: 30_000 }).toBeGreaterThan(0);
+  let before = -1;
+  while (before !== socket.writableLength) {
+    before = socket.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  expect(socket.writableLength).toBeGreaterThan(0);
+  await isServing();
+  socket.resume();
+  for (let i = 1; i <= count; i += 1) {
+    if ((await next()).header.replySequence !== i) throw new Error(`no reply to ${i}`);
+  }
+  socket.destroy();
+  expect(heard()).toEqual([]);
 });
 
 test('no stream of bytes stops the server', async () => {

@@ -117,8 +117,8 @@ class DataWorker {
     socket.on('error', () => this.#lost());
     socket.once('end', () => this.#lost());
     socket.once('close', () => this.#lost());
-    const host = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-    this.#report.send({ type: 'connected', host, port: socket.remotePort ?? 0 });
+    const { remoteAddress: host = '', remotePort: port = 0 } = socket;
+    this.#report.send({ type: 'connected', host, port });
   }
 
   #lost(): void {

@@ -9,7 +9,11 @@ const portOf = (address: NdmpAddress): number =>
   address.type === 'tcp' ? (address.endpoints[0]?.port ?? 0) : 0;
 
 function streams(onLocalDial: (path: string) => void = () => {}): MoverStreams {
-  return new MoverStreams({ host: '127.0.0.1', onLocalDial, onMoved: () => {} });
+  return new MoverStreams({
+    hosts: { ipv4: '127.0.0.1', ipv6: undefined },
+    onLocalDial,
+    onMoved: () => {},
+  });
 }
 
 async function pair(): Promise<{ mover: ByteStream; peer: Socket }> {

@@ -7,12 +7,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ADDR_TYPE,
+  endpointsOf,
   NDMP_ERROR,
   type NdmpAddress,
   type Outcome,
   type StreamListener,
   type StreamPort,
+  tcpAddress,
 } from '@tapestry/ndmp';
+import type { DataHosts } from './data-host.ts';
 import { DIAL_TIMEOUT_MS, dial } from './dial.ts';
 import { SocketStream, type StreamWatcher } from './socket-stream.ts';
 
@@ -20,8 +23,8 @@ const LISTEN_TIMEOUT_MS = 300_000;
 const KEEP_ALIVE_MS = 60_000;
 
 export interface MoverStreamsOptions {
-  /** Address of this host to listen on and to announce. */
-  readonly host: string;
+  /** Addresses of this host to listen on and to announce. */
+  readonly hosts: DataHosts;
   /** Called with the socket of a LOCAL connection that the session's DATA service is to dial. */
   readonly onLocalDial: (path: string) => void;
   readonly onMoved: StreamWatcher;
@@ -41,19 +44,26 @@ export class MoverStreams implements StreamPort {
   }
 
   async listen(addressType: number): Promise<Outcome & { readonly listener?: StreamListener }> {
-    if (addressType !== ADDR_TYPE.tcp && addressType !== ADDR_TYPE.local) {
-      return { error: NDMP_ERROR.illegalArgs };
-    }
-    const open = addressType === ADDR_TYPE.tcp ? this.#listenTcp() : this.#listenLocal();
+    const { ipv4, ipv6 } = this.#options.hosts;
     try {
-      return { error: NDMP_ERROR.noError, listener: await open };
+      switch (addressType) {
+        case ADDR_TYPE.local:
+          return { error: NDMP_ERROR.noError, listener: await this.#listenLocal() };
+        case ADDR_TYPE.tcp:
+          return { error: NDMP_ERROR.noError, listener: await this.#listenTcp(ipv4) };
+        case ADDR_TYPE.tcp6: {
+          if (ipv6 === undefined) return { error: NDMP_ERROR.connect };
+          return { error: NDMP_ERROR.noError, listener: await this.#listenTcp(ipv6) };
+        }
+        default:
+          return { error: NDMP_ERROR.illegalArgs };
+      }
     } catch {
       return { error: NDMP_ERROR.connect };
     }
   }
 
-  async #listenTcp(): Promise<StreamListener> {
-    const { host } = this.#options;
+  async #listenTcp(host: string): Promise<StreamListener> {
     const { server, accepted, close } = await listenOnce({ host, port: 0 });
     const bound = server.address();
     const port = typeof bound === 'object' ? (bound?.port ?? 0) : 0;
@@ -87,8 +97,7 @@ export class MoverStreams implements StreamPort {
 
   async dial(address: NdmpAddress): ReturnType<StreamPort['dial']> {
     if (address.type === 'local') return this.#dialLocal();
-    if (address.type !== 'tcp') return { error: NDMP_ERROR.illegalArgs };
-    for (const { host, port } of address.endpoints) {
+    for (const { host, port } of endpointsOf(address)) {
       try {
         const socket = await dial({ host, port });
         return { error: NDMP_ERROR.noError, ...this.#adopt(socket) };
@@ -101,8 +110,7 @@ export class MoverStreams implements StreamPort {
 
   #adopt(socket: Socket): { stream: SocketStream; peer: NdmpAddress } {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    const host = (socket.remoteAddress ?? '0.0.0.0').replace(/^::ffff:/, '');
-    const peer = tcpAddress(host, socket.remotePort ?? 0);
+    const peer = tcpAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0);
     return { stream: new SocketStream(socket, this.#options.onMoved), peer };
   }
 
@@ -146,8 +154,4 @@ async function listenOnce(
     server.listen(where, resolve);
   });
   return { server, accepted, close: () => void server.close() };
-}
-
-function tcpAddress(host: string, port: number): NdmpAddress {
-  return { type: 'tcp', endpoints: [{ host, port, env: [] }] };
 }

@@ -2,22 +2,24 @@
 // of mover and DATA service when the data path is LOCAL. Either of them may be there first.
 
 import {
-  ADDR_TYPE,
   type DeviceEffect,
   type MoverReport,
   type ServerEvent,
   type ServerFacts,
   SessionDevices,
 } from '@tapestry/ndmp';
+import type { DataHosts } from './data-host.ts';
 import type { TapeLibrary } from './tape-library.ts';
 import { TapeService } from './tape-service.ts';
+import type { TapeThreads } from './tape-threads.ts';
 
 /** Both ends are on this host, and one of them waits already. */
 const MEETING_TIMEOUT_MS = 15_000;
 
 export interface SessionTapeOptions {
   readonly library: TapeLibrary;
-  readonly host: string;
+  readonly threads: TapeThreads;
+  readonly hosts: DataHosts;
   readonly feed: (event: ServerEvent) => void;
   /** Has the DATA service of the session dial this socket. */
   readonly dialData: (path: string) => void;
@@ -31,10 +33,10 @@ export class SessionTape {
   #moverCame = Promise.withResolvers<void>();
 
   constructor(options: SessionTapeOptions) {
-    const { library, host } = options;
+    const { library, threads, hosts } = options;
     this.#options = options;
     this.#service = new TapeService({
-      ...{ library, host },
+      ...{ library, threads, hosts },
       onReport: (report) => this.#onReport(report),
       onLocalDial: (path) => this.#dial(path),
     });
@@ -42,9 +44,8 @@ export class SessionTape {
     this.#devices = new SessionDevices({ tapes: pump.tapes, robots: library.robots, pump });
   }
 
-  get facts(): Pick<ServerFacts, 'addressTypes' | 'hasTape' | 'hasScsi' | 'moverProgress'> {
+  get facts(): Pick<ServerFacts, 'hasTape' | 'hasScsi' | 'moverProgress'> {
     return {
-      addressTypes: [ADDR_TYPE.tcp, ADDR_TYPE.local],
       hasTape: true,
       hasScsi: true,
       moverProgress: () => this.#devices.progress(),

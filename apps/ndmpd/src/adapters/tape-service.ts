@@ -1,8 +1,8 @@
 // The session's handle on its tape thread, in the form of the ports that the state machine's effects are performed over:
-// drives and mover. The thread starts with the first call and ends with the session.
+// drives and mover. The thread is taken with the first call and ends with the session.
 
 import { randomUUID } from 'node:crypto';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import {
   type CdbOrder,
   type CdbOutcome,
@@ -23,9 +23,10 @@ import {
   PROGRESS,
   type TapeCall,
   type TapeOrder,
-  type TapeThreadOptions,
 } from '../core/tape-protocol.ts';
+import type { DataHosts } from './data-host.ts';
 import type { TapeLibrary } from './tape-library.ts';
+import type { TapeThreads } from './tape-threads.ts';
 
 /** Longer than saving the data of a whole tape to a slow disk takes. */
 const CALL_TIMEOUT_MS = 900_000;
@@ -34,8 +35,9 @@ const DISCARD_TIMEOUT_MS = 5000;
 
 export interface TapeServiceOptions {
   readonly library: TapeLibrary;
-  /** Address of this host for data connections over TCP. */
-  readonly host: string;
+  readonly threads: TapeThreads;
+  /** Addresses of this host for data connections over TCP. */
+  readonly hosts: DataHosts;
   readonly onReport: (report: MoverReport) => void;
   /** The DATA service of the session is to dial this socket. */
   readonly onLocalDial: (path: string) => void;
@@ -195,13 +197,8 @@ export class TapeService implements MoverPump {
 
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const { library, host } = this.#options;
-    const workerData: TapeThreadOptions = {
-      libraryDir: library.dir,
-      host,
-      progress: this.#progress,
-    };
-    const worker = new Worker(new URL('./tape-thread.ts', import.meta.url), { workerData });
+    const { library, hosts, threads } = this.#options;
+    const worker = threads.take({ libraryDir: library.dir, hosts, progress: this.#progress });
     worker.on('message', (message: FromTapeThread) => this.#take(message));
     worker.once('error', (error) => void this.#failed(error.message));
     worker.once('exit', (code) => void this.#failed(`ended with ${code}`));

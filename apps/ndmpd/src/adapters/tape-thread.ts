@@ -1,7 +1,7 @@
 // The thread of one session's tape: it holds the open drive, the mover and the data connection. Saving a tape's data can
 // block for seconds; here that holds up nobody else, and a stream goes from its socket to the tape without a detour.
 
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort } from 'node:worker_threads';
 import { type MoverReport, RecordPump, type TapeDrive } from '@tapestry/ndmp';
 import { openVirtualDrive } from '@tapestry/storage';
 import {
@@ -29,7 +29,7 @@ class TapeThread {
     this.#options = options;
     this.#counters = new BigInt64Array(options.progress);
     this.#streams = new MoverStreams({
-      host: options.host,
+      hosts: options.hosts,
       onLocalDial: (path) => this.#send({ localDial: path }),
       onMoved: () => this.#onMoved(),
     });
@@ -39,7 +39,7 @@ class TapeThread {
     });
     port.on('message', (message: ToTapeThread) => {
       if ('call' in message) void this.#answer(message);
-      else this.#obey(message);
+      else if ('order' in message) this.#obey(message);
     });
   }
 
@@ -139,4 +139,6 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-if (parentPort !== null) new TapeThread(parentPort, workerData as TapeThreadOptions);
+parentPort?.once('message', (message: ToTapeThread) => {
+  if (parentPort !== null && 'begin' in message) new TapeThread(parentPort, message.begin);
+});

@@ -3,11 +3,11 @@
 
 import type { CdbOrder, MoverOrder, MoverReport, NdmpAddress } from '@tapestry/ndmp';
 
-/** What the thread is made with. */
+/** What a session begins with. */
 export interface TapeThreadOptions {
   readonly libraryDir: string;
-  /** Address of this host for data connections over TCP. */
-  readonly host: string;
+  /** Addresses of this host for data connections over TCP. */
+  readonly hosts: { readonly ipv4: string; readonly ipv6: string | undefined };
   readonly progress: SharedArrayBuffer;
 }
 
@@ -53,7 +53,9 @@ export type TapeOrder =
   | { readonly order: 'close' }
   | { readonly order: 'release' };
 
-export type ToTapeThread = (TapeCall & { readonly id: number }) | TapeOrder;
+export type ToTapeThread =
+  /** The first message, and the only one of its kind: the thread was started ahead of its session. */
+  { readonly begin: TapeThreadOptions } | (TapeCall & { readonly id: number }) | TapeOrder;
 
 export type FromTapeThread =
   | { readonly id: number; readonly value: unknown }
