@@ -106,5 +106,10 @@ test('sessions beyond the limit are refused in words', async () => {
   await expect(second.client.connectOpen()).rejects.toThrow('too many sessions');
   first.client.close();
   child.kill('SIGTERM');
-  await ended;
+  const { stderr } = await ended;
+  const event = { level: 'warn', service: 'ndmpd', peer: '127.0.0.1' };
+  expect(JSON.parse(stderr)).toMatchObject({
+    ...event,
+    text: 'the session was refused: too many sessions',
+  });
 });
