@@ -1,5 +1,4 @@
 import './utc.ts';
-import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type FakedShell, startFakedShell } from './faked-daemons.ts';
@@ -248,18 +247,4 @@ test('volumes and storage units are deleted', async () => {
   });
   expect((await shell.run('bpstudel -label unit1')).status).toBe(0);
   expect((await shell.run('vmdelete -m TAP001')).status).toBe(224);
-});
-
-test('vtl makes a library and shows it', async () => {
-  const library = join(shell.dir, 'library');
-  const line = `vtl create ${library} -drives 1 -slots 3 -cartridges 2 -capacity 4m -prefix ab`;
-  const { status, out } = await shell.run(line);
-  expect(status).toBe(0);
-  expect(out).toContain(`vtl:${library}#0`);
-  expect((await shell.run(line)).status).toBe(226);
-  await shell.run('vtl add library -capacity 4m -prefix ab', { cwd: shell.dir });
-  const listed = (await shell.run('vtl list library', { cwd: shell.dir })).out;
-  expect(listed).toMatch(/slot 1 +1024 +AB0001/);
-  expect(listed).toMatch(/import\/export 1 +768 +AB0003/);
-  expect((await shell.run(`vtl list ${shell.dir}/nosuch`)).status).toBe(2059);
 });

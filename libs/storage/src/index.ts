@@ -102,6 +102,7 @@ export {
   verifyAppendPoint,
 } from './media/append-point.ts';
 export { checkVolumeLabel, readVolumeLabel, writeVolumeLabel } from './media/label-io.ts';
+export { type Observation, type SurveyedObject, TapeSurvey } from './media/tape-survey.ts';
 export { createMemoryDisk, type MemoryDiskOptions } from './memory/memory-disk.ts';
 export {
   createMemoryLibrary,
@@ -110,7 +111,14 @@ export {
 } from './memory/memory-library.ts';
 export type { MemoryCartridge } from './memory/memory-medium.ts';
 export { TAPE_ALERT } from './tape-alert.ts';
-export type { CartridgeSpec } from './virtual/cartridge-info.ts';
+export {
+  type CartridgeInfo,
+  type CartridgeMemory,
+  type CartridgeSpec,
+  readCartridgeMemory,
+} from './virtual/cartridge-info.ts';
+export type { TransferProgress } from './virtual/cartridge-transfer.ts';
+export { type CartridgeWalk, type WalkedObject, walkCartridge } from './virtual/cartridge-walk.ts';
 export { parseVirtualDrivePath, virtualDrivePath } from './virtual/library-paths.ts';
 export {
   type OpenVirtualDriveOptions,

@@ -1,148 +1,72 @@
-// vtl: makes and shows virtual tape libraries on files, which robots and drives of a media server can stand on.
+// vtl: makes and keeps virtual tape libraries on files, which robots and drives of a media server can stand on.
 
 import { resolve } from 'node:path';
-import { StatusError } from '@tapestry/status';
-import type { LibraryElement } from '@tapestry/storage';
 import { type Context, command } from '../command.ts';
-import { usage } from '../option-table.ts';
-import { table } from '../render/table.ts';
+import { type OptionTable, type ParsedLine, usage } from '../option-table.ts';
 
-const UNITS: Readonly<Record<string, number>> = {
-  '': 1,
-  k: 1024,
-  m: 1024 ** 2,
-  g: 1024 ** 3,
-  t: 1024 ** 4,
-};
-const BARCODE_LENGTH = 6;
-
-export const vtl = command({
-  purpose: 'make or show a virtual tape library on files',
-  synopsis: [
-    'create DIR [-drives N] [-slots N] [-cartridges N] [-capacity SIZE] [-prefix TEXT]',
-    'list DIR',
-    'add DIR -cartridges N [-capacity SIZE] [-prefix TEXT]',
-  ],
-  options: {
-    drives: { kind: 'number', value: 'N', help: 'drives (2)' },
-    slots: { kind: 'number', value: 'N', help: 'slots (10)' },
-    cartridges: {
-      kind: 'number',
-      value: 'N',
-      help: 'empty cartridges (as many as slots, less two)',
-    },
-    capacity: { kind: 'word', value: 'SIZE', help: 'of each cartridge: 500m, 2g, 12t (2g)' },
-    prefix: { kind: 'word', value: 'TEXT', help: 'how barcodes begin (TAP: TAP001, TAP002 ...)' },
+const OPTIONS = {
+  drives: { kind: 'number', value: 'N', help: 'drives (2)' },
+  slots: { kind: 'number', value: 'N', help: 'slots (10)' },
+  mailslots: { kind: 'number', value: 'N', help: 'import/export elements (1)' },
+  cartridges: {
+    kind: 'number',
+    value: 'N',
+    help: 'empty cartridges (create: as many as slots, less two; load: 1)',
   },
-  operandsMax: 2,
-  example: 'vtl create /srv/library -drives 2 -slots 10 -cartridges 8 -capacity 2g -prefix TAP',
-  async run({ options, operands }, context) {
-    const [verb, given] = operands;
-    if (verb === undefined || given === undefined)
-      throw usage('say create, list or add, and a folder');
-    const dir = resolve(context.cwd, given);
-    const spec = {
-      capacityBytes: sizeBytes(options.capacity ?? '2g'),
-      prefix: (options.prefix ?? 'TAP').toUpperCase(),
-    };
-    if (verb === 'create') {
-      const slots = options.slots ?? 10;
-      const cartridges = options.cartridges ?? Math.max(1, slots - 2);
-      await create(context, dir, { ...spec, drives: options.drives ?? 2, slots, cartridges });
-    } else if (verb === 'list') await list(context, dir);
-    else if (verb === 'add') await add(context, dir, { ...spec, count: options.cartridges ?? 1 });
-    else throw usage(`'${verb}' is not create, list or add`);
-    return 0;
-  },
-});
+  capacity: { kind: 'word', value: 'SIZE', help: 'of each cartridge: 500m, 2g, 12t (2g)' },
+  prefix: { kind: 'word', value: 'TEXT', help: 'how barcodes begin (TAP: TAP001, TAP002 ...)' },
+  worm: { kind: 'flag', help: 'the cartridges can be written once' },
+  cleaning: { kind: 'number', value: 'N', help: 'cleaning cartridges, CLN001, CLN002 ... (0)' },
+  to: { kind: 'word', value: 'FOLDER', help: 'where exported cartridges go' },
+  blocks: { kind: 'flag', help: 'a line for every block' },
+} as const satisfies OptionTable;
 
-interface NewLibrary {
-  readonly drives: number;
-  readonly slots: number;
-  readonly cartridges: number;
-  readonly capacityBytes: number;
-  readonly prefix: string;
-}
+export type VtlLine = ParsedLine<typeof OPTIONS>;
 
-async function create(context: Context, dir: string, spec: NewLibrary): Promise<void> {
-  const { createVirtualLibrary, virtualDrivePath } = await import('@tapestry/storage');
-  const { drives, slots, cartridges, capacityBytes, prefix } = spec;
-  if (cartridges > slots) throw usage('there are more cartridges than slots');
-  const barcodes = Array.from({ length: cartridges }, (_, i) => barcode(prefix, i + 1));
-  await createVirtualLibrary({
-    ...{ dir, drives, slots },
-    cartridges: barcodes.map((each) => ({ barcode: each, capacityBytes })),
-  });
-  context.out(
-    `Virtual library in ${dir}: ${drives} drives, ${slots} slots, ${cartridges} cartridges\n` +
-      `  robot path   vtl:${dir}\n` +
-      `  drive paths  ${virtualDrivePath(dir, 0)} to #${drives - 1}\n`,
-  );
-}
-
-async function list(context: Context, dir: string): Promise<void> {
-  const { openVirtualLibrary } = await import('@tapestry/storage');
-  const library = await openVirtualLibrary(dir);
-  try {
-    const elements = await library.inventory();
-    const shown = elements.filter((each) => each.type !== 'robot');
-    const titles = ['element', 'address', 'cartridge', 'came from'].map((title) => ({ title }));
-    context.out(table(titles, shown.map(elementCells)));
-  } finally {
-    await library.close();
-  }
-}
-
-function elementCells(element: LibraryElement): string[] {
-  const names: Readonly<Record<string, string>> = { importExport: 'import/export' };
-  return [
-    `${names[element.type] ?? element.type} ${element.index + 1}`,
-    String(element.address),
-    element.barcode ?? '-',
-    element.sourceAddress === null ? '-' : String(element.sourceAddress),
-  ];
-}
-
-async function add(
+/** What a verb does with the library or folder that the line names first, and the words behind it. */
+export type VtlVerb = (
   context: Context,
   dir: string,
-  spec: { prefix: string; count: number; capacityBytes: number },
-): Promise<void> {
-  const { openVirtualLibrary } = await import('@tapestry/storage');
-  const library = await openVirtualLibrary(dir);
-  try {
-    const known = new Set((await library.inventory()).map((element) => element.barcode));
-    let number = 1;
-    for (let added = 0; added < spec.count; added += 1) {
-      while (known.has(barcode(spec.prefix, number))) number += 1;
-      const name = barcode(spec.prefix, number);
-      known.add(name);
-      const address = await library.addCartridge({
-        barcode: name,
-        capacityBytes: spec.capacityBytes,
-      });
-      context.out(`${name} in element ${address}\n`);
-    }
-  } finally {
-    await library.close();
-  }
-}
+  words: readonly string[],
+  options: VtlLine['options'],
+) => Promise<number>;
 
-/** Six signs, as media ids have them. Error: 144 when the number does not fit behind the prefix. */
-function barcode(prefix: string, number: number): string {
-  const digits = BARCODE_LENGTH - prefix.length;
-  const text = String(number);
-  if (!/^[A-Z0-9]+$/.test(prefix) || text.length > digits) {
-    throw usage(`'${prefix}' and number ${number} do not make six letters and digits`);
-  }
-  return `${prefix}${text.padStart(digits, '0')}`;
-}
+/** Loaded when called for: people wait for the others. */
+const VERBS: Readonly<Record<string, () => Promise<VtlVerb>>> = {
+  create: async () => (await import('../virtual-library/make.ts')).create,
+  list: async () => (await import('../virtual-library/list.ts')).list,
+  load: async () => (await import('../virtual-library/make.ts')).load,
+  add: async () => (await import('../virtual-library/make.ts')).load,
+  export: async () => (await import('../virtual-library/transfer.ts')).exportCartridges,
+  protect: async () => (await import('../virtual-library/transfer.ts')).protect,
+  unprotect: async () => (await import('../virtual-library/transfer.ts')).unprotect,
+  check: async () => (await import('../virtual-library/inspect.ts')).check,
+  dump: async () => (await import('../virtual-library/inspect.ts')).dump,
+};
+/** As many cartridges as a line may name. */
+const WORDS_MAX = 1024;
 
-function sizeBytes(text: string): number {
-  const match = /^(\d+)([kmgt]?)b?$/i.exec(text);
-  const unit = UNITS[match?.[2]?.toLowerCase() ?? ''];
-  if (match === null || unit === undefined) {
-    throw new StatusError('invalidParameter', `'${text}' is no size: 500m, 2g, 12t`);
-  }
-  return Number(match[1]) * unit;
-}
+export const vtl = command({
+  purpose: 'make, show and check virtual tape libraries on files',
+  synopsis: [
+    'create DIR [-drives N] [-slots N] [-mailslots N] [-cartridges N] [-capacity SIZE] [-prefix TEXT] [-worm] [-cleaning N]',
+    'list DIR',
+    'load DIR [-cartridges N] [-capacity SIZE] [-prefix TEXT] [-worm] [-cleaning N]',
+    'load DIR FOLDER ...           cartridges that were exported',
+    'export DIR BARCODE ... -to FOLDER',
+    'protect DIR BARCODE ...       against writing; unprotect takes it back',
+    'check DIR [BARCODE ...]       or folders of exported cartridges',
+    'dump DIR BARCODE [-blocks]    or the folder of an exported cartridge',
+  ],
+  options: OPTIONS,
+  operandsMax: WORDS_MAX,
+  example: 'vtl create /srv/library -drives 2 -slots 10 -cartridges 8 -capacity 2g -prefix TAP',
+  async run({ options, operands }, context) {
+    const [name, given, ...words] = operands;
+    const verb = name === undefined ? undefined : VERBS[name];
+    const known = Object.keys(VERBS).join(', ');
+    if (name === undefined || given === undefined) throw usage(`say ${known}, and a folder`);
+    if (verb === undefined) throw usage(`'${name}' is none of ${known}`);
+    return (await verb())(context, resolve(context.cwd, given), words, options);
+  },
+});

@@ -15,3 +15,4 @@ export type {
   LibraryFactory,
   LibraryFixture,
 } from './library-fixture.ts';
+export { asWrites, SAMPLE_BLOCK_BYTES, sampleFragment } from './sample-fragment.ts';

@@ -77,7 +77,7 @@ export function createCartridge(dir: string, spec: CartridgeSpec, nowMs: number)
     created: new Date(nowMs).toISOString(),
   };
   try {
-    mkdirSync(dir);
+    mkdirSync(dir, { mode: 0o750 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     // Without its description it is what a call left that died: nothing was ever on it.

@@ -6,17 +6,29 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { syncFile } from '../durable-file.ts';
-import { type ElementLayout, elementPlaces } from '../element-layout.ts';
+import { type ElementLayout, type ElementPlace, elementPlaces } from '../element-layout.ts';
 import type { Fault, FaultPlace } from '../faults.ts';
+import { hostFiles } from '../file-layer.ts';
+import { orHostFailure } from '../host-failure.ts';
 import type { Library, LibraryElement, LibraryIdentity, MoveOptions } from '../library.ts';
 import { TAPE_ALERT } from '../tape-alert.ts';
 import {
   type CartridgeSpec,
+  checkCartridgeSpec,
   createCartridge,
+  isBarcode,
   readCartridgeInfo,
   readCartridgeMemory,
+  replaceCartridgeInfo,
   writeCartridgeMemory,
 } from './cartridge-info.ts';
+import {
+  copyCartridge,
+  fingerprint,
+  makeFolders,
+  renamed,
+  type TransferProgress,
+} from './cartridge-transfer.ts';
 import { checkClaim, hasLiveHolder } from './drive-claim.ts';
 import { type ElementRow, LibraryDatabase } from './library-database.ts';
 import { cartridgePath, cartridgesPath, databasePath } from './library-paths.ts';
@@ -33,6 +45,24 @@ export interface VirtualLibrary extends Library {
   /** Makes an empty cartridge in a free import/export element, else in a free slot; answers its address. */
   addCartridge(spec: CartridgeSpec): Promise<number>;
 
+  /**
+   * Takes the cartridge in a slot or import/export element out of the library: its folder is `toDir/<barcode>` then.
+   * Errors: 2043 the element is empty, 97 it is in a drive, or was used meanwhile; 226 there is such a folder; 129, 104, 12, 11.
+   */
+  exportCartridge(address: number, toDir: string, onProgress?: TransferProgress): Promise<string>;
+
+  /** Puts a copy of an exported cartridge in as `addCartridge` does. Errors: 83 no cartridge; 226, 164, 129, 12, 11. */
+  importCartridge(
+    fromDir: string,
+    onProgress?: TransferProgress,
+  ): Promise<{ readonly barcode: string; readonly address: number }>;
+
+  /** Sets or clears the write protection. Errors: 227 no such cartridge, 97 a live owner has it in a drive. */
+  protectCartridge(barcode: string, writeProtected: boolean): Promise<void>;
+
+  /** The folder of a cartridge. Errors: 227 none has this barcode. */
+  cartridgeDir(barcode: string): string;
+
   /** For tests: the faults hold for every process that uses the library, until they are used up or cleared. */
   addFault(fault: Fault): Promise<void>;
   clearFaults(): Promise<void>;
@@ -46,6 +76,19 @@ export async function createVirtualLibrary(options: VirtualLibraryOptions): Prom
   if (cartridges.length > options.slots) {
     throw new StatusError('invalidParameter', 'more cartridges than slots');
   }
+  for (const spec of cartridges) checkCartridgeSpec(spec);
+  if (new Set(cartridges.map(({ barcode }) => barcode)).size < cartridges.length) {
+    throw new StatusError('alreadyExists', 'two cartridges have one barcode');
+  }
+  orHostFailure(() => makeLibrary(dir, cartridges, serial, places));
+}
+
+function makeLibrary(
+  dir: string,
+  cartridges: readonly CartridgeSpec[],
+  serial: string,
+  places: readonly ElementPlace[],
+): void {
   mkdirSync(cartridgesPath(dir), { recursive: true, mode: 0o750 });
   const path = databasePath(dir);
   if (existsSync(path)) throw new StatusError('alreadyExists', `there is a library in ${dir}`);
@@ -68,7 +111,10 @@ export async function openVirtualLibrary(dir: string): Promise<VirtualLibrary> {
   if (!existsSync(databasePath(dir))) {
     throw new StatusError('robotMissing', `there is no library in ${dir}`);
   }
-  return new FileLibrary(dir, LibraryDatabase.open(databasePath(dir)));
+  return new FileLibrary(
+    dir,
+    orHostFailure(() => LibraryDatabase.open(databasePath(dir))),
+  );
 }
 
 class FileLibrary implements VirtualLibrary {
@@ -119,8 +165,11 @@ class FileLibrary implements VirtualLibrary {
 
   /** Looks at the cartridge folders: one that was put there by hand appears, one that was taken away is gone. */
   async rescan(): Promise<readonly LibraryElement[]> {
-    const onDisk = readdirSync(cartridgesPath(this.#dir), { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
+    const entries = orHostFailure(() =>
+      readdirSync(cartridgesPath(this.#dir), { withFileTypes: true }),
+    );
+    const onDisk = entries
+      .filter((entry) => entry.isDirectory() && isBarcode(entry.name))
       .map((entry) => entry.name)
       .filter((name) => existsSync(join(cartridgesPath(this.#dir), name, 'cartridge.json')))
       .sort();
@@ -151,13 +200,116 @@ class FileLibrary implements VirtualLibrary {
   }
 
   async addCartridge(spec: CartridgeSpec): Promise<number> {
-    return this.#database.transaction(() => {
+    checkCartridgeSpec(spec);
+    return this.#admit(spec.barcode, (dir) => void createCartridge(dir, spec, Date.now()));
+  }
+
+  /** Has `make` make the cartridge's folder while nobody else changes the library, and gives it a place. */
+  #admit(barcode: string, make: (dir: string) => void): number {
+    return this.#change(() => {
+      const known = this.#database.elements().some((element) => element.barcode === barcode);
+      if (known) throw new StatusError('alreadyExists', `there is a cartridge ${barcode} already`);
       const address = this.#freePlace();
       if (address === null) throw new StatusError('notMountable', 'the library is full');
-      createCartridge(cartridgePath(this.#dir, spec.barcode), spec, Date.now());
-      this.#database.setElement(address, spec.barcode, null);
+      make(cartridgePath(this.#dir, barcode));
+      this.#database.setElement(address, barcode, null);
       return address;
     });
+  }
+
+  #change<T>(work: () => T): T {
+    return orHostFailure(() => this.#database.transaction(work));
+  }
+
+  async exportCartridge(
+    address: number,
+    toDir: string,
+    onProgress?: TransferProgress,
+  ): Promise<string> {
+    const barcode = this.#exportable(address);
+    const inside = cartridgePath(this.#dir, barcode);
+    const outside = join(toDir, barcode);
+    return orHostFailure(() => {
+      makeFolders(toDir);
+      if (existsSync(outside))
+        throw new StatusError('alreadyExists', `there is ${outside} already`);
+      const leave = (take: () => boolean): boolean =>
+        this.#database.transaction(() => {
+          if (this.#exportable(address) !== barcode) throw this.#usedMeanwhile(barcode);
+          if (!take()) return false;
+          this.#database.setElement(address, null, null);
+          return true;
+        });
+      // On one file system it is gone from here and there in one step; else the copy comes first.
+      if (leave(() => renamed(inside, outside, hostFiles))) return outside;
+      const before = fingerprint(inside);
+      copyCartridge(inside, outside, hostFiles, onProgress);
+      const gone = cartridgePath(this.#dir, `.leaving-${barcode}`);
+      hostFiles.remove(gone);
+      try {
+        leave(() => {
+          if (fingerprint(inside) !== before) throw this.#usedMeanwhile(barcode);
+          return renamed(inside, gone, hostFiles);
+        });
+      } catch (error) {
+        hostFiles.remove(outside);
+        throw error;
+      }
+      hostFiles.remove(gone);
+      return outside;
+    });
+  }
+
+  /** The barcode of what may be taken out. */
+  #exportable(address: number): string {
+    const { type, barcode } = this.#element(address);
+    if (barcode === null) throw new StatusError('slotEmpty', `element ${address} is empty`);
+    if (type !== 'drive') return barcode;
+    throw new StatusError('mediaInUse', `${barcode} is in a drive: move it to a slot first`);
+  }
+
+  #usedMeanwhile(barcode: string): StatusError {
+    return new StatusError('mediaInUse', `${barcode} was moved or written while it was copied`);
+  }
+
+  async importCartridge(fromDir: string, onProgress?: TransferProgress) {
+    const { barcode } = readCartridgeInfo(fromDir);
+    const arriving = cartridgePath(this.#dir, `.arriving-${barcode}`);
+    return orHostFailure(() => {
+      hostFiles.remove(arriving);
+      try {
+        copyCartridge(fromDir, arriving, hostFiles, onProgress);
+        const address = this.#admit(barcode, (dir) => {
+          // A folder that the library does not know: it was put there by hand, or is what a dead call left.
+          if (existsSync(join(dir, 'cartridge.json'))) {
+            throw new StatusError('alreadyExists', `there is ${dir} already`);
+          }
+          hostFiles.remove(dir);
+          renamed(arriving, dir, hostFiles);
+        });
+        return { barcode, address };
+      } finally {
+        hostFiles.remove(arriving);
+      }
+    });
+  }
+
+  async protectCartridge(barcode: string, writeProtected: boolean): Promise<void> {
+    this.#change(() => {
+      const dir = this.cartridgeDir(barcode);
+      const place = this.#database.elements().find((element) => element.barcode === barcode);
+      const drive = place?.type === 'drive' ? this.#database.drive(place.index) : undefined;
+      if (drive && !drive.ejected && hasLiveHolder(drive)) {
+        throw new StatusError('mediaInUse', `${barcode} is in use by grant ${drive.grantId}`);
+      }
+      replaceCartridgeInfo(dir, { ...readCartridgeInfo(dir), writeProtected });
+    });
+  }
+
+  cartridgeDir(barcode: string): string {
+    const known = this.#database.elements().some((element) => element.barcode === barcode);
+    if (known) return cartridgePath(this.#dir, barcode);
+    throw new StatusError('notFound', `the library has no cartridge ${barcode}`);
   }
 
   async move(from: number, to: number, options: MoveOptions = {}): Promise<void> {
@@ -172,7 +324,7 @@ class FileLibrary implements VirtualLibrary {
   }
 
   #move(from: number, to: number, options: MoveOptions): void {
-    this.#database.transaction(() => {
+    this.#change(() => {
       const source = this.#element(from);
       const destination = this.#element(to);
       if (destination.type === 'robot') {
