@@ -206,7 +206,7 @@ test('storage units are added on this machine and listed', async () => {
     },
   });
   expect((await shell.run('bpstulist -l')).out).toBe(
-    'unit1 2 media1 8 3 6 2 *NULL* 1 1 1024 *NULL*\n',
+    'unit1 2 media1 8 3 6 2 *NULL* 1 1 1024 *NULL* 0 0\n',
   );
   expect((await shell.run('bpstulist -label nosuch')).status).toBe(227);
 });

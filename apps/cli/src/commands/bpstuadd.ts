@@ -1,42 +1,47 @@
-// bpstuadd: makes a storage unit.
+// bpstuadd: makes a storage unit, or a group of them.
 
-import { command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { type Context, command } from '../command.ts';
+import { type ParsedLine, usage } from '../option-table.ts';
+import { labelsOf, selectionOf, UNIT_OPTIONS, unitOf } from '../unit-line.ts';
+
+const OPTIONS = {
+  ...UNIT_OPTIONS,
+  group: { kind: 'list', value: 'GROUP UNIT...', help: 'a group of units, in order' },
+} as const;
+
+type Line = ParsedLine<typeof OPTIONS>['options'];
 
 export const bpstuadd = command({
-  purpose: 'add a storage unit',
+  purpose: 'add a storage unit or a group of storage units',
   synopsis: [
-    '-label LABEL -density DENSITY -rt TLD -rn N [-host MEDIA_SERVER] [-cj DRIVES] [-odo 0|1] [-mfs MB]',
+    '-label LABEL -density DENSITY -rt TLD -rn N [-nh NDMP_HOST] [-host HOST] [-cj DRIVES] [-odo 0|1] [-mfs MB]',
+    '-label LABEL -path FOLDER [-dt 1] [-host HOST] [-cj JOBS] [-odo 0|1] [-mfs MB] [-hwm N] [-lwm N]',
+    '-group GROUP UNIT... [-sm 1-4]',
   ],
-  options: {
-    label: { kind: 'word', value: 'LABEL', help: 'its name' },
-    host: { kind: 'word', value: 'HOST', help: 'media server (this machine)' },
-    density: { kind: 'word', value: 'DENSITY', help: 'hcart, hcart2, hcart3, dlt ...' },
-    rt: { kind: 'word', value: 'TYPE', help: 'robot type' },
-    rn: { kind: 'number', value: 'N', help: 'robot number' },
-    cj: { kind: 'number', value: 'N', help: 'drives that it may use at once (1)' },
-    odo: { kind: 'number', value: '0|1', help: '1: only for policies that name it' },
-    mfs: { kind: 'number', value: 'MB', help: 'largest fragment' },
-    maxmpx: { kind: 'number', value: 'N', help: 'images on one drive at once: 1' },
-    nh: { kind: 'word', value: 'HOST', help: 'NDMP host that the drives hang on' },
-  },
+  options: OPTIONS,
   example: 'bpstuadd -label unit1 -density hcart -rt TLD -rn 0 -cj 2',
   async run({ options }, context) {
-    const { label, density, rn } = options;
-    if (label === undefined || density === undefined || rn === undefined) {
-      throw usage('-label, -density and -rn are needed');
-    }
-    if (options.odo !== undefined && options.odo > 1) throw usage('-odo is 0 or 1');
-    await (await context.client('nbemm')).AddStorageUnit({
-      unit: {
-        ...{ label, density, robotNumber: rn, robotType: (options.rt ?? 'tld').toLowerCase() },
-        mediaServer: options.host ?? (await context.host()),
-        maxDrives: options.cj ?? 1,
-        maxFragmentMb: BigInt(options.mfs ?? 0),
-        onDemandOnly: options.odo === 1,
-        ...{ ndmpHost: options.nh, maxMpx: options.maxmpx },
-      },
-    });
+    if (options.group === undefined) await addUnit(options, context);
+    else await addGroup(options.group, options, context);
     return 0;
   },
 });
+
+async function addUnit(options: Line, context: Context): Promise<void> {
+  const { label, density, rn, path } = options;
+  const complete = path === undefined ? density !== undefined && rn !== undefined : true;
+  if (label === undefined || !complete) {
+    throw usage('-label is needed, with -density and -rn for tape or -path for disk');
+  }
+  await (await context.client('nbemm')).AddStorageUnit({
+    unit: { ...unitOf(options), mediaServer: options.host ?? (await context.host()) },
+  });
+}
+
+async function addGroup(words: readonly string[], { sm }: Line, context: Context): Promise<void> {
+  const [name, ...labels] = words;
+  const units = labelsOf(labels);
+  if (units.length === 0) throw usage('-group needs the name of the group and its units');
+  const group = { name, units, selection: selectionOf(sm) };
+  await (await context.client('nbemm')).SetStorageUnitGroup({ group });
+}

@@ -1,65 +1,58 @@
-// bpstulist: the storage units.
+// bpstulist: the storage units, and the groups of them.
 
 import type { StorageUnit } from '@tapestry/contracts';
-import { command, requireSome } from '../command.ts';
-import { DENSITY_CODES } from '../render/codes.ts';
-import { fields, orNull, table } from '../render/table.ts';
+import { type Context, command, requireSome } from '../command.ts';
+import { type ParsedLine, usage } from '../option-table.ts';
+import { groupTable, unitLong, unitRecord, unitTable } from '../render/storage-unit.ts';
+import { codeOfSelection } from '../unit-line.ts';
+
+const OPTIONS = {
+  label: { kind: 'word', value: 'LABEL', help: 'one unit' },
+  group: { kind: 'word', value: 'GROUP', help: 'one group' },
+  go: { kind: 'flag', help: 'groups only' },
+  L: { kind: 'flag', help: 'long listing' },
+  l: { kind: 'flag', help: 'records for programs' },
+  U: { kind: 'flag', help: 'listing for people' },
+} as const;
+
+type Line = ParsedLine<typeof OPTIONS>['options'];
 
 export const bpstulist = command({
-  purpose: 'list storage units',
-  synopsis: ['[-label LABEL] [-L | -l | -U]'],
-  options: {
-    label: { kind: 'word', value: 'LABEL', help: 'one unit' },
-    L: { kind: 'flag', help: 'long listing' },
-    l: { kind: 'flag', help: 'records for programs' },
-    U: { kind: 'flag', help: 'listing for people' },
-  },
+  purpose: 'list storage units or groups of storage units',
+  synopsis: ['[-label LABEL | -group GROUP | -go] [-L | -l | -U]'],
+  options: OPTIONS,
   example: 'bpstulist -L',
   async run({ options }, context) {
-    const { label } = options;
+    const { label, group, go } = options;
+    if (label !== undefined && (group !== undefined || go)) {
+      throw usage('-label excludes -group and -go');
+    }
+    if (group !== undefined || go) return await listGroups(options, context);
     const { units } = await (await context.client('nbemm')).ListStorageUnits({ name: label });
     requireSome(units, label === undefined ? 'there is no storage unit' : `there is no ${label}`);
-    if (options.L) context.out(units.map((unit) => `${long(unit)}\n`).join(''));
-    else if (options.U) context.out(brief(units));
-    else context.out(units.map((unit) => `${record(unit)}\n`).join(''));
+    context.out(unitText(units, options));
     return 0;
   },
 });
 
-function long(unit: StorageUnit): string {
-  return fields([
-    ['Label', unit.label],
-    ['Storage Unit Type', unit.type],
-    ['Host Connection', unit.mediaServer],
-    ['Number of Drives', unit.maxDrives],
-    ['On Demand Only', unit.onDemandOnly ? 'yes' : 'no'],
-    ['Density', unit.density],
-    ['Robot Type/Number', `${unit.robotType.toUpperCase()} / ${unit.robotNumber}`],
-    ['Max Fragment Size', `${unit.maxFragmentMb} MB`],
-    ['Max MPX/drive', Math.max(1, unit.maxMpx)],
-    ['NDMP attach host', unit.ndmpHost],
-  ]);
+function unitText(units: readonly StorageUnit[], { L, U }: Line): string {
+  if (L) return units.map((unit) => `${unitLong(unit)}\n`).join('');
+  if (U) return unitTable(units);
+  return units.map((unit) => `${unitRecord(unit)}\n`).join('');
 }
 
-function brief(units: readonly StorageUnit[]): string {
-  return table(
-    [
-      ...[{ title: 'label' }, { title: 'type' }, { title: 'media server' }, { title: 'density' }],
-      ...[{ title: 'robot' }, { title: 'drives', right: true }],
-    ],
-    units.map((unit) => [
-      ...[unit.label, unit.type, unit.mediaServer, unit.density],
-      ...[`${unit.robotType.toUpperCase()}(${unit.robotNumber})`, String(unit.maxDrives)],
-    ]),
+async function listGroups({ group, L, U }: Line, context: Context): Promise<number> {
+  const nbemm = await context.client('nbemm');
+  const { groups } = await nbemm.ListStorageUnitGroups({ name: group });
+  requireSome(
+    groups,
+    group === undefined ? 'there is no storage unit group' : `there is no group ${group}`,
   );
-}
-
-/** Label, type (2 Media Manager), host, robot type (8 TLD), robot, density, drives, path …, fragment, on demand, mpx, NDMP host. */
-function record(unit: StorageUnit): string {
-  const robot = unit.robotType.toLowerCase() === 'tld' ? 8 : 0;
-  return [
-    ...[unit.label, 2, unit.mediaServer, robot, unit.robotNumber, DENSITY_CODES[unit.density] ?? 6],
-    ...[unit.maxDrives, '*NULL*', unit.onDemandOnly ? 1 : 0, Math.max(1, unit.maxMpx)],
-    ...[unit.maxFragmentMb, orNull(unit.ndmpHost)],
-  ].join(' ');
+  if (L || U) context.out(groupTable(groups));
+  else {
+    for (const { name, selection, units } of groups) {
+      context.out(`${[name, codeOfSelection(selection), ...units].join(' ')}\n`);
+    }
+  }
+  return 0;
 }
