@@ -54,6 +54,7 @@ export interface MediaServer {
 }
 
 const PASSWORD = 'secret-of-filer';
+const FILERS = 'filers.json';
 
 /** An NDMP server that the test brings, instead of ndmpd. */
 export interface OtherFiler {
@@ -62,7 +63,11 @@ export interface OtherFiler {
   ): Promise<{ port: number; user: string; password: string; stop(): Promise<void> }>;
 }
 
-export async function startMediaServer(other?: OtherFiler): Promise<MediaServer> {
+/** `filers` is what the site says of them (NDMPAGENT_FILERS_FILE). */
+export async function startMediaServer(
+  other?: OtherFiler,
+  filers: Readonly<Record<string, unknown>> = {},
+): Promise<MediaServer> {
   const root = mkdtempSync(join(tmpdir(), 'media-server-'));
   const data = join(root, 'data');
   mkdirSync(data);
@@ -72,6 +77,7 @@ export async function startMediaServer(other?: OtherFiler): Promise<MediaServer>
   const lists = await startFileLists(fileLists);
   const filer = new FilerOfTest(root, data, other);
   const primary = await playPrimary(bus, { libraryDir, filer, fileLists, listUrl: lists.url });
+  writeFileSync(join(root, FILERS), JSON.stringify(filers));
   const daemons = new Daemons(root, bus);
   const stop = async (): Promise<void> => {
     await daemons.stop();
@@ -202,6 +208,7 @@ class Daemons {
         BPTM_RENEW_EVERY_MS: '500',
         NDMPAGENT_POLL_EVERY_MS: '500',
         NDMPAGENT_ABORT_TIMEOUT_MS: '2000',
+        NDMPAGENT_FILERS_FILE: join(this.#root, FILERS),
         LTID_SILENT_MS: '5000',
         LTID_LOOK_EVERY_MS: '500',
       },

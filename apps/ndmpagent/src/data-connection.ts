@@ -38,7 +38,10 @@ export async function connectData(start: DataStart, movers: readonly Address[]):
     const failure = asStatusError(error);
     if (!mayTurnAround(failure)) throw error;
     const { filerLog, signal } = context;
-    filerLog.tell('data-refused', `${failure.detail}: trying it the other way round`, 'warning');
+    const other = value === 'connect' ? 'listen' : 'connect';
+    const text = `${failure.detail}: trying it the other way round`;
+    const hint = `dataConnection "${other}" for ${host} would begin with that`;
+    filerLog.tell('data-refused', `${text}; ${hint}`, 'warning');
     await second(start, movers, `${host} refused the other way`).catch((again: unknown) => {
       signal.throwIfAborted();
       throw bothFailed(failure, asStatusError(again));

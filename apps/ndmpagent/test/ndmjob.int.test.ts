@@ -59,12 +59,43 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
 
   const runsOf = () => new ImageRuns({ world, job, path: data, root });
 
+  /** How it ends when the filer is sent to where nobody listens. */
+  const failedBackup = async () => {
+    await world.agent.StartBackup({
+      grant: grantOf(job),
+      job: { type: 'JOB_TYPE_BACKUP', client: 'filer', backup: { path: data } },
+      ...{ image: { backupId: `filer_${job}`, level: 0 } },
+      moverAddresses: [{ host: '127.0.0.1', port: 9 }],
+    });
+    return (await failureOf(world, grantOf(job))).status;
+  };
+  const startListening = (version: number): Promise<void> => {
+    const file = join(root, 'filers.json');
+    writeFileSync(file, JSON.stringify({ hosts: { filer: { dataConnection: 'listen' } } }));
+    return startWith(version, { NDMPAGENT_FILERS_FILE: file });
+  };
+
+  test.each([4, 3])(
+    'NDMP version %i: what it cannot connect to it cannot listen for: both are told',
+    async (version) => {
+      await startWith(version);
+      const status = await failedBackup();
+      expect(status).toMatchObject({ code: 99, context: { reason: 'moverUnreachable' } });
+      expect(status?.detail).toMatch(
+        /port 9: NDMP dataConnect .*the other way round: .*dataListen notSupported/,
+      );
+    },
+  );
+
+  test('NDMP version 2: set to listen, it is refused before anything starts', async () => {
+    await startListening(2);
+    expect((await failedBackup())?.detail).toMatch(/NDMP version 2.*cannot say that/);
+  });
+
   test.each([4, 3])(
     'NDMP version %i: set to listen it refuses, and connects to the mover as ever',
     async (version) => {
-      const file = join(root, `filers-${version}.json`);
-      writeFileSync(file, JSON.stringify({ hosts: { filer: { dataConnection: 'listen' } } }));
-      await startWith(version, { NDMPAGENT_FILERS_FILE: file });
+      await startListening(version);
       const runs = runsOf();
       const saved = await runs.backUp();
       rmSync(join(data, 'sub'), { recursive: true });

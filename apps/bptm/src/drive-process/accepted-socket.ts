@@ -1,5 +1,6 @@
 // Sockets that read straight into our memory (`onread`). For accepted sockets Node has no public way to ask for it, so
-// the accepted handle is put into a socket of our own; where that fails, 'data' events and a copy do the same work.
+// the handle, also of one that we dialled, is put into a socket of our own; where that fails, 'data' events and a copy do
+// the same work.
 
 import net from 'node:net';
 
@@ -14,7 +15,7 @@ interface WithHandle {
   _handle: object | null;
 }
 
-/** A socket over the accepted one's connection that fills the sink. It starts paused: call `resume`. */
+/** A socket over the connection of one that never read, which fills the sink. It starts paused: call `resume`. */
 export function readInto(accepted: net.Socket, sink: ByteSink): net.Socket {
   const handle = (accepted as unknown as WithHandle)._handle;
   if (handle === null || handle === undefined) return readByEvents(accepted, sink);
