@@ -42,12 +42,12 @@ export async function connectData(start: DataStart, movers: readonly Address[]):
     const text = `${failure.detail}: trying it the other way round`;
     const hint = `dataConnection "${other}" for ${host} would begin with that`;
     filerLog.tell('data-refused', `${text}; ${hint}`, 'warning');
+    // What was said about it explains nothing that follows.
+    filerLog.forgetTail();
     await second(start, movers, `${host} refused the other way`).catch((again: unknown) => {
       signal.throwIfAborted();
       throw bothFailed(failure, asStatusError(again));
     });
-    // What was said about it explains nothing that follows.
-    filerLog.forgetTail();
   }
 }
 
