@@ -1,5 +1,12 @@
 // The public list of @tapestry/iscsi.
 
+export {
+  type ChangerTimeouts,
+  type MediaChangerOptions,
+  openMediaChanger,
+} from './device/media-changer.ts';
+export { openTapeDrive, type TapeDriveOptions } from './device/tape-drive.ts';
+export type { TapeTimeouts } from './device/tape-unit.ts';
 export { IscsiError, type IscsiFailure, toStatusError } from './iscsi-error.ts';
 export type { ChapCredentials } from './login/chap.ts';
 export type { DigestChoice, Negotiated } from './login/operational-keys.ts';

@@ -62,9 +62,9 @@ export class IscsiSession {
     this.#timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   }
 
-  /** 0 before the first login; grows with each. */
+  /** Grows with each login; 0 while no connection stands. */
   get nexus(): number {
-    return this.#nexus;
+    return this.#connection?.isOpen ? this.#nexus : 0;
   }
 
   /** What the connection that stands was agreed on. */

@@ -37,7 +37,10 @@ export interface ScsiResult {
  * sent a second time.
  */
 export interface ScsiTransport {
-  /** Counts the nexuses; another number than before means that the device has forgotten us, and may be anywhere. */
+  /**
+   * Counts the nexuses; 0 while there is none. Another number than before means that the device has forgotten us, and may
+   * be anywhere.
+   */
   readonly nexus: number;
   /** Resolves with the number of the nexus that stands; logs in where there is none. */
   connect(timeoutMs: number): Promise<number>;

@@ -24,6 +24,8 @@ export interface DriveAbilities {
   readonly fence?: boolean;
   /** The fixture can make cartridges of a given size, write-protected and write-once. Default true. */
   readonly media?: boolean;
+  /** The device can end the medium without writing on it. Default true. */
+  readonly erase?: boolean;
 }
 
 export type DriveFactory = (wanted: WantedCartridge) => Promise<DriveFixture>;
@@ -51,6 +53,7 @@ export function driveConformance(
 
     readAndWrite(open);
     positions(open);
+    if (abilities.erase !== false) erasing(open);
     lifeCycle(open, make);
     if (abilities.media !== false) mediaLimits(open);
     if (abilities.fence !== false) fences(make);
@@ -210,7 +213,9 @@ function positions(open: Open): void {
     await drive.locate({ file: 0, block: 1 });
     expect(await drive.spaceBlocks(-2)).toEqual({ spaced: 1, stoppedAt: 'beginning' });
   });
+}
 
+function erasing(open: Open): void {
   test('erase ends the medium at the position', async () => {
     const drive = await patterned(open);
     await drive.locate({ file: 1, block: 0 });

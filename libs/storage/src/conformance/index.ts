@@ -8,7 +8,7 @@ export {
   driveConformance,
   type WantedCartridge,
 } from './drive-conformance.ts';
-export { libraryConformance } from './library-conformance.ts';
+export { type LibraryAbilities, libraryConformance } from './library-conformance.ts';
 export type {
   CleaningWanted,
   FaultSwitch,
