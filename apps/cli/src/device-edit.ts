@@ -20,13 +20,37 @@ export async function changeRobot(options: DeviceLine, context: Context): Promis
     await nbemm.UpdateRobot({ robot, set: given(robot, ['number']) });
     return;
   }
-  if (path === undefined) throw usage('-robpath is needed');
+  if (path === undefined) {
+    await requireControlled(number, options, context);
+    return;
+  }
   await nbemm.AddRobot({
     robot: {
       ...{ number, type: (robtype ?? 'tld').toLowerCase(), ndmpHost: nh, path },
       controlHost: controlHost ?? (await context.host()),
     },
   });
+}
+
+/**
+ * Each host of NetBackup has a record of its own of a robot that another controls. Here the robot has one record: there
+ * is nothing to add when it names that host. Errors: 144, 2059 no such robot, 224 another host controls it.
+ */
+async function requireControlled(
+  number: number | undefined,
+  { cntlhost, nh }: DeviceLine,
+  context: Context,
+): Promise<void> {
+  if (cntlhost === undefined || nh !== undefined) throw usage('-robpath is needed');
+  const { robots } = await (await context.client('nbemm')).GetDevices({});
+  const robot = robots.find((each) => each.number === number);
+  if (robot === undefined) {
+    const why = `robot ${number} is not known: add it with its -robpath on ${cntlhost} first`;
+    throw new StatusError('robotMissing', why);
+  }
+  if (robot.controlHost !== cntlhost) {
+    throw new StatusError('conflict', `robot ${number} is controlled by ${robot.controlHost}`);
+  }
 }
 
 export async function changeDrive(options: DeviceLine, context: Context): Promise<void> {

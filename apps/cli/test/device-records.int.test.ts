@@ -76,6 +76,16 @@ test('tpconfig changes a drive and a robot, and only what is named', async () =>
   expect((await shell.run('tpconfig -update -drive 5 -type dlt')).status).toBe(227);
 });
 
+test('a robot that another host controls has one record', async () => {
+  const robot = { number: 3, type: 'tld', controlHost: 'media2', path: '/dev/sg1' };
+  shell.answer('nbemm', { GetDevices: async () => ({ robots: [robot] }) });
+  const add = (rest: string) => shell.run(`tpconfig -add -robtype tld -robot ${rest}`);
+  expect((await add('3 -cntlhost media2')).status).toBe(0);
+  expect((await add('3 -cntlhost media1')).status).toBe(224);
+  expect((await add('4 -cntlhost media2')).status).toBe(2059);
+  expect((await add('3')).status).toBe(144);
+});
+
 test('tpconfig deletes several drives, none when one of them is not known', async () => {
   const deleted: string[] = [];
   const DeleteDrive = async ({ name }: { name: string }) => {

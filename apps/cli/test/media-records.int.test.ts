@@ -88,6 +88,17 @@ test('vmadd adds a cleaning cartridge, vmquery shows how many cleanings are left
   expect((await shell.run('vmquery -rt ACS')).status).toBe(227);
 });
 
+test('a listing of more volumes than fit an answer is asked for page by page', async () => {
+  const page = (mediaId: string) => [{ volume: { ...volumeRow().volume, mediaId } }];
+  shell.answer('nbemm', {
+    ListPools: async () => ({ pools: POOLS }),
+    ListVolumes: async ({ afterMediaId }) =>
+      afterMediaId === '' ? { volumes: page('A1'), more: true } : { volumes: page('A2') },
+  });
+  expect((await shell.run('vmquery -a -b')).out).toMatch(/^A1 .*\nA2 /m);
+  expect(shell.asked('nbemm', 'ListVolumes')).toMatchObject({ afterMediaId: 'A1' });
+});
+
 test('vmquery -W keeps NetBackup’s order of fields', async () => {
   const offsite = { location: 'vault', slot: '3', session: '9', sentMs: 0n, returnMs: 0n };
   const row = volumeRow({ offsite, expirationMs: (START_S + 60n) * 1000n, description: '' });

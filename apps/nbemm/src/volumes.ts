@@ -33,6 +33,8 @@ type VolumeHandlers = Pick<
 
 export const DEFAULT_POOL = 'NetBackup';
 const CHANGED_MAX = 1_000;
+/** What fits a message of the bus several times over. */
+const PAGE_MAX = 10_000;
 
 export function volumeHandlers(parts: Parts): VolumeHandlers {
   return {
@@ -251,8 +253,12 @@ async function deleteVolume(parts: Parts, name: string) {
 
 async function deleteGroup(parts: Parts, group: string) {
   if (group === '') throw required('the volume group');
-  const { volumes } = await listVolumes(parts, { ...NO_FILTER, volumeGroup: group });
-  await requireIdleVolumes(parts, new Set(volumes.map(({ volume }) => volume?.mediaId ?? '')));
+  const volumes = await parts.store.db
+    .selectFrom('volumes')
+    .select('media_id')
+    .where('volume_group', '=', group)
+    .execute();
+  await requireIdleVolumes(parts, new Set(volumes.map(({ media_id }) => media_id)));
   await change(parts, `volume group ${group}`, async (tx) => {
     const rows = await lockChosen(tx, [], group);
     for (const row of rows) requireUnassigned(row);
@@ -261,14 +267,15 @@ async function deleteGroup(parts: Parts, group: string) {
   return {};
 }
 
-const NO_FILTER: ListVolumesRequest = {
-  ...{ mediaId: '', pool: '', robotNumber: 0, inRobot: false },
-  ...{ volumeGroup: '', barcode: '', assignedOnly: false },
-};
-
 async function listVolumes(parts: Parts, request: ListVolumesRequest) {
   const { db } = parts.store;
-  let query = db.selectFrom('volumes').selectAll().orderBy('media_id');
+  const limit = Math.min(request.limit || PAGE_MAX, PAGE_MAX);
+  let query = db
+    .selectFrom('volumes')
+    .selectAll()
+    .where('media_id', '>', request.afterMediaId)
+    .orderBy('media_id')
+    .limit(limit + 1);
   if (request.mediaId !== '') query = query.where('media_id', '=', request.mediaId.toUpperCase());
   if (request.pool !== '') query = query.where('pool', '=', request.pool);
   if (request.volumeGroup !== '') query = query.where('volume_group', '=', request.volumeGroup);
@@ -282,5 +289,9 @@ async function listVolumes(parts: Parts, request: ListVolumesRequest) {
     db.selectFrom('robots').select(['number', 'type', 'control_host']).execute(),
   ]);
   const byNumber = new Map(robots.map((robot) => [robot.number, robot]));
-  return { volumes: rows.map((row) => volumeRow(row, byNumber.get(row.robot_number))) };
+  const page = rows.slice(0, limit);
+  return {
+    volumes: page.map((row) => volumeRow(row, byNumber.get(row.robot_number))),
+    more: rows.length > limit,
+  };
 }

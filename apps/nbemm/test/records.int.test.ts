@@ -156,6 +156,19 @@ test('volumes are changed together or not at all; what is assigned keeps its poo
   await expect(world.cli.DeleteVolume({ name: 'C00002' })).rejects.toThrow(/97/);
 });
 
+test('volumes come in pages', async () => {
+  for (const mediaId of ['Y1', 'Y2', 'Y3']) {
+    await world.cli.AddVolume({ volume: { mediaId, density: 'dlt' }, volumeGroup: 'pages' });
+  }
+  const page = async (afterMediaId: string) => {
+    const filter = { volumeGroup: 'pages', afterMediaId, limit: 2 };
+    const { volumes, more } = await world.cli.ListVolumes(filter);
+    return [volumes.map(({ volume }) => volume?.mediaId), more];
+  };
+  expect(await page('')).toEqual([['Y1', 'Y2'], true]);
+  expect(await page('Y2')).toEqual([['Y3'], false]);
+});
+
 test('a frozen volume is not written; unfreezing forgives what froze it', async () => {
   await world.cli.AddPool({ name: 'Frost' });
   const volume = { mediaId: 'Z00001', density: 'hcart', slot: 71, pool: 'Frost' };

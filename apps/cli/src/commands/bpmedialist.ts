@@ -11,6 +11,7 @@ import {
   mediaRecord,
   mediaSummary,
 } from '../render/media-list.ts';
+import { allVolumes } from '../volume-pages.ts';
 
 const OPTIONS = {
   mlist: { kind: 'flag', help: 'volumes that hold data (what it does when nothing is said)' },
@@ -71,7 +72,7 @@ async function assigned(options: Line, context: Context): Promise<readonly Volum
   const { m, p, rl, d } = options;
   const owner = options.h ?? options.owner;
   const nbemm = await context.client('nbemm');
-  const { volumes } = await nbemm.ListVolumes({ mediaId: m, pool: p, assignedOnly: true });
+  const volumes = await allVolumes(nbemm, { mediaId: m, pool: p, assignedOnly: true });
   return volumes.filter(
     (row) =>
       (owner ?? row.owner) === row.owner &&
@@ -91,7 +92,7 @@ async function contents({ m }: Line, context: Context): Promise<number> {
 async function count({ rn, d, l }: Line, context: Context): Promise<number> {
   if (rn === undefined) throw usage('-count needs -rn N');
   const nbemm = await context.client('nbemm');
-  const { volumes } = await nbemm.ListVolumes({ robotNumber: rn, inRobot: true });
+  const volumes = await allVolumes(nbemm, { robotNumber: rn, inRobot: true });
   const chosen = volumes.filter(({ volume }) => (d ?? volume?.density) === volume?.density);
   context.out(mediaCount(rn, chosen, l));
   return 0;

@@ -8,6 +8,7 @@ import { type ParsedLine, usage } from '../option-table.ts';
 import { machineLong } from '../render/machine.ts';
 import { table } from '../render/table.ts';
 import { volumeLong } from '../render/volume.ts';
+import { allVolumes } from '../volume-pages.ts';
 
 const OPTIONS = {
   listhosts: { kind: 'flag', help: 'list machines' },
@@ -135,7 +136,7 @@ async function deletealldevices(options: Line, context: Context): Promise<void> 
 
 async function listmedia(options: Line, context: Context): Promise<void> {
   const nbemm = await context.client('nbemm');
-  const { volumes } = await nbemm.ListVolumes({ mediaId: options.mediaid });
+  const volumes = await allVolumes(nbemm, { mediaId: options.mediaid });
   if (volumes.length === 0) throw new StatusError('notFound', 'no volume matches');
   const { pools } = await nbemm.ListPools({});
   const numbers = new Map(pools.map((pool) => [pool.name, pool.number]));

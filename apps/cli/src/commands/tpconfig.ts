@@ -19,6 +19,7 @@ export const tpconfig = command({
     '-add|-update -nh HOST -host MEDIA_SERVER -filer_user_id USER [-filer_password_file FILE]',
     '-add|-update -default_user_id USER [-filer_password_file FILE]',
     '-add|-update -robot N -robtype tld -robpath PATH [-nh HOST] [-cntlhost HOST]',
+    '-add -robot N -robtype tld -cntlhost HOST',
     '-add -drive -type hcart -path PATH -asciiname NAME -robot N -robtype tld -robdrnum N [-nh HOST]',
     '-update -drive INDEX [-asciiname NAME] [-type T] [-path PATH] [-robot N] [-robdrnum N] [-drstatus UP|DOWN]',
     '-add|-update|-delete -drpath -asciiname NAME -path PATH [-nh HOST] [-host HOST] [-drstatus UP|DOWN]',

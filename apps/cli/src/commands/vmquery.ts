@@ -3,6 +3,7 @@
 import { command, requireSome } from '../command.ts';
 import { usage } from '../option-table.ts';
 import { volumeBrief, volumeLong, volumeWide } from '../render/volume.ts';
+import { allVolumes } from '../volume-pages.ts';
 import { poolName } from './vmadd.ts';
 
 export const vmquery = command({
@@ -34,7 +35,7 @@ export const vmquery = command({
     const nbemm = await context.client('nbemm');
     const { pools } = await nbemm.ListPools({});
     const pool = p === undefined ? pn : await poolName(context, String(p));
-    const { volumes } = await nbemm.ListVolumes({
+    const volumes = await allVolumes(nbemm, {
       ...{ mediaId: m, pool, robotNumber: rn, inRobot: rn !== undefined },
       ...{ volumeGroup: v, barcode: bc },
     });

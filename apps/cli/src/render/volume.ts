@@ -13,9 +13,10 @@ const STATES: readonly (readonly [bit: number, word: string])[] = [
 ];
 
 /** The state that people speak of, from the status bits. */
-export function volumeState({ statusBits, volume }: VolumeRow): string {
+export function volumeState({ statusBits, volume, mediaType }: VolumeRow): string {
   const states = STATES.filter(([bit]) => statusBits & bit).map(([, word]) => word);
   if (states.length > 0) return states.join(' ');
+  if (mediaType.endsWith('_CLN')) return 'cleaning';
   return volume?.assignedMs ? 'active' : 'available';
 }
 

@@ -6,6 +6,8 @@ import { StatusError } from '@tapestry/status';
 import { DENSITIES } from './media-type.ts';
 
 const ROBOT_TYPES = new Set(['tld', 'tl8', 'tlm', 'acs']);
+/** What NDMP's SCSI interface is used for; the others have no changer of their own. */
+const NDMP_ROBOT_TYPES = new Set(['tld', 'acs']);
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
 const NAME_MAX = 48;
 const POOL_MAX = 20;
@@ -47,6 +49,9 @@ export function checkRobot(robot: RobotSpec): void {
   }
   if (!ROBOT_TYPES.has(robot.type)) {
     throw invalid(`robot type '${robot.type}' is not one of ${[...ROBOT_TYPES].join(', ')}`);
+  }
+  if (robot.ndmpHost !== '' && !NDMP_ROBOT_TYPES.has(robot.type)) {
+    throw invalid(`a robot on an NDMP host is of type ${[...NDMP_ROBOT_TYPES].join(' or ')}`);
   }
   checkName('the control host', robot.controlHost, 255);
   if (robot.path === '' && robot.ndmpHost === '') {

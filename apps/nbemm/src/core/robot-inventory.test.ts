@@ -1,6 +1,7 @@
 import type { Element } from '@tapestry/contracts';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { planInventory } from './robot-inventory.ts';
+import { type KnownVolume, planInventory } from './robot-inventory.ts';
 
 const RULES = { idRules: [], barcodeRules: [], defaults: { mediaType: 'HCART', pool: 'Data' } };
 const NOTHING_NEW = { pool: '', mediaType: '', maxMounts: 0, cleanings: 0, rule: '' };
@@ -76,4 +77,38 @@ test('barcode rules sort what is new', () => {
     { mediaId: 'CLN001', mediaType: 'HCART_CLN', pool: 'None', cleanings: 15, rule: 'CLN' },
     { mediaId: 'A00001', mediaType: 'HCART', pool: 'Data', cleanings: 0, rule: '' },
   ]);
+});
+
+/** The records after a plan was carried out. */
+function carriedOut(known: readonly KnownVolume[], elements: readonly Element[]): KnownVolume[] {
+  const { changes } = planInventory(0, elements, known, RULES);
+  const byId = new Map(known.map((volume) => [volume.mediaId, volume]));
+  for (const { mediaId, barcode, slot, change } of changes) {
+    const robotNumber = 0;
+    const old = byId.get(mediaId);
+    if (change === 'remove') byId.set(mediaId, { ...old!, slot: 0 });
+    else byId.set(mediaId, { mediaId, barcode, robotNumber, slot });
+  }
+  return [...byId.values()];
+}
+
+const barcodes = fc.constantFrom('', '??', ...['A1', 'A2', 'A3', 'A4', 'A00001L8', 'A00001']);
+const someElements = fc
+  .array(fc.record({ type: fc.constantFrom('slot', 'drive'), barcode: barcodes }), { maxLength: 9 })
+  .map((list) =>
+    list.map(({ type, barcode }, i) => ({ type, number: i + 1, full: barcode !== '', barcode })),
+  );
+
+test('an inventory carried out leaves nothing to do, and no two volumes in one slot', () => {
+  fc.assert(
+    fc.property(someElements, someElements, (before, now) => {
+      const known = carriedOut(carriedOut([], before), now);
+      expect(planInventory(0, now, known, RULES).changes).toEqual([]);
+      const inRobot = known.filter(({ slot }) => slot > 0);
+      const ids = inRobot.map(({ mediaId }) => mediaId);
+      expect(new Set(ids).size).toBe(ids.length);
+      const slots = inRobot.map(({ slot }) => slot);
+      expect(new Set(slots).size).toBe(slots.length);
+    }),
+  );
 });

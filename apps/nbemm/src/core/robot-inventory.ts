@@ -35,6 +35,7 @@ export function planInventory(
   const changes: InventoryChange[] = [];
   const unusable: string[] = [];
   const seen = new Set<string>();
+  const homes = homesOf(robotNumber, elements, known);
   const byId = new Map(known.map((volume) => [volume.mediaId, volume]));
   const byBarcode = new Map(known.map((volume) => [volume.barcode, volume]));
   for (const element of elements) {
@@ -48,7 +49,9 @@ export function planInventory(
       continue;
     }
     seen.add(mediaId);
-    const change = changeFor(robotNumber, element, mediaId, old ?? byId.get(mediaId), rules);
+    const volume = old ?? byId.get(mediaId);
+    const slot = slotOf(robotNumber, element, volume, homes);
+    const change = changeFor(robotNumber, { mediaId, barcode, slot }, volume, rules);
     if (change !== undefined) changes.push(change);
   }
   for (const volume of known) {
@@ -83,24 +86,62 @@ function sameCartridge(a: string, b: string): boolean {
   return a === b || a.slice(0, -2) === b || b.slice(0, -2) === a;
 }
 
-function changeFor(
+interface Homes {
+  readonly full: ReadonlySet<number>;
+  /** Slots that are empty and no known volume's home, and behind the last one as many more as can be needed. */
+  readonly free: number[];
+}
+
+function homesOf(
+  robotNumber: number,
+  elements: readonly Element[],
+  known: readonly KnownVolume[],
+): Homes {
+  const slots = elements.filter(({ type }) => type === 'slot');
+  const homes = new Set(
+    known.filter((each) => each.robotNumber === robotNumber).map(({ slot }) => slot),
+  );
+  const last = Math.max(0, ...slots.map(({ number }) => number), ...homes);
+  const empty = slots.filter(({ full, number }) => !full && !homes.has(number));
+  return {
+    full: new Set(slots.filter(({ full }) => full).map(({ number }) => number)),
+    free: [...empty.map(({ number }) => number), ...elements.map((_element, i) => last + 1 + i)],
+  };
+}
+
+/** A volume in a drive keeps the slot it came from; one whose slot is not known, or taken by now, gets a free one. */
+function slotOf(
   robotNumber: number,
   element: Element,
-  mediaId: string,
+  volume: KnownVolume | undefined,
+  { full, free }: Homes,
+): number {
+  if (element.type === 'slot') return element.number;
+  const home = volume?.robotNumber === robotNumber ? volume.slot : 0;
+  return home > 0 && !full.has(home) ? home : (free.shift() ?? 0);
+}
+
+interface Found {
+  readonly mediaId: string;
+  readonly barcode: string;
+  readonly slot: number;
+}
+
+function changeFor(
+  robotNumber: number,
+  found: Found,
   volume: KnownVolume | undefined,
   rules: InventoryRules,
 ): InventoryChange | undefined {
   const here = volume?.robotNumber === robotNumber && volume.slot > 0;
-  // A volume in a drive keeps the slot it came from; a new one gets slot 0's stand-in, the drive's own number.
-  const slot = element.type === 'slot' ? element.number : here ? volume.slot : element.number;
-  const base = { ...NOTHING_NEW, mediaId, barcode: element.barcode.trim(), slot };
+  const base = { ...NOTHING_NEW, ...found };
   if (volume === undefined) {
-    const settings = settingsFor(base.barcode, rules.barcodeRules, rules.defaults);
+    const settings = settingsFor(found.barcode, rules.barcodeRules, rules.defaults);
     return { ...base, ...settings, change: 'add', oldSlot: 0 };
   }
-  if (here && volume.slot === slot) {
-    if (volume.barcode === base.barcode) return undefined;
-    return { ...base, change: 'barcode', oldSlot: slot };
+  if (here && volume.slot === found.slot) {
+    if (volume.barcode === found.barcode) return undefined;
+    return { ...base, change: 'barcode', oldSlot: found.slot };
   }
   return { ...base, change: 'move', oldSlot: here ? volume.slot : 0 };
 }
