@@ -150,11 +150,11 @@ export class RunDriver {
   }
 
   #startSession(
-    { addresses }: RunEffect & { do: 'startSession' },
+    { addresses, dataPath }: RunEffect & { do: 'startSession' },
     signal: AbortSignal,
   ): Promise<unknown> {
     const { job, image, restoreStep } = this.#spec;
-    const shared = { grant: this.#ref, job, moverAddresses: [...addresses] };
+    const shared = { grant: this.#ref, job, moverAddresses: [...addresses], dataPath };
     const { agent } = this.#parts;
     return this.#run.kind === 'restore'
       ? agent.StartRestore({ ...shared, restoreStep }, { signal })

@@ -10,7 +10,7 @@ let server: MediaServer;
 let runs: Runs;
 
 beforeAll(async () => {
-  server = await startMediaServer(undefined, { hosts: { filer: { dataConnection: 'listen' } } });
+  server = await startMediaServer({ filers: { hosts: { filer: { dataConnection: 'listen' } } } });
   runs = new Runs(server);
   writeFileSync(join(server.data, 'hello.txt'), 'hello');
 });

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import type { Client } from '@tapestry/bus';
 import {
   type AppendPoint,
+  type DriveSpec,
   type GrantRef,
   type Init,
   type RunResult,
@@ -63,11 +64,23 @@ export interface OtherFiler {
   ): Promise<{ port: number; user: string; password: string; stop(): Promise<void> }>;
 }
 
-/** `filers` is what the site says of them (NDMPAGENT_FILERS_FILE). */
-export async function startMediaServer(
-  other?: OtherFiler,
-  filers: Readonly<Record<string, unknown>> = {},
-): Promise<MediaServer> {
+/** Whose tape the grants are for: the media server's own drive, the filer's, or that of a second NDMP host. */
+export type TapeSide = 'media server' | 'filer' | 'tape host';
+
+export interface MediaServerOptions {
+  /** Instead of ndmpd. */
+  readonly filer?: OtherFiler;
+  readonly tape?: TapeSide;
+  /** The second NDMP host, instead of ndmpd. */
+  readonly tapeHost?: OtherFiler;
+  /** What that host, or the filer, calls its drive. */
+  readonly device?: (root: string) => string;
+  readonly maxFragmentBytes?: bigint;
+  /** What the site says of filers (NDMPAGENT_FILERS_FILE). */
+  readonly filers?: Readonly<Record<string, unknown>>;
+}
+
+export async function startMediaServer(options: MediaServerOptions = {}): Promise<MediaServer> {
   const root = mkdtempSync(join(tmpdir(), 'media-server-'));
   const data = join(root, 'data');
   mkdirSync(data);
@@ -75,18 +88,26 @@ export async function startMediaServer(
   const bus = await startTestBus({ hosts: ['media1'] });
   const fileLists = new Map<string, Buffer>();
   const lists = await startFileLists(fileLists);
-  const filer = new FilerOfTest(root, data, other);
-  const primary = await playPrimary(bus, { libraryDir, filer, fileLists, listUrl: lists.url });
-  writeFileSync(join(root, FILERS), JSON.stringify(filers));
+  const { tape = 'media server', tapeHost } = options;
+  const library = (side: TapeSide) => (tape === side ? ['--library', libraryDir] : []);
+  const filer = new FilerOfTest(root, data, options.filer, library('filer'));
+  const second = new FilerOfTest(root, data, tapeHost, library('tape host'));
+  const primary = await playPrimary(bus, {
+    ...{ libraryDir, fileLists, listUrl: lists.url, hosts: { filer, tapehost: second } },
+    drive: driveOf(tape, libraryDir, options.device?.(root)),
+    maxFragmentBytes: options.maxFragmentBytes ?? 0n,
+  });
+  writeFileSync(join(root, FILERS), JSON.stringify(options.filers ?? {}));
   const daemons = new Daemons(root, bus);
   const stop = async (): Promise<void> => {
     await daemons.stop();
-    await filer.kill();
+    await Promise.all([filer.kill(), second.kill()]);
     lists.close();
     await bus.stop();
     rmSync(root, { recursive: true, force: true });
   };
   try {
+    if (tape === 'tape host') await second.start();
     await Promise.all([filer.start(), ...SERVICES.map((service) => daemons.start(service))]);
   } catch (error) {
     await stop();
@@ -114,6 +135,11 @@ export async function startMediaServer(
   };
 }
 
+function driveOf(tape: TapeSide, libraryDir: string, device = 'drive0'): Partial<DriveSpec> {
+  if (tape === 'media server') return { path: virtualDrivePath(libraryDir, 0) };
+  return { path: device, ndmpHost: tape === 'filer' ? 'filer' : 'tapehost' };
+}
+
 async function makeLibrary(root: string): Promise<string> {
   const dir = join(root, 'library');
   const cartridges = ['A00001L8', 'A00002L8'].map((barcode) => ({
@@ -136,13 +162,15 @@ class FilerOfTest {
   readonly #root: string;
   readonly #data: string;
   readonly #other: OtherFiler | undefined;
+  readonly #flags: readonly string[];
   #stop = async (): Promise<void> => undefined;
   #child: ChildProcess | undefined;
   port = 0;
   user = 'backup';
   password = PASSWORD;
 
-  constructor(root: string, data: string, other: OtherFiler | undefined) {
+  constructor(root: string, data: string, other: OtherFiler | undefined, flags: readonly string[]) {
+    this.#flags = flags;
     this.#root = root;
     this.#data = data;
     this.#other = other;
@@ -159,7 +187,7 @@ class FilerOfTest {
     writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
     const user = ['--user', this.user, '--password-file', passwordFile];
     const listen = ['--listen', '127.0.0.1:0', '--export', `data=${this.#data}`];
-    const child = spawn(process.execPath, [mainOf('ndmpd'), ...user, ...listen], {
+    const child = spawn(process.execPath, [mainOf('ndmpd'), ...user, ...listen, ...this.#flags], {
       stdio: ['ignore', 'pipe', 'inherit'],
       // The head of a group, with the processes that move its data.
       detached: true,
@@ -232,17 +260,19 @@ class Daemons {
 
 interface PrimaryFacts {
   readonly libraryDir: string;
-  readonly filer: FilerOfTest;
+  readonly hosts: Readonly<Record<string, FilerOfTest>>;
+  readonly drive: Partial<DriveSpec>;
+  readonly maxFragmentBytes: bigint;
   readonly fileLists: ReadonlyMap<string, Buffer>;
   readonly listUrl: string;
 }
 
 /** nbjm, nbrb, nbemm and bpdbm, as far as a media server talks to them; nbemm keeps the append point. */
 async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
-  const { libraryDir, filer, fileLists, listUrl } = facts;
+  const { libraryDir, hosts, fileLists, listUrl, maxFragmentBytes } = facts;
   const drive = {
     ...{ name: 'drive0', index: 0, density: 'hcart', mediaServer: 'media1', robotNumber: 0 },
-    ...{ path: virtualDrivePath(libraryDir, 0), robotDrive: 1 },
+    ...{ robotDrive: 1, ...facts.drive },
   };
   let append: AppendPoint | null = null;
   const nbjm = await fakeService(await bus.as({ service: 'nbjm' }), 'nbjm', {
@@ -263,10 +293,11 @@ async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
       append = request.append;
       return {};
     },
-    GetNdmpCredential: async ({ publicKey }) => ({
-      ...{ address: '127.0.0.1', port: filer.port, auth: 'md5' },
-      ...sealCredential({ user: filer.user, password: filer.password }, publicKey),
-    }),
+    GetNdmpCredential: async ({ publicKey, ndmpHost }) => {
+      const { port, user, password } = hosts[ndmpHost]!;
+      const sealed = sealCredential({ user, password }, publicKey);
+      return { address: '127.0.0.1', port, auth: 'md5', ...sealed };
+    },
   });
   await fakeService(await bus.as({ service: 'bpdbm' }), 'bpdbm', {
     MarkUnsure: async () => ({}),
@@ -284,7 +315,8 @@ async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
       ...{ assignedMs: 1_700_000_000_000n, append },
     };
     const mode = spec.job?.type === 'JOB_TYPE_RESTORE' ? 'DRIVE_MODE_READ' : 'DRIVE_MODE_WRITE';
-    return { ref, grant: { ...ref, drive, volume, mode, mediaServer: 'media1' } as const };
+    const grant = { ...ref, drive, volume, mode, mediaServer: 'media1', maxFragmentBytes } as const;
+    return { ref, grant };
   };
   return { nbjm, nbrb, nbemm, grantFor };
 }

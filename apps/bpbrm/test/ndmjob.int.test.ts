@@ -10,9 +10,16 @@ import {
   ndmjobUnavailable,
   startNdmjob,
 } from '../../../tools/peers/start-ndmjob.ts';
-import { type MediaServer, startMediaServer } from './media-server-kit.ts';
+import { type MediaServer, type OtherFiler, startMediaServer } from './media-server-kit.ts';
 
 const UNKNOWN = 0xffff_ffff_ffff_ffffn;
+const NDMJOB: OtherFiler = {
+  start: async (root) => {
+    const peer = await startNdmjob({ dir: join(root, 'peer') });
+    const port = Number(peer.address.slice(peer.address.lastIndexOf(':') + 1));
+    return { port, user: NDMJOB_USER, password: NDMJOB_PASSWORD, stop: () => peer.stop() };
+  },
+};
 const unavailable = ndmjobUnavailable();
 if (unavailable !== undefined) console.warn(`NDMJOB tests are skipped: ${unavailable}`);
 
@@ -21,13 +28,7 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
   let image: RunResult['image'];
 
   beforeAll(async () => {
-    server = await startMediaServer({
-      start: async (root) => {
-        const peer = await startNdmjob({ dir: join(root, 'peer') });
-        const port = Number(peer.address.slice(peer.address.lastIndexOf(':') + 1));
-        return { port, user: NDMJOB_USER, password: NDMJOB_PASSWORD, stop: () => peer.stop() };
-      },
-    });
+    server = await startMediaServer({ filer: NDMJOB });
     mkdirSync(join(server.data, 'sub'));
     writeFileSync(join(server.data, 'hello.txt'), 'hello');
     writeFileSync(join(server.data, 'sub', 'big.bin'), Buffer.alloc(3_000_000, 7));

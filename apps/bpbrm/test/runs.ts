@@ -13,19 +13,22 @@ export const HUGE_BYTES = 400_000_000;
 
 export class Runs {
   readonly #server: MediaServer;
+  readonly #base: string;
   /** The job that was started last. */
   job = 700n;
 
-  constructor(server: MediaServer) {
+  /** `base` is the exported directory as the filer names it. */
+  constructor(server: MediaServer, base = '/data') {
     this.#server = server;
+    this.#base = base;
   }
 
-  async backUp(path = '/data'): Promise<RunResult> {
+  async backUp(path = this.#base): Promise<RunResult> {
     await this.startBackup(path);
     return this.ended();
   }
 
-  async startBackup(path = '/data'): Promise<void> {
+  async startBackup(path = this.#base): Promise<void> {
     await this.#start((job) => ({
       job: { type: 'JOB_TYPE_BACKUP', client: 'filer', policy: 'nas', backup: { path } },
       ...{
@@ -34,8 +37,10 @@ export class Runs {
     }));
   }
 
+  /** `paths` from the filer's root, or below the exported directory. */
   async restore(image: RunResult['image'], paths: readonly string[]): Promise<RunResult> {
-    await this.#start(() => restoreOf(image, paths));
+    const whole = paths.map((path) => (path.startsWith('/') ? path : `${this.#base}/${path}`));
+    await this.#start(() => restoreOf(image, whole, this.#base));
     return this.ended();
   }
 
@@ -68,12 +73,16 @@ export class Runs {
   }
 }
 
-function restoreOf(image: RunResult['image'], paths: readonly string[]): Init<RunSpec> {
-  const entries = paths.map((path) => ({
-    ...{ originalPath: Buffer.from(path), destinationPath: Buffer.from(path), fhInfo: UNKNOWN },
+function restoreOf(
+  image: RunResult['image'],
+  paths: readonly string[],
+  path: string,
+): Init<RunSpec> {
+  const entries = paths.map((each) => ({
+    ...{ originalPath: Buffer.from(each), destinationPath: Buffer.from(each), fhInfo: UNKNOWN },
   }));
   const { backupId, fragments, env, butype, bytes } = image!;
-  const step = { backupId, fragments, env, butype, imageBytes: bytes, path: '/data' };
+  const step = { backupId, fragments, env, butype, imageBytes: bytes, path };
   const steps = [{ ...step, entries, expectedFiles: BigInt(paths.length) }];
   return {
     job: { type: 'JOB_TYPE_RESTORE', client: 'filer', restore: { destClient: 'filer', steps } },

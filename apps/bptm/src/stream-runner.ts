@@ -13,7 +13,7 @@ import type { DrivePool, DriveProcess } from './adapters/drive-pool.ts';
 import { peersOf, resolve } from './adapters/peer-lookup.ts';
 import type { StoredStream, StreamStore } from './adapters/stream-store.ts';
 import type { Config } from './config.ts';
-import { ndmpHostOf, orderOf } from './core/orders.ts';
+import { type MoverDevice, moverDeviceOf, ndmpHostOf, orderOf } from './core/orders.ts';
 import { addressToBind } from './core/peers.ts';
 import {
   isOver,
@@ -25,6 +25,7 @@ import {
 } from './core/stream.ts';
 import { LeaseRenewer } from './lease-renewer.ts';
 import { LetterBox } from './letter-box.ts';
+import { MoverDrive } from './mover/mover-drive.ts';
 
 export interface RunnerParts {
   readonly bus: Bus;
@@ -114,12 +115,20 @@ export class StreamRunner {
       this.apply({ type: 'mountFailed', failure: RESTARTED });
     } else if (this.stream.holds === 'process' || this.stream.holds === 'nothing') {
       this.apply({ type: 'abortAsked', failure: RESTARTED });
-      this.apply({ type: 'driveExited', how: 'bptm was restarted' });
+      void this.#afterLife().then(() =>
+        this.apply({ type: 'driveExited', how: 'bptm was restarted' }),
+      );
     }
     // A fragment's answer may have been kept just before the end.
     this.apply({ type: 'recorded', fragmentNumber: 0 });
     if (this.#mountOpen && this.stream.holds === 'returned') void this.#unmount();
     void this.#letters.deliver();
+  }
+
+  /** A drive behind an NDMP host is still open for the life before: closed, before anybody else may have it. */
+  async #afterLife(): Promise<void> {
+    const device = moverDeviceOf(this.#request, '');
+    if (device !== null) await this.#moverDrive(device).closeTape();
   }
 
   #stored(stream: Stream): StoredStream {
@@ -202,8 +211,9 @@ export class StreamRunner {
   async #startDrive(drivePath: string): Promise<void> {
     const { pool, config, host } = this.#parts;
     try {
-      const peers = await this.#peers();
-      const taken = await pool.take();
+      const device = moverDeviceOf(this.#request, drivePath);
+      const peers = device === null ? await this.#peers() : [];
+      const taken = device === null ? await pool.take() : this.#moverDrive(device);
       this.#process = taken;
       taken.attach({
         onReport: (report) => this.apply({ type: 'drive', report, hosts: config.dataHost }),
@@ -234,6 +244,13 @@ export class StreamRunner {
       // No process will tell of its end.
       if (this.#process === undefined) this.apply({ type: 'driveExited', how: 'not started' });
     }
+  }
+
+  /** A drive behind an NDMP host needs no process: its data never comes here. */
+  #moverDrive(device: MoverDevice): MoverDrive {
+    const { bus, host, stopping } = this.#parts;
+    const agent = bus.client('ndmpagent', host);
+    return new MoverDrive({ agent, lease: this.lease, device, stopping });
   }
 
   async #peers(): Promise<string[]> {

@@ -17,13 +17,13 @@ import {
 } from './core/session.ts';
 import { FilerLog } from './filer-log.ts';
 import { runRestore } from './restore-session.ts';
-import type { AgentParts, SessionContext } from './session-context.ts';
+import type { SessionContext } from './session-context.ts';
 
 export class AgentSession {
   readonly lease: Lease;
   readonly key: string;
   readonly watched: Watched<Session>;
-  readonly #parts: AgentParts;
+  readonly #parts: SessionContext['parts'];
   readonly #store: SessionStore;
   readonly #work: Work;
   readonly #abort = new AbortController();
@@ -31,7 +31,7 @@ export class AgentSession {
   #running: Promise<void> = Promise.resolve();
 
   constructor(
-    parts: AgentParts,
+    parts: SessionContext['parts'],
     store: SessionStore,
     stored: Omit<StoredSession, 'session'> & { session?: Session },
   ) {

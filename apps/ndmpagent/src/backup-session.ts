@@ -40,7 +40,12 @@ export async function runBackup(
   const onAbort = (): void => phase.break(context.signal.reason as StatusError);
   context.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const filer = await openForSession(context, job.client, phase);
+    const filer = await openForSession(
+      context,
+      job.client,
+      phase,
+      request.dataPath === 'DATA_PATH_LOCAL',
+    );
     recorder.throttleWith(filer.socket);
     try {
       const sent = await startBackup(context, request, filer);
@@ -82,7 +87,7 @@ async function startBackup(
   const made = backupEnv({ path, butype, image, policyEnv, quirks, history });
   if (made.recordsDate) await markUnsure(context, image.backupId);
   const start = { context, filer, host, isRestore: false };
-  await connectData(start, request.moverAddresses);
+  await connectData(start, request);
   const options = { timeoutMs: parts.config.startTimeoutMs, signal };
   await client.startBackup({ butype, env: [...made.env] }, options).catch(async (error) => {
     throw await startFailure(error, start, `start the backup of ${path}`);

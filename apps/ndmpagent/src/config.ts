@@ -13,6 +13,12 @@ export const config = z
     pollEveryMs: z.coerce.number().int().min(500).default(2_000),
     /** How long an abort waits for the filer before the connection is closed. */
     abortTimeoutMs: z.coerce.number().int().positive().default(15_000),
+    /** A tape that the robot brings to an NDMP host's drive must be ready within this time. */
+    loadTimeoutMs: z.coerce.number().int().positive().default(300_000),
+    /** One motion of a tape behind an NDMP host: a rewind, or the way to its last file. */
+    motionTimeoutMs: z.coerce.number().int().positive().default(600_000),
+    /** A tape session that nobody asks or watches for so long is closed, and its drive given back. */
+    tapeSilentMs: z.coerce.number().int().positive().default(120_000),
     /** Building and delivering a file list. */
     catalogTimeoutMs: z.coerce.number().int().positive().default(14_400_000),
     /** The highest NDMP version to speak: lower it for networks or filers in trouble with v4. */

@@ -1,7 +1,7 @@
 // The data connection of a session: the filer connects to our mover, or it listens and our mover connects to it. Which
 // comes first is a choice for each filer; what the filer refuses is tried the other way round. In v2 the start connects.
 
-import type { Address } from '@tapestry/contracts';
+import type { Address, DataPath } from '@tapestry/contracts';
 import { ADDR_TYPE, DATA_STATE, endpointsOf, type NdmpAddress } from '@tapestry/ndmp';
 import { refOf } from '@tapestry/runtime/fence';
 import { pause, untilAnswered } from '@tapestry/runtime/until-answered';
@@ -26,8 +26,19 @@ const TAKEN_POLL_MS = 100;
 /** bptm itself is away: what it answers has other names. */
 const AWAY: ReadonlySet<string> = new Set(['cannotConnect', 'connectTimedOut', 'networkBroken']);
 
+/** Where the mover is: on this media server, on the filer itself, or on another NDMP host. */
+export interface MoverPlace {
+  readonly dataPath: DataPath;
+  readonly moverAddresses: readonly Address[];
+}
+
 /** Errors: 47 no IPv4 address; 46, 58 our mover cannot connect to the filer; 99, 2813 the filer refuses. */
-export async function connectData(start: DataStart, movers: readonly Address[]): Promise<void> {
+export async function connectData(start: DataStart, place: MoverPlace): Promise<void> {
+  const { dataPath, moverAddresses: movers } = place;
+  if (dataPath === 'DATA_PATH_LOCAL') return connectLocally(start);
+  if (dataPath === 'DATA_PATH_THREE_WAY') {
+    return filerConnects(start, movers, 'there is its tape', 'the tape host');
+  }
   const { filer, host, context } = start;
   const { value, why } = dataConnectionFor({ ...filer, host });
   const first = value === 'connect' ? filerConnects : filerListens;
@@ -51,20 +62,29 @@ export async function connectData(start: DataStart, movers: readonly Address[]):
   }
 }
 
+async function connectLocally({ filer, host, isRestore, context }: DataStart): Promise<void> {
+  const { filerLog, signal } = context;
+  await filer.client.dataConnect({ type: 'local' }, { signal }).catch((error: unknown) => {
+    const doing = 'connect its data service to its own tape';
+    throw callFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
+  });
+}
+
 async function filerConnects(
   { filer, host, isRestore, context }: DataStart,
   movers: readonly Address[],
   why: string,
+  whom = 'this media server',
 ): Promise<void> {
   const { filerLog, signal, parts } = context;
   const endpoints = await moverEndpoints(movers);
   const where = placesOf(endpoints);
-  filerLog.tell('data-connect', `data: ${host} connects to this media server at ${where}; ${why}`);
+  filerLog.tell('data-connect', `data: ${host} connects to ${whom} at ${where}; ${why}`);
   const timeoutMs = parts.config.dataConnectTimeoutMs;
   await filer.client
     .dataConnect({ type: 'tcp', endpoints }, { timeoutMs, signal })
     .catch((error: unknown) => {
-      const doing = `connect to this media server at ${where}`;
+      const doing = `connect to ${whom} at ${where}`;
       throw wayFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
     });
 }

@@ -32,6 +32,8 @@ export interface Filer {
   readonly auth: LogIn;
   /** Log-ins that the filer lists (AUTH_TYPE); undefined when it does not tell. */
   readonly authTypes: readonly number[] | undefined;
+  /** The connection is a tape session's: it stays open when the data operation is over. */
+  readonly lent?: boolean;
 }
 
 export interface OpenFiler {

@@ -1,18 +1,18 @@
 // The start of a restore: with direct access where that is promising, and once more without it where the filer refuses.
 // A filer that fails only later is remembered: our mover takes one data connection, so the next restore does without.
 
-import type { Address, RestoreStep } from '@tapestry/contracts';
+import type { RestoreStep } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
 import { type Choice, chooseButype, directFor } from './core/filer-choice.ts';
 import { mayHaveFailedDirect, mayRefuseDirect } from './core/outcome.ts';
 import { planRecover, type RecoverPlan } from './core/recover-plan.ts';
-import { connectData } from './data-connection.ts';
+import { connectData, type MoverPlace } from './data-connection.ts';
 import { type DataStart, startFailure } from './data-start.ts';
 import type { Filer } from './filer.ts';
 import type { SessionContext } from './session-context.ts';
 
 export interface RecoverStart {
-  readonly moverAddresses: readonly Address[];
+  readonly mover: MoverPlace;
   readonly step: RestoreStep;
   readonly host: string;
   readonly filer: Filer;
@@ -21,14 +21,14 @@ export interface RecoverStart {
 /** Resolves when the filer works. Errors: 47, 99, 2813. */
 export async function startRecover(
   context: SessionContext,
-  { moverAddresses, step, host, filer }: RecoverStart,
+  { mover, step, host, filer }: RecoverStart,
 ): Promise<RecoverPlan> {
   const { filerLog } = context;
   const { version, quirks } = filer;
   const butype = typeOf(step, host, filer);
   const direct = directOf(context, host, filer, butype);
   const start: DataStart = { context, filer, host, isRestore: true };
-  await connectData(start, moverAddresses);
+  await connectData(start, mover);
   let plan = planRecover(step, { version, quirks, direct });
   const doing = `start the restore of ${step.backupId}`;
   try {

@@ -27,19 +27,22 @@ export async function runRestore(
   if (!job || !step)
     throw new StatusError('invalidRequest', 'the restore names no step of its job');
   const host = job.restore?.destClient || job.client;
+  const isLocal = request.dataPath === 'DATA_PATH_LOCAL';
   const ranges = new RangeForwarder(context, (error) => phase.break(error));
   const phase: DataPhase = new DataPhase({
     ...{ host, isRestore: true, log: filerLog },
-    onRead: (offset, length) => ranges.forward(offset, length),
+    // A mover in the same session serves its data service by itself.
+    onRead: (offset, length) => {
+      if (!isLocal) ranges.forward(offset, length);
+    },
   });
   const onAbort = (): void => phase.break(signal.reason as StatusError);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const filer = await openForSession(context, host, phase);
+    const filer = await openForSession(context, host, phase, isLocal);
     try {
-      const { moverAddresses } = request;
-      const { direct } = await startRecover(context, { moverAddresses, step, host, filer });
-      if (!direct) void ranges.sendAllUnlessAsked(ASK_MAX_MS);
+      const { direct } = await startRecover(context, { mover: request, step, host, filer });
+      if (!direct && !isLocal) void ranges.sendAllUnlessAsked(ASK_MAX_MS);
       await phase
         .ended(filer.client, parts.config.pollEveryMs, (bytes) => context.update({ bytes }))
         .catch((error: unknown) => {

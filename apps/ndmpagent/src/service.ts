@@ -8,20 +8,23 @@ import { fromWire, StatusError } from '@tapestry/status';
 import { type SessionStore, stateOf, type Work } from './adapters/session-store.ts';
 import { AgentSession } from './agent-session.ts';
 import { probe } from './probe.ts';
-import type { AgentParts } from './session-context.ts';
+import type { AgentParts, SessionContext } from './session-context.ts';
+import { TapeService } from './tape/tape-service.ts';
 
 /** A poll ends this long before its caller gives up. */
 const POLL_MARGIN_MS = 1_000;
 const FORGET_EVERY_MS = 3_600_000;
 
 export class AgentService {
-  readonly #parts: AgentParts;
+  readonly #parts: SessionContext['parts'];
+  readonly #tapes: TapeService;
   readonly #store: SessionStore;
   readonly #sessions = new AttemptTable<AgentSession>('session');
   #forgetTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: AgentParts, store: SessionStore) {
-    this.#parts = parts;
+    this.#tapes = new TapeService(parts);
+    this.#parts = { ...parts, tapes: this.#tapes };
     this.#store = store;
   }
 
@@ -39,11 +42,13 @@ export class AgentService {
   async stop(): Promise<void> {
     clearInterval(this.#forgetTimer);
     await Promise.all([...this.#sessions.all].map((session) => session.settled));
+    await this.#tapes.stop();
   }
 
   handlers(): Handlers<'ndmpagent'> {
     const { config, filers, trace } = this.#parts;
     return {
+      ...this.#tapes.handlers(),
       StartBackup: async (request) => this.#start({ kind: 'backup', request }),
       StartRestore: async (request) => this.#start({ kind: 'restore', request }),
       WatchSession: async ({ grant, afterVersion, waitMs }, call) => {

@@ -1,12 +1,14 @@
 // What a session's work is given: its lease, its log, and the one way to change its state.
 
 import type { Bus, Client } from '@tapestry/bus';
+import type { NdmpHandlers } from '@tapestry/ndmp';
 import type { Clock, Logger } from '@tapestry/runtime';
 import type { Lease } from '@tapestry/runtime/fence';
 import type { TracePlace } from './adapters/session-trace.ts';
 import type { Config } from './config.ts';
 import type { Filers } from './core/quirks.ts';
 import type { Session } from './core/session.ts';
+import type { Filer } from './filer.ts';
 import type { FilerLog } from './filer-log.ts';
 
 /** Which filers refused direct access lately. */
@@ -33,8 +35,14 @@ export interface AgentParts {
   readonly trace: TracePlace;
 }
 
+/** The open drives of NDMP hosts, whose connections local data operations share. */
+export interface TapeLender {
+  lend(lease: Lease, host: string, handlers: NdmpHandlers): Promise<Filer>;
+  handBack(lease: Lease): void;
+}
+
 export interface SessionContext {
-  readonly parts: AgentParts;
+  readonly parts: AgentParts & { readonly tapes: TapeLender };
   readonly lease: Lease;
   readonly filerLog: FilerLog;
   /** Aborts with the reason when the session is to end early. */

@@ -12,7 +12,12 @@ export async function openForSession(
   { parts, lease, signal, filerLog }: SessionContext,
   host: string,
   phase: DataPhase,
+  local: boolean,
 ): Promise<Filer> {
+  if (local) {
+    filerLog.tell('local', `${host} moves the data to and from its own tape`);
+    return parts.tapes.lend(lease, host, phase.handlers());
+  }
   const { connectTimeoutMs, callTimeoutMs, versionMax } = parts.config;
   const access = await fetchAccess(parts.nbemm, lease, host, signal);
   filerLog.tell('connecting', `connecting to NDMP host ${host}`);

@@ -2,8 +2,16 @@
 // differently behind them. Each rejects with NdmpError as NdmpClient.call does.
 
 import type { NdmpAddress } from './addresses.ts';
-import { BUTYPE_ATTR, BUTYPE_ATTR_V2, MOVER_MODE, MOVER_PAUSE, U64_MAX } from './constants.ts';
+import {
+  BUTYPE_ATTR,
+  BUTYPE_ATTR_V2,
+  MOVER_MODE,
+  MOVER_PAUSE,
+  NDMP_ERROR,
+  U64_MAX,
+} from './constants.ts';
 import type { NdmpVersion, ReplyBody, RequestBody, RequestName } from './messages.ts';
+import { isRefusal } from './ndmp-error.ts';
 
 export interface CallOptions {
   timeoutMs?: number;
@@ -123,6 +131,8 @@ export class MoverClient {
   readonly #call: Call;
   readonly #version: () => NdmpVersion;
   #mode: number = MOVER_MODE.noAction;
+  /** As it was set last. */
+  #recordBytes = 1n;
 
   constructor(call: Call, version: () => NdmpVersion) {
     this.#call = call;
@@ -162,13 +172,24 @@ export class MoverClient {
 
   async setRecordSize(recordSize: number, options?: CallOptions): Promise<void> {
     await this.#call('moverSetRecordSize', { recordSize }, options);
+    this.#recordBytes = BigInt(recordSize);
   }
 
-  /** Position the tape first. A length of all ones is cut to what is left after `offset`. */
+  /**
+   * Position the tape first. A length of all ones is cut to what is left after `offset`. A window that ends within a record,
+   * as the last of an image does, some servers refuse: they are given the whole of that record, padding and all.
+   */
   async setWindow({ offset, length }: MoverWindow, options?: CallOptions): Promise<void> {
     const most = U64_MAX - offset;
     const told = length > most ? most : length;
-    await this.#call('moverSetWindow', { offset, length: told }, options);
+    const rest = told % this.#recordBytes;
+    try {
+      await this.#call('moverSetWindow', { offset, length: told }, options);
+    } catch (error) {
+      if (rest === 0n || told === most || !isRefusal(error, NDMP_ERROR.illegalArgs)) throw error;
+      const whole = told - rest + this.#recordBytes;
+      await this.#call('moverSetWindow', { offset, length: whole }, options);
+    }
   }
 
   async listen(mode: number, addressType: number, options?: CallOptions): Promise<NdmpAddress> {

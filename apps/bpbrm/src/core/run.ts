@@ -3,6 +3,7 @@
 
 import type {
   Address,
+  DataPath,
   EnvVar,
   RunResult,
   SessionState,
@@ -44,7 +45,11 @@ export type RunEvent =
 
 export type RunEffect =
   | { readonly do: 'openStream' }
-  | { readonly do: 'startSession'; readonly addresses: readonly Address[] }
+  | {
+      readonly do: 'startSession';
+      readonly addresses: readonly Address[];
+      readonly dataPath: DataPath;
+    }
   | {
       readonly do: 'finishStream';
       readonly expectedBytes: bigint;
@@ -118,8 +123,12 @@ function advance(run: Run, nowMs: number, first: readonly RunEffect[] = []): Run
   if (stream === null) return { run, effects: first };
   const effects: RunEffect[] = [...first];
   let next = run;
-  if (!next.sessionAsked && stream.addresses.length > 0) {
-    effects.push({ do: 'startSession', addresses: stream.addresses });
+  if (
+    !next.sessionAsked &&
+    (stream.addresses.length > 0 || stream.dataPath === 'DATA_PATH_LOCAL')
+  ) {
+    const { addresses, dataPath } = stream;
+    effects.push({ do: 'startSession', addresses, dataPath });
     next = { ...next, sessionAsked: true };
   }
   if (!next.finishAsked && session?.halted === true) {

@@ -11,7 +11,9 @@ const fragment = (
   ...{ copy: 1, number, mediaId: 'A00001', mediaServer: 'm', density: 'hcart', fileNumber: 1 },
   ...{ blockNumber: 0n, blockSizeBytes: 1, dataBlocks: 1n, digest: new Uint8Array() },
   ...{ streamBeginBytes: BigInt(begin), streamEndBytes: BigInt(end), mediaAssignedMs: 1n },
-  ...{ driveIndex: 0, keyTag: new Uint8Array(), writtenMs: 1n, ...more },
+  ...{ driveIndex: 0, keyTag: new Uint8Array(), writtenMs: 1n },
+  layout: 'FRAGMENT_LAYOUT_BLOCKS',
+  ...more,
 });
 const list = { sha256: new Uint8Array([1, 2]), sizeBytes: 5n, entries: 1n };
 const result = (

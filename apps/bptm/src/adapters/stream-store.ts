@@ -159,7 +159,12 @@ export class StreamStore {
       mountOpen: row.mount_asked === 1 && row.unmounted === 0,
       stream: {
         ...NEW_STREAM,
-        ...{ phase: state.phase, addresses: state.addresses, bytes: state.bytes },
+        ...{
+          phase: state.phase,
+          addresses: state.addresses,
+          dataPath: state.dataPath,
+          bytes: state.bytes,
+        },
         ...{ endOfStream: state.endOfStream, fragments: state.fragments },
         mode: request.grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write',
         unrecorded: waiting.filter(({ kind }) => kind === 'fragment').map(({ number }) => number),
@@ -177,6 +182,7 @@ export function stateOf(stream: Stream, version: bigint): StreamState {
   return {
     version,
     ...{ phase: stream.phase, addresses: [...stream.addresses], bytes: stream.bytes },
+    dataPath: stream.dataPath,
     ...{ endOfStream: stream.endOfStream, fragments: [...stream.fragments] },
     status:
       failure === null

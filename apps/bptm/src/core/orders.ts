@@ -38,10 +38,40 @@ export function checkRequest(request: OpenStreamRequest): Grant {
         'nothing is written in clear there',
     );
   }
+  const isMover = grant.drive.ndmpHost !== '';
+  const layout = isMover ? 'FRAGMENT_LAYOUT_MOVER' : 'FRAGMENT_LAYOUT_BLOCKS';
+  if (fragments.some((fragment) => fragment.layout !== layout)) {
+    const who = isMover ? 'a media server wrote this image' : 'an NDMP host wrote this image';
+    throw new StatusError(
+      'storageUnitIncompatible',
+      `${who}: it is read by ${isMover ? 'a drive of a media server' : 'a drive of an NDMP host'} only`,
+    );
+  }
   if (grant.mode === 'DRIVE_MODE_UNSPECIFIED') {
     throw new StatusError('invalidRequest', 'the grant says neither read nor write');
   }
   return grant;
+}
+
+/** A drive that hangs on an NDMP host, whose mover moves the data. */
+export interface MoverDevice {
+  readonly ndmpHost: string;
+  /** As the host calls it. */
+  readonly device: string;
+  readonly writes: boolean;
+  /** The data service is the same host's. */
+  readonly local: boolean;
+}
+
+/** Null for a drive of this media server. */
+export function moverDeviceOf(
+  { grant, job }: OpenStreamRequest,
+  drivePath: string,
+): MoverDevice | null {
+  const ndmpHost = grant?.drive?.ndmpHost ?? '';
+  if (ndmpHost === '' || !job) return null;
+  const local = ndmpHost === ndmpHostOf(job);
+  return { ndmpHost, device: drivePath, writes: grant?.mode === 'DRIVE_MODE_WRITE', local };
 }
 
 /** The NDMP host whose data service is on the other end of the connection. */

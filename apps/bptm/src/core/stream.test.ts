@@ -14,6 +14,7 @@ const fragment = (number: number) => ({
   ...{ fileNumber: number, blockNumber: 2n, blockSizeBytes: 262_144, dataBlocks: 1n },
   ...{ streamBeginBytes: 0n, streamEndBytes: 10n, digest: new Uint8Array(32) },
   ...{ mediaAssignedMs: 1n, driveIndex: 0, keyTag: new Uint8Array(0), writtenMs: 5n },
+  layout: 'FRAGMENT_LAYOUT_BLOCKS' as const,
 });
 const append = {
   ...{ fileNumber: 2, blockNumber: 9n, trailerDigest: new Uint8Array(0), fragment: 'b 1' },

@@ -1,7 +1,7 @@
 // One stream from its opening to its end, as a state and what each event makes of it. Knows no bus, process or disk:
 // what is to be done comes out as effects, in order.
 
-import type { Address, Fragment, MediaEvent, StreamPhase } from '@tapestry/contracts';
+import type { Address, DataPath, Fragment, MediaEvent, StreamPhase } from '@tapestry/contracts';
 import type { Failure, FromDrive } from '../drive-process/messages.ts';
 import { type Dial, nextDial, settledDial } from './dial.ts';
 
@@ -9,6 +9,8 @@ export interface Stream {
   readonly mode: 'write' | 'read';
   readonly phase: StreamPhase;
   readonly addresses: readonly Address[];
+  /** Where the mover is. */
+  readonly dataPath: DataPath;
   readonly bytes: bigint;
   readonly endOfStream: boolean;
   readonly fragments: readonly Fragment[];
@@ -28,6 +30,7 @@ export interface Stream {
 export const NEW_STREAM: Omit<Stream, 'mode'> = {
   phase: 'STREAM_PHASE_MOUNTING',
   addresses: [],
+  dataPath: 'DATA_PATH_MEDIA_SERVER',
   bytes: 0n,
   endOfStream: false,
   fragments: [],
@@ -170,6 +173,12 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
     case 'listening': {
       const addresses = hosts.map((host) => ({ host, port: report.port }));
       return { stream: advance({ ...stream, addresses }, 'STREAM_PHASE_READY'), effects: [] };
+    }
+    case 'moverListening': {
+      const { addresses, local } = report;
+      const dataPath = local ? 'DATA_PATH_LOCAL' : 'DATA_PATH_THREE_WAY';
+      const ready = advance({ ...stream, addresses, dataPath }, 'STREAM_PHASE_READY');
+      return { stream: ready, effects: [] };
     }
     case 'stranger': {
       const text = `refused a data connection from ${report.address}: not an address of the NDMP host`;

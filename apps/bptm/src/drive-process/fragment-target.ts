@@ -248,6 +248,7 @@ export class FragmentTarget {
       streamEndBytes: this.#streamBytes,
       ...{ digest, mediaAssignedMs: volume.assignedMs, driveIndex },
       ...{ keyTag: new Uint8Array(0), writtenMs: BigInt(Date.now()) },
+      layout: 'FRAGMENT_LAYOUT_BLOCKS',
     };
   }
 }

@@ -68,6 +68,12 @@ export type FromDrive =
   /** The label is as expected (or was written), the tape stands where the work begins. */
   | { readonly type: 'positioned'; readonly labelled: boolean; readonly fileNumber: number }
   | { readonly type: 'listening'; readonly port: number }
+  /** Another host's mover listens, at these addresses or for its own data service alone. */
+  | {
+      readonly type: 'moverListening';
+      readonly addresses: readonly Address[];
+      readonly local: boolean;
+    }
   | { readonly type: 'connected'; readonly peer: string; readonly by: 'filer' | 'us' }
   | { readonly type: 'stranger'; readonly address: string }
   /** The filer named this address, but it is not its host's. */

@@ -22,6 +22,8 @@ export async function prepareMediumForWrite(
   drive: Drive,
   order: WriteOrder,
   report: Report,
+  /** Size that label blocks are padded to, where the drive takes no other. */
+  padToBytes = 0,
 ): Promise<{ labelled: boolean; fileNumber: number }> {
   const { volume } = order;
   await waitReady(drive, order);
@@ -39,7 +41,7 @@ export async function prepareMediumForWrite(
   }
   if (decision.do === 'label') {
     const { mediaId, assignedMs, pool } = volume;
-    await writeVolumeLabel(drive, { mediaId, assignedMs, pool });
+    await writeVolumeLabel(drive, { mediaId, assignedMs, pool }, padToBytes);
     const detail = `labelled ${mediaId}`;
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_LABELLED', detail });
     return { labelled: true, fileNumber: FIRST_FILE };

@@ -37,6 +37,8 @@ const traits = {
   namesV3: z.enum(['split', 'below']),
   /** Original path in a name list that stands for the whole backup. */
   wholeName: z.string(),
+  /** Variable that makes the filer ask a mover for whole records of so many bytes; empty where it has none. */
+  recordEnv: z.string(),
   /** connect: the filer, to our mover. listen: the filer listens, and our mover connects. What is refused is tried the other way. */
   dataConnection: z.enum(['connect', 'listen']),
   /** Set at each backup, at each restore, with direct access, and when names are picked without it. Policies override. */

@@ -39,11 +39,19 @@ export function planRecover(step: RestoreStep, ask: RecoverAsk): RecoverPlan {
       DIRECT: direct ? 'y' : 'n',
       RECURSIVE: 'y',
       ...quirks.restoreEnv,
+      ...recordVariable(step, quirks),
       ...(direct ? quirks.directEnv : {}),
       ...(direct || isWhole ? {} : quirks.selectEnv),
     }),
     ...{ direct, why },
   };
+}
+
+/** Some movers of tape hosts serve whole records only: a filer that can ask for such is told how long they are. */
+function recordVariable({ fragments }: RestoreStep, { recordEnv }: FilerQuirks) {
+  const [first] = fragments;
+  if (recordEnv === '' || first?.layout !== 'FRAGMENT_LAYOUT_MOVER') return {};
+  return { [recordEnv]: String(first.blockSizeBytes) };
 }
 
 /** Direct access needs each entry's offset, and a filer that finds a directory's members by itself. */
