@@ -81,8 +81,8 @@ test('without Perl times are near, nothing waits for ever, and devices are refus
   const none = new AttributeHelper('/nowhere/perl');
   expect(await none.ready()).toBe(false);
   const directory = openRoot(`${source}/dir`);
-  const place = (name: string) => ({ directory, name: Buffer.from(name) });
-  none.setTime(place('file'), 1_234_567_890_123_456_789n, 'file');
+  const place = (name: string) => ({ directory, name: Buffer.from(name), label: name });
+  none.setTime(place('file'), { seconds: 1_234_567_890, nanoseconds: 123_456_789 });
   const { mtimeMs } = statSync(`${source}/dir/file`);
   expect(Math.abs(mtimeMs - 1_234_567_890_123.456)).toBeLessThan(1);
   expect(none.makeNode(place('fifo'), 0o010644, 0n, 'fifo')).toBe(false);

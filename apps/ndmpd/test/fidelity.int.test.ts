@@ -3,6 +3,8 @@
 
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   fchmodSync,
   ftruncateSync,
@@ -12,15 +14,19 @@ import {
   readSync,
   rmSync,
   statSync,
+  symlinkSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { AttributeHelper } from '../src/adapters/attribute-helper.ts';
 import { closeDirectory, nameIn, openBelow, openRoot } from '../src/adapters/directory.ts';
 import { makeWorkspace } from './harness.ts';
 import { element, makeImage, takeImage } from './in-process.ts';
+import { IS_ROOT } from './sample-tree.ts';
 import { change, changes, describeExactly } from './tree-model.ts';
 
 const workspace = makeWorkspace();
@@ -41,6 +47,29 @@ afterAll(() => {
   process.chdir(home);
   workspace.remove();
 });
+
+/** Everything made in the directory is u:4711's, too; where the file system keeps no ACLs, nothing happens. */
+async function giveDefaultAcl(path: string): Promise<void> {
+  const helper = new AttributeHelper();
+  await helper.ready();
+  const directory = openRoot(path);
+  const entry = (tag: number, mode: number, id: number): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeUInt16LE(tag, 0);
+    bytes.writeUInt16LE(mode, 2);
+    bytes.writeUInt32LE(id, 4);
+    return bytes;
+  };
+  const none = 0xffff_ffff;
+  const [user, group] = [entry(1, 7, none), entry(4, 4, none)];
+  const entries = [user, entry(2, 7, 4711), group, entry(16, 7, none), entry(32, 0, none)];
+  const value = Buffer.concat([Buffer.from([2, 0, 0, 0]), ...entries]);
+  const name = Buffer.from('system.posix_acl_default');
+  helper.setXattr({ directory, name: Buffer.from('.') }, { name, value }, path);
+  await helper.settled();
+  helper.close();
+  closeDirectory(directory);
+}
 
 test('any tree comes back, by ndmpd and by GNU tar', async () => {
   await fc.assert(
@@ -66,6 +95,45 @@ test('any tree comes back, by ndmpd and by GNU tar', async () => {
     { numRuns: RUNS },
   );
 }, 300_000);
+
+test.each([511, 4096, 70_001])('ordinary files that come in pieces of %i bytes', async (piece) => {
+  const sizes = [0, 1, 511, 512, 513, 5000, 65_536, 65_537, 200_000];
+  const modes = [0o644, 0o600, 0o666, 0o4755, 0o2711, 0o7777];
+  for (const folder of ['a', 'b/c']) {
+    mkdirSync(`${source}/${folder}`, { recursive: true });
+    for (const [i, size] of [...sizes, ...sizes].entries()) {
+      const path = `${source}/${folder}/file ${i}`;
+      writeFileSync(path, Buffer.alloc(size, `content of ${i} `));
+      chmodSync(path, modes[i % modes.length] as number);
+      if (IS_ROOT && i % 4 === 3) chownSync(path, 1000 + i, 2000);
+      utimesSync(path, 1, 1_600_000_000 + i / 8);
+    }
+  }
+  symlinkSync('file 3', `${source}/a/file 3 and a half`);
+  const tree = await describeExactly(source);
+  const { image } = await makeImage(source);
+  expect((await takeImage(image, target, {}, piece)).logs).toEqual([]);
+  expect(await describeExactly(target)).toEqual(tree);
+});
+
+test('what a directory gives to all that is made in it does not show in what is recovered', async ({
+  skip,
+}) => {
+  skip(!IS_ROOT, 'only root gives files away');
+  mkdirSync(`${source}/shared`);
+  for (const [i, mode] of [0o644, 0o666, 0o640, 0o755, 0o2750].entries()) {
+    writeFileSync(`${source}/shared/${i}`, 'text');
+    chmodSync(`${source}/shared/${i}`, mode);
+  }
+  const tree = await describeExactly(source);
+  const { image } = await makeImage(source);
+  mkdirSync(`${target}/shared`);
+  chownSync(`${target}/shared`, 0, 4242);
+  chmodSync(`${target}/shared`, 0o2777);
+  await giveDefaultAcl(`${target}/shared`);
+  expect((await takeImage(image, target)).logs).toEqual([]);
+  expect(await describeExactly(target)).toEqual(tree);
+});
 
 test('each object comes back alone, by its offset', async () => {
   await fc.assert(

@@ -74,19 +74,24 @@ export async function makeImage(
   return { image: Buffer.concat(chunks), directories, failed, ...said };
 }
 
-/** Recovers everything, or what the order names, below `root`, which is the export `/to`. */
+/** Recovers everything, or what the order names, below `root`, which is the export `/to`; the image comes in pieces. */
 export async function takeImage(
   image: Buffer,
   root: string,
   order: Partial<RecoverOrder> = {},
+  pieceBytes = image.length,
 ): Promise<RunReport> {
   const stream = new PassThrough();
   const { report, said } = listen();
   const source = new StreamSource(stream as unknown as Socket, new Progress(() => {}), {
     imageBytes: image.length,
     alignBytes: 1,
-    ask: (offset, length) =>
-      void stream.write(image.subarray(Number(offset), Number(offset + length))),
+    ask(offset, length) {
+      const end = Number(offset + length);
+      for (let at = Number(offset); at < end; at += pieceBytes) {
+        stream.write(image.subarray(at, Math.min(at + pieceBytes, end)));
+      }
+    },
   });
   const everything = {
     ...{ originalPath: '', destinationPath: '/to', name: '', otherName: '' },

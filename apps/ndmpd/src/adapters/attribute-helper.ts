@@ -13,6 +13,9 @@ import { type Directory, nameIn, remotePath } from './directory.ts';
 const NS_PER_S = 1_000_000_000n;
 const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const QUEUED_BYTES_MAX = 64 * 1024;
+const TIMES_BYTES = 32 * 1024;
+const TIME_BYTES = 16;
+const TWO_TO_32 = 2 ** 32;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 export interface FailedCall {
@@ -35,12 +38,26 @@ export interface NamedPlace {
   readonly name: Buffer;
 }
 
+/** What a failed call is told by; asked for only then. */
+export interface Labelled {
+  readonly label: string;
+}
+
+export interface FileTime {
+  /** Of the modification; below zero before 1970, with a fraction that still counts upwards. */
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
 export class AttributeHelper {
   readonly #child: ChildProcess | undefined;
-  readonly #labels: string[] = [];
+  #labels: Labelled[] = [];
   readonly #answers: ((answer: Buffer | undefined) => void)[] = [];
   /** Where the helper looks names up, once it has done what is queued. */
   #directory: Directory | undefined;
+  /** Names and times of one directory, to go as one frame before anything else does. */
+  #times: Buffer = Buffer.allocUnsafe(TIMES_BYTES);
+  #timesBytes = 0;
   #queued: Buffer[] = [];
   #queuedBytes = 0;
   #received: Buffer = EMPTY;
@@ -66,17 +83,25 @@ export class AttributeHelper {
   }
 
   /** Sets the modification time; a symbolic link is not followed. */
-  setTime({ directory, name }: NamedPlace, mtimeNs: bigint, label: string): void {
+  setTime(place: NamedPlace & Labelled, { seconds, nanoseconds }: FileTime): void {
+    const { directory, name } = place;
     if (this.#isDead) {
-      coarseTime(nameIn(directory, name), mtimeNs);
+      coarseTime(nameIn(directory, name), seconds + nanoseconds / 1e9);
       return;
     }
-    const times = Buffer.alloc(16);
-    const fraction = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
-    times.writeBigInt64BE((mtimeNs - fraction) / NS_PER_S, 0);
-    times.writeBigInt64BE(fraction, 8);
+    const isFull = this.#timesBytes + name.length + 1 + TIME_BYTES > TIMES_BYTES;
+    if (isFull) this.#sendTimes();
     this.#enter(directory);
-    this.#call(label, 'T', counted(name), times);
+    const times = this.#times;
+    const at = this.#timesBytes + name.copy(times, this.#timesBytes);
+    times[at] = 0;
+    const high = Math.floor(seconds / TWO_TO_32);
+    times.writeUInt32LE(seconds - high * TWO_TO_32, at + 1);
+    times.writeInt32LE(high, at + 5);
+    times.writeUInt32LE(nanoseconds, at + 9);
+    times.writeUInt32LE(0, at + 13);
+    this.#timesBytes = at + 1 + TIME_BYTES;
+    this.#labels.push(place);
   }
 
   /** Makes a node of `mode` (type and permissions) for device `dev`. False when it cannot be done. */
@@ -86,21 +111,21 @@ export class AttributeHelper {
     numbers.writeUInt32BE(mode, 0);
     numbers.writeBigUInt64BE(dev, 4);
     this.#enter(directory);
-    this.#call(label, 'N', counted(name), numbers);
+    this.#call({ label }, 'N', counted(name), numbers);
     return true;
   }
 
   setXattr({ directory, name }: NamedPlace, xattr: Xattr, label: string): void {
     if (this.#isDead) return;
     this.#enter(directory);
-    this.#call(label, 'X', counted(name), counted(xattr.name), counted(xattr.value));
+    this.#call({ label }, 'X', counted(name), counted(xattr.name), counted(xattr.value));
   }
 
   /** Removes every attribute that can be removed. False when there is no helper. */
   clearXattrs({ directory, name }: NamedPlace): boolean {
     if (this.#isDead) return false;
     this.#enter(directory);
-    this.#call('', 'C', counted(name));
+    this.#call({ label: '' }, 'C', counted(name));
     return true;
   }
 
@@ -148,24 +173,24 @@ export class AttributeHelper {
     return parseRuns(await answer);
   }
 
-  /** Calls queued and not yet known to be made. */
+  /** Calls made since `settled` was called last. */
   get pending(): number {
     return this.#labels.length;
   }
 
-  /** Resolves when every queued call was made, with those that failed. */
+  /** Resolves when every call up to now was made, with those that failed since this was called last. */
   async settled(): Promise<FailedCall[]> {
-    if (this.#labels.length === 0) return [];
-    const labels = this.#labels.splice(0);
+    const labels = this.#labels;
+    this.#labels = [];
     const answer = await this.#barrier();
-    if (answer === undefined) return labels.map((label) => ({ label, errno: 0 }));
+    if (answer === undefined) return labels.map(({ label }) => ({ label, errno: 0 }));
     return answer
       .toString('latin1')
       .split(',')
       .filter((part) => part !== '')
       .map((part) => {
         const [index, errno] = part.split(':').map(Number);
-        return { label: labels[index ?? 0] ?? '', errno: errno ?? 0 };
+        return { label: labels[index ?? 0]?.label ?? '', errno: errno ?? 0 };
       });
   }
 
@@ -194,12 +219,20 @@ export class AttributeHelper {
     });
   }
 
-  #call(label: string, letter: string, ...parts: Buffer[]): void {
+  #call(label: Labelled, letter: string, ...parts: Buffer[]): void {
     this.#labels.push(label);
     this.#queue(letter, parts);
   }
 
+  #sendTimes(): void {
+    if (this.#timesBytes === 0) return;
+    const times = counted(this.#times.subarray(0, this.#timesBytes));
+    this.#timesBytes = 0;
+    this.#queue('U', [times]);
+  }
+
   #queue(letter: string, parts: Buffer[]): void {
+    this.#sendTimes();
     this.#queued.push(Buffer.from(letter), ...parts);
     for (const part of parts) this.#queuedBytes += part.length;
     if (this.#queuedBytes >= QUEUED_BYTES_MAX) this.#flush();
@@ -226,6 +259,12 @@ export class AttributeHelper {
     this.#isDead = true;
     for (const resolve of this.#answers.splice(0)) resolve(undefined);
   }
+}
+
+/** The time of a member, as the helper takes it. */
+export function fileTimeOf(mtimeNs: bigint): FileTime {
+  const fraction = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
+  return { seconds: Number((mtimeNs - fraction) / NS_PER_S), nanoseconds: Number(fraction) };
 }
 
 function parseAttributes(answer: Buffer | undefined): Map<number, Xattr[]> {
@@ -288,9 +327,9 @@ function counted(bytes: Buffer): Buffer {
   return framed;
 }
 
-function coarseTime(path: Buffer, mtimeNs: bigint): void {
+function coarseTime(path: Buffer, seconds: number): void {
   try {
-    lutimesSync(path, Date.now() / 1000, Number(mtimeNs) / 1e9);
+    lutimesSync(path, Date.now() / 1000, seconds);
   } catch {
     // The object is there, its time is not: no reason to call the recovery failed.
   }

@@ -8,7 +8,8 @@ export const CALL_NUMBERS: Readonly<Record<string, readonly number[]>> = {
 
 /**
  * Frames in: one letter, then counted byte strings (N/a*). Names are looked up in the directory that the
- * last "D" went to. Answers are counted strings: to "L" the attributes of names, to "W" those of all that
+ * last "D" went to. "U" sets times: names that end in a zero byte, each with seconds and nanoseconds as the kernel takes
+ * them. Answers are counted strings: to "L" the attributes of names, to "W" those of all that
  * directories hold (flag 0 where one is too long or out of reach), to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
  */
 export const SCRIPT = `
@@ -16,7 +17,7 @@ use strict; use IO::Handle; binmode STDIN; binmode STDOUT;
 my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr, $dirflags)
   = map { $_ + 0 } @ARGV;
 my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
-my $cwd = -100; my $index = 0; my @failed; my $lost = 0;
+my $keep = pack('qq', 0, 0x3ffffffe); my $cwd = -100; my $index = 0; my @failed; my $lost = 0;
 sub bytes { my ($n) = @_; my $got = ''; while (length($got) < $n) {
   my $r = read(STDIN, $got, $n - length($got), length($got)); exit 0 unless $r; } return $got; }
 sub counted { return bytes(unpack('N', bytes(4))); }
@@ -66,14 +67,17 @@ for (;;) {
     }
     print pack('N/a*', $all); STDOUT->flush(); next;
   }
+  if ($op eq 'U') {
+    my @all = unpack('(Z* a16)*', $name);
+    for (my $i = 0; $i < @all; $i += 2, $index++) {
+      my $path = $all[$i] . "\\0"; my $times = $keep . $all[$i + 1];
+      my $r = $lost ? -1 : syscall($utimensat, $cwd, $path, $times, 0x100);
+      push @failed, $index . ':' . ($lost || $! + 0) if $r != 0;
+    } next; }
   if ($op eq 'H') { print pack('N/a*', extents($name, unpack('N', bytes(4))));
     STDOUT->flush(); next; }
   my $path = $name . "\\0"; my $r = -1;
-  if ($op eq 'T') {
-    my ($s, $ns) = unpack('q>q>', bytes(16));
-    my $times = pack('qqqq', 0, 0x3ffffffe, $s, $ns);
-    $r = $lost ? -1 : syscall($utimensat, $cwd, $path, $times, 0x100);
-  } elsif ($op eq 'N') {
+  if ($op eq 'N') {
     my ($mode, $dev) = unpack('NQ>', bytes(12));
     $r = $lost ? -1 : syscall($mknodat, $cwd, $path, $mode, $dev);
   } elsif ($op eq 'C') {

@@ -12,6 +12,7 @@ import {
   SparseMapReader,
 } from '../core/tar-decode.ts';
 import { BLOCK_BYTES, type Extent, paddingOf } from '../core/tar-encode.ts';
+import { decodePlain, type PlainFile } from '../core/tar-plain-decode.ts';
 import type { StreamSource } from './stream-source.ts';
 
 /** The longest list of a directory, and what else may stand beside it. */
@@ -55,6 +56,29 @@ export class MemberReader {
       this.#source.plan(this.#source.position + this.#dataLeft + this.#padding);
       return { member, offset };
     }
+  }
+
+  /**
+   * The next member, passed over at once, when it is an ordinary file that `takes` all of it from the buffer given.
+   * "short" when bytes are missing: try again once the source can grow. Undefined, with nothing passed over, for
+   * anything else.
+   */
+  plain(takes: (bytes: Buffer, file: PlainFile) => boolean): 'taken' | 'short' | undefined {
+    const source = this.#source;
+    while (this.#dataLeft === 0) {
+      const { ready, readyAt, readyEnd } = source;
+      const start = readyAt + this.#padding;
+      const file = start > readyEnd ? 0 : decodePlain(ready, start, readyEnd);
+      if (file === undefined) return undefined;
+      if (typeof file !== 'number') {
+        if (!takes(ready, file)) return undefined;
+        source.advance(file.end - readyAt);
+        this.#padding = 0;
+        return 'taken';
+      }
+      if (!source.grow(this.#padding + file)) return 'short';
+    }
+    return undefined;
   }
 
   /**

@@ -2,7 +2,7 @@
 // under their new names. Trouble with one object is logged and marks its name-list element; it never
 // stops the rest.
 
-import { closeSync, constants, ftruncateSync, openSync, symlinkSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import { RECOVERY_STATUS, textFromBytes } from '@tapestry/ndmp';
 import type { RecoverOrder } from '../core/data-protocol.ts';
 import { type ExportPath, showPath, splitPath, startsWith } from '../core/export-path.ts';
@@ -13,11 +13,12 @@ import { AttributeHelper } from './attribute-helper.ts';
 import { errorCode, nameIn } from './directory.ts';
 import { MemberReader } from './member-reader.ts';
 import { nodeMode } from './node-mode.ts';
+import { type Folder, PlainFiles } from './plain-files.ts';
 import type { Reporter } from './reporter.ts';
 import { StreamEndError, type StreamSource } from './stream-source.ts';
-import { type Place, TargetTree } from './target-tree.ts';
+import { CREATE, type Place, TargetTree } from './target-tree.ts';
 
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const SLASH = Buffer.from('/');
 
 /** A hard link whose data lies with a member that nobody asked for. */
 interface Orphan {
@@ -36,7 +37,10 @@ export class RecoverRun {
   readonly #helper = new AttributeHelper();
   readonly #tree: TargetTree;
   readonly #orphans: Orphan[] = [];
+  readonly #plainFiles: PlainFiles;
   #current: Wanted | undefined;
+  /** Where ordinary files may follow. */
+  #folder: Folder | undefined;
 
   constructor(order: RecoverOrder, source: StreamSource, report: Reporter) {
     this.#order = order;
@@ -48,6 +52,14 @@ export class RecoverRun {
       removeGone: order.removeGone && isWhole(this.#selection),
       onTrouble: ({ label, errno }) =>
         this.#report.warning(`${label}: an attribute could not be set (errno ${errno})`),
+    });
+    this.#plainFiles = new PlainFiles(this.#reader, this.#tree, {
+      isElement:
+        this.#selection.wanted.length > 1 ? (path) => this.#selection.names(path) : undefined,
+      onFailure: (label, error) => {
+        if (!isAboutOneObject(error)) throw error;
+        if (this.#folder !== undefined) this.#failed(this.#folder.wanted, label, error);
+      },
     });
   }
 
@@ -89,6 +101,7 @@ export class RecoverRun {
     this.#source.planAll();
     let open = this.#selection.wanted.length;
     while (open > 0) {
+      await this.#takePlainFiles();
       const placed = await this.#reader.next();
       if (placed === undefined) break;
       const path = splitPath(placed.member.path);
@@ -118,6 +131,7 @@ export class RecoverRun {
     if (wanted === undefined || target === undefined) return 0;
     wanted.isFound = true;
     await this.#recoverMember(member, target, wanted);
+    this.#folder = this.#folderOf(member, path, target, wanted);
     if (wanted.pattern !== undefined) return 0; // more may match, up to the image's end
     if (member.type === 'directory' && this.#order.recursive) {
       this.#current ??= wanted;
@@ -155,6 +169,36 @@ export class RecoverRun {
       if (placed.member.type !== 'directory' && isFirst) return;
       if (!this.#order.recursive) return;
       isFirst = false;
+      await this.#takePlainFiles();
+    }
+  }
+
+  /** Where the member lies, or the directory that it is; undefined where what follows has to be looked at. */
+  #folderOf(
+    member: DecodedMember,
+    path: readonly Buffer[],
+    target: ExportPath,
+    wanted: Wanted,
+  ): Folder | undefined {
+    const depth = member.type === 'directory' ? path.length : path.length - 1;
+    const isWithin = depth >= wanted.original.length && wanted.pattern === undefined;
+    if (!this.#order.recursive || !isWithin) return undefined;
+    const below = path.length - depth;
+    const components = target.components.slice(0, target.components.length - below);
+    const level = this.#tree.levelOf(target.export, components);
+    if (level === undefined) return undefined;
+    if (this.#folder?.level === level && this.#folder.wanted === wanted) return this.#folder;
+    const prefix = Buffer.concat(path.slice(0, depth).flatMap((part) => [part, SLASH]));
+    return { prefix, target: { export: target.export, components }, level, wanted };
+  }
+
+  async #takePlainFiles(): Promise<void> {
+    while (this.#folder !== undefined) {
+      const outcome = this.#plainFiles.run(this.#folder);
+      if (outcome === undefined) return;
+      if (outcome === 'short' && !(await this.#source.canGrow())) return;
+      await this.#tree.settleIfBehind();
+      await this.#report.room();
     }
   }
 

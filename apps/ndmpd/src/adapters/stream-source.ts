@@ -26,7 +26,11 @@ export class StreamSource {
   readonly #socket: Socket;
   readonly #progress: Progress;
   readonly #options: SourceOptions;
+  /** What comes after `#head`. */
   readonly #queue: Buffer[] = [];
+  #head: Buffer = Buffer.alloc(0);
+  #headAt = 0;
+  /** Received and not handed out. */
   #queuedBytes = 0;
   #position = 0;
   #rangeEnd = 0;
@@ -77,14 +81,57 @@ export class StreamSource {
   /** Between one and `max` bytes, as they came. */
   async chunk(max: number): Promise<Buffer> {
     if (this.#position >= this.#rangeEnd) await this.#nextRange();
-    const head = this.#queue[0] ?? (await this.#more());
-    const taken = head.length <= max ? head : head.subarray(0, max);
-    if (taken.length === head.length) this.#queue.shift();
-    else this.#queue[0] = head.subarray(taken.length);
-    this.#queuedBytes -= taken.length;
-    this.#position += taken.length;
-    if (this.#queuedBytes < QUEUED_BYTES_MAX / 2 && this.#socket.isPaused()) this.#socket.resume();
+    if (this.#headAt === this.#head.length) await this.#more();
+    const taken = this.#head.subarray(this.#headAt, this.#headAt + max);
+    this.advance(taken.length);
     return taken;
+  }
+
+  /** Bytes that are here, from `readyAt` to `readyEnd`; they stay until `advance` passes over them. */
+  get ready(): Buffer {
+    return this.#head;
+  }
+
+  get readyAt(): number {
+    return this.#headAt;
+  }
+
+  get readyEnd(): number {
+    return Math.min(this.#head.length, this.#headAt + this.#rangeEnd - this.#position);
+  }
+
+  /** Passes over bytes that are ready. */
+  advance(bytes: number): void {
+    this.#headAt += bytes;
+    this.#position += bytes;
+    this.#queuedBytes -= bytes;
+    if (this.#queuedBytes < QUEUED_BYTES_MAX / 2 && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /**
+   * Makes more bytes ready without waiting, up to `wanted` where that many are here; false when there are none. Only the
+   * seam between two pieces is copied.
+   */
+  grow(wanted: number): boolean {
+    const next = this.#queue.shift();
+    if (next === undefined) return false;
+    const rest = this.#head.subarray(this.#headAt);
+    const missing = Math.min(Math.max(wanted - rest.length, 1), next.length);
+    const isWhole = rest.length === 0 || missing === next.length;
+    if (!isWhole) this.#queue.unshift(next.subarray(missing));
+    const taken = isWhole ? next : next.subarray(0, missing);
+    this.#head = rest.length === 0 ? taken : Buffer.concat([rest, taken]);
+    this.#headAt = 0;
+    return true;
+  }
+
+  /** Waits until `grow` would do; false when nothing more comes of the range that was asked for. */
+  async canGrow(): Promise<boolean> {
+    if (this.#queuedBytes >= this.#rangeEnd - this.#position) return false;
+    while (this.#queue.length === 0 && !this.#isEnded && this.#error === undefined) {
+      await this.#received();
+    }
+    return this.#queue.length > 0;
   }
 
   async skip(length: number): Promise<void> {
@@ -127,18 +174,21 @@ export class StreamSource {
     await this.skip(lead);
   }
 
-  async #more(): Promise<Buffer> {
-    for (;;) {
-      const head = this.#queue[0];
-      if (head !== undefined) return head;
+  /** The next piece becomes the head. */
+  async #more(): Promise<void> {
+    while (!this.grow(1)) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#isEnded) {
         throw new StreamEndError(`the image ends at byte ${this.#position}, more was expected`);
       }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#received();
     }
+  }
+
+  #received(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   #onData(chunk: Buffer): void {

@@ -3,6 +3,8 @@
 // of its export.
 
 import {
+  closeSync,
+  constants,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -10,13 +12,17 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   unlinkSync,
+  writeSync,
 } from 'node:fs';
 import { listedNames } from '../core/dump-directory.ts';
 import { type Export, type ExportPath, showPath } from '../core/export-path.ts';
-import { type Ownership, ownershipOf } from '../core/ownership.ts';
+import { type Owner, type Ownership, ownershipOf } from '../core/ownership.ts';
 import type { Member } from '../core/tar-encode.ts';
-import type { AttributeHelper, FailedCall } from './attribute-helper.ts';
+import type { PlainFile } from '../core/tar-plain-decode.ts';
+import { type AttributeHelper, type FailedCall, fileTimeOf } from './attribute-helper.ts';
+import { pathOf } from './child-loader.ts';
 import {
   closeDirectory,
   type Directory,
@@ -31,11 +37,16 @@ import { mayChangeOwner } from './privileges.ts';
 import { removeContents, removeTree } from './tree-removal.ts';
 
 const HERE = Buffer.from('.');
+export const CREATE: number =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const MODE_WHILE_WRITTEN = 0o600;
 const MODE_WHILE_FILLED = 0o700;
 const MODE_OF_PARENTS = 0o755;
-/** Wait for the attribute helper after so many calls or directories that it still needs open. */
-const CALLS_PENDING_MAX = 512;
-const CLOSING_MAX = 128;
+/** The attribute helper is asked how far it is after so many calls or directories that it still needs open ... */
+const CALLS_PENDING_MAX = 1024;
+const CLOSING_MAX = 64;
+/** ... and waited for when so many of these questions are open. */
+const QUESTIONS_MAX = 4;
 
 /** An existing object of another type is in the way. */
 export class InTheWayError extends Error {
@@ -43,11 +54,16 @@ export class InTheWayError extends Error {
   readonly code = 'EEXIST';
 }
 
-interface Level {
+/** An open directory of a recovery. */
+export interface Level {
   readonly name: Buffer;
   readonly directory: Directory;
   /** Set when the image has this directory: applied once its contents are there. */
   attributes: Member | undefined;
+  /** No default ACL is in force: what is made here gets the mode that it is made with. */
+  isPlain: boolean;
+  /** Who owns what is made here, once known. */
+  ownerOfNew: Owner | undefined;
 }
 
 /** A name in an open directory. */
@@ -69,13 +85,23 @@ export class TargetTree {
   readonly #options: TargetOptions;
   readonly #closing: Directory[] = [];
   readonly #mayChangeOwner = mayChangeOwner();
+  readonly #ownUid = process.geteuid?.() ?? 0;
   #export: Export | undefined;
   #mounts: MountPolicy | undefined;
   #levels: Level[] = [];
+  /** Answers of the helper to wait for, oldest first. */
+  #questions: Promise<void>[] = [];
 
   constructor(helper: AttributeHelper, options: TargetOptions) {
     this.#helper = helper;
     this.#options = options;
+    process.umask(0); // modes are the image's own
+  }
+
+  /** The directory at work, if it is this one. */
+  levelOf(wanted: Export, components: readonly Buffer[]): Level | undefined {
+    const isHere = this.#export === wanted && this.#levels.length === components.length + 1;
+    return isHere ? this.#levels.at(-1) : undefined;
   }
 
   /** The place of an object, its parents made where they are missing. Not for an export's root. */
@@ -98,8 +124,12 @@ export class TargetTree {
     const level = this.#levels.at(-1);
     const isOurs = isNew && this.#levels.at(-2)?.attributes !== undefined;
     // Attributes that stay would be too many, and a default ACL would reach into what is made here.
-    if (!isOurs && this.#helper.clearXattrs({ directory, name: HERE })) await this.settle();
-    if (level !== undefined) level.attributes = member;
+    const isCleared = !isOurs && this.#helper.clearXattrs({ directory, name: HERE });
+    if (isCleared) await this.settle();
+    if (level !== undefined) {
+      level.attributes = member;
+      level.isPlain = isCleared || (isNew && this.#levels.at(-2)?.isPlain === true);
+    }
     if (!isNew && this.#options.removeGone && member.dumpDirectory !== undefined) {
       removeContents(directory, this.#policy(), listedNames(member.dumpDirectory));
     }
@@ -123,7 +153,36 @@ export class TargetTree {
   }
 
   setTime(place: Place, member: Member): void {
-    this.#helper.setTime(place, member.mtimeNs, place.label);
+    this.#helper.setTime(place, fileTimeOf(member.mtimeNs));
+  }
+
+  /**
+   * Makes an ordinary file with its data, in as few calls as that takes. Throws where the file cannot be made; what
+   * goes wrong with its data is returned.
+   */
+  makeFile(level: Level, place: Place, file: PlainFile, bytes: Buffer): unknown {
+    const { owner, mode } = this.#ownership(file);
+    const path = pathOf(place.name.toString('latin1'));
+    const isAsMade = level.isPlain && mode <= 0o777 && isOwner(level.ownerOfNew, owner);
+    const first = isAsMade ? mode : MODE_WHILE_WRITTEN;
+    const fd = this.replacing(place, () => openSync(nameIn(place.directory, path), CREATE, first));
+    let failure: unknown;
+    try {
+      try {
+        const end = file.dataAt + file.size;
+        for (let at = file.dataAt; at < end; ) at += writeSync(fd, bytes, at, end - at);
+      } catch (error) {
+        failure = error;
+      }
+      if (!isAsMade) {
+        level.ownerOfNew ??= ownerOfNew(fd);
+        this.#give(fd, owner, mode);
+      }
+    } finally {
+      closeSync(fd);
+    }
+    this.#helper.setTime(place, file);
+    return failure;
   }
 
   setXattrs(place: Place, member: Member): void {
@@ -136,6 +195,10 @@ export class TargetTree {
   /** Owner, then mode, since changing the owner clears set-user-id. */
   setOwnerAndMode(fd: number, member: Member): void {
     const { owner, mode } = this.#ownership(member);
+    this.#give(fd, owner, mode);
+  }
+
+  #give(fd: number, owner: Owner | undefined, mode: number): void {
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
     fchmodSync(fd, mode);
   }
@@ -181,22 +244,38 @@ export class TargetTree {
     await this.settle();
   }
 
-  /** Waits for the attribute helper when it lies far behind. */
-  async settleIfBehind(): Promise<void> {
-    const behind = this.#helper.pending >= CALLS_PENDING_MAX || this.#closing.length >= CLOSING_MAX;
-    if (behind) await this.settle();
+  /** Something to wait for when the attribute helper lies far behind. */
+  settleIfBehind(): Promise<void> | undefined {
+    if (!this.isBehind) return undefined;
+    this.#ask();
+    return this.#questions.length > QUESTIONS_MAX ? this.#questions.shift() : undefined;
+  }
+
+  /** Whether it is time for `settleIfBehind`. */
+  get isBehind(): boolean {
+    return this.#helper.pending >= CALLS_PENDING_MAX || this.#closing.length >= CLOSING_MAX;
   }
 
   async settle(): Promise<void> {
-    for (const failed of await this.#helper.settled()) this.#options.onTrouble(failed);
-    for (const directory of this.#closing.splice(0)) closeDirectory(directory);
+    this.#ask();
+    for (const question of this.#questions.splice(0)) await question;
   }
 
-  #ownership(member: Member): Ownership {
+  /** Once the helper has come up to here, directories that were left can be closed. */
+  #ask(): void {
+    const left = this.#closing.splice(0);
+    const answer = this.#helper.settled().then((failures) => {
+      for (const failed of failures) this.#options.onTrouble(failed);
+      for (const directory of left) closeDirectory(directory);
+    });
+    this.#questions.push(answer);
+  }
+
+  #ownership(member: Pick<Member, 'uid' | 'gid' | 'mode'>): Ownership {
     return ownershipOf(member, {
       mayChangeOwner: this.#mayChangeOwner,
       forced: this.#export?.owner,
-      ownUid: process.geteuid?.() ?? 0,
+      ownUid: this.#ownUid,
     });
   }
 
@@ -211,7 +290,7 @@ export class TargetTree {
       this.#export = wanted;
       const directory = openRoot(wanted.directory);
       this.#mounts = new MountPolicy(directory, fstatSync(directory.fd, { bigint: true }));
-      this.#levels = [{ name: HERE, directory, attributes: undefined }];
+      this.#levels = [levelAt(HERE, directory)];
     }
     let depth = 0;
     while (this.#levels[depth + 1]?.name.equals(components[depth] ?? HERE)) depth += 1;
@@ -219,7 +298,7 @@ export class TargetTree {
     await this.settleIfBehind();
     for (const name of components.slice(depth)) {
       const parent = (this.#levels.at(-1) as Level).directory;
-      this.#levels.push({ name, directory: this.#openOrMake(parent, name), attributes: undefined });
+      this.#levels.push(levelAt(name, this.#openOrMake(parent, name)));
     }
     return (this.#levels.at(-1) as Level).directory;
   }
@@ -275,6 +354,21 @@ export class TargetTree {
     this.setXattrs(place, member);
     this.setTime(place, member);
   }
+}
+
+function levelAt(name: Buffer, directory: Directory): Level {
+  return { name, directory, attributes: undefined, isPlain: false, ownerOfNew: undefined };
+}
+
+/** Read off something just made: the file system has a say in it, and the directory's set-group-id bit. */
+function ownerOfNew(fd: number): Owner {
+  const { uid, gid } = fstatSync(fd);
+  return { uid, gid };
+}
+
+function isOwner(made: Owner | undefined, wanted: Owner | undefined): boolean {
+  if (wanted === undefined) return true;
+  return made !== undefined && made.uid === wanted.uid && made.gid === wanted.gid;
 }
 
 function inTheWay(place: Place, cause: unknown): InTheWayError {

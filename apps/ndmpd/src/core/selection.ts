@@ -102,6 +102,11 @@ export class Selection {
     return { export: found, components: [...components, ...below] };
   }
 
+  /** Whether an element names just this path, which has one character a byte. */
+  names(path: string): boolean {
+    return this.#byPath.has(path);
+  }
+
   /** Direct access needs an offset for every element. */
   get hasOffsets(): boolean {
     return this.wanted.every(({ entry, original, pattern }) => {
