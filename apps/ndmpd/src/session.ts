@@ -133,6 +133,13 @@ export class Session {
     this.#regulate();
   }
 
+  #after(ms: number, work: () => void): void {
+    setTimeout(() => {
+      work();
+      this.#regulate();
+    }, ms).unref();
+  }
+
   #log(text: string): void {
     this.#context.log({ peer: this.#peer, text });
   }
@@ -198,10 +205,10 @@ export class Session {
     switch (effect.do) {
       case 'penalise':
         this.#log(`log-in refused, ${effect.failures} in this session`);
-        setTimeout(() => this.#session.resume(), PENALTY_MS * effect.failures).unref();
+        this.#after(PENALTY_MS * effect.failures, () => this.#session.resume());
         break;
       case 'awaitPeer':
-        setTimeout(() => this.#session.startAnyway(effect.sequence), PEER_WAIT_MS).unref();
+        this.#after(PEER_WAIT_MS, () => this.#session.startAnyway(effect.sequence));
         break;
       case 'answer':
         await this.#answer(effect);

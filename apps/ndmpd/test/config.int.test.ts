@@ -1,7 +1,6 @@
 // Everything that CONFIG can be asked, in each version: what this server is, what it can save and where, its drives and
 // its robot, and how to log in to it, both ways.
 
-import { mkdirSync } from 'node:fs';
 import { hostname, release } from 'node:os';
 import {
   ADDR_TYPE,
@@ -15,26 +14,18 @@ import {
   TEST_CLASS,
 } from '@tapestry/ndmp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Dma, makeWorkspace, PASSWORD, type RunningServer, startServer, USER } from './harness.ts';
-import { makeLibrary, TapeDma } from './tape-harness.ts';
+import { Dma, makeWorkspace, PASSWORD, startServer, USER } from './harness.ts';
+import { startTapeServer, TapeDma, type TapeStage } from './tape-harness.ts';
 
 const { noError, notSupported, notAuthorized, illegalArgs, precondition } = NDMP_ERROR;
 const VERSIONS: readonly NdmpVersion[] = [2, 3, 4];
-const workspace = makeWorkspace();
-let server: RunningServer;
+let server: TapeStage;
 let dma: TapeDma;
 
 beforeAll(async () => {
-  mkdirSync(workspace.file('home'));
-  const library = workspace.file('library');
-  await makeLibrary(library, { loaded: 1 });
-  const exports = { home: workspace.file('home'), gone: '/nowhere/at/all' };
-  server = await startServer(workspace, exports, ['--library', library]);
+  server = await startTapeServer({}, { flags: ['--export', 'gone=/nowhere/at/all'] });
 });
-afterAll(async () => {
-  await server?.close();
-  workspace.remove();
-});
+afterAll(() => server?.close());
 
 const BUTYPES = ['tar', 'dump'];
 /** What both types can do; v3 has one bit for both forms of history. */
@@ -111,7 +102,7 @@ describe.each(VERSIONS)('version %i', (version) => {
     const [home, gone] = reply.fileSystems ?? [];
     expect(home).toMatchObject({
       ...{ unsupported: 0, fsType: 'posix', logicalDevice: '/home', status: 'online' },
-      physicalDevice: workspace.file('home'),
+      physicalDevice: server.workspace.file('home'),
     });
     const { totalSize = 0n, usedSize = 0n, availSize = 0n, totalInodes = 0n } = home ?? {};
     expect(usedSize + availSize).toBeLessThanOrEqual(totalSize);

@@ -1,11 +1,7 @@
 // Who has a drive, and that nobody keeps it who is gone: the process killed, the session lost in the middle of a
 // call, the thread dead, the server stopped while bytes flow.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import {
   ADDR_TYPE,
   MOVER_HALT,
@@ -20,11 +16,19 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TapeLibrary } from '../src/adapters/tape-library.ts';
 import { TapeService } from '../src/adapters/tape-service.ts';
 import { TapeThreads } from '../src/adapters/tape-threads.ts';
-import { Dma, makeWorkspace, PASSWORD, startServer, USER, type Workspace } from './harness.ts';
+import {
+  connectTo,
+  Dma,
+  makeWorkspace,
+  PASSWORD,
+  startServer,
+  USER,
+  type Workspace,
+} from './harness.ts';
+import { type NdmpdProcess, startProcess } from './process-harness.ts';
 import { EOF_MARK, FSF, makeLibrary, moveTape, RDWR, READ, REW, TapeDma } from './tape-harness.ts';
 
 const { noError, deviceBusy } = NDMP_ERROR;
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const RECORD = 65_536;
 
 let workspace: Workspace;
@@ -39,21 +43,11 @@ beforeEach(async () => {
 });
 afterEach(() => workspace.remove());
 
-/** ndmpd as a process of its own. */
-async function startProcess(): Promise<{ child: ChildProcess; address: string }> {
+/** ndmpd as a process of its own, with this library. */
+function startServerProcess(): NdmpdProcess {
   const login = ['--user', USER, '--password-file', workspace.file('password')];
   const offers = ['--export', `home=${workspace.file('home')}`, '--library', library];
-  const child = spawn(process.execPath, [MAIN, '--listen', '127.0.0.1:0', ...login, ...offers], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
-  return { child, address: JSON.parse(String(line)).address };
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  const gone = once(child, 'exit');
-  child.kill(signal);
-  await gone;
+  return startProcess(['--listen', '127.0.0.1:0', ...login, ...offers]);
 }
 
 /** A mover that receives, with two records of it on the tape already. */
@@ -63,42 +57,40 @@ async function moving(dma: TapeDma) {
   await dma.error('moverSetWindow', { offset: 0n, length: U64_MAX });
   const way = { mode: MOVER_MODE.read, addressType: ADDR_TYPE.tcp };
   const { address } = await dma.ask('moverListen', way);
-  const endpoint = address?.type === 'tcp' ? address.endpoints[0] : undefined;
-  const socket = connect({ host: endpoint?.host ?? '', port: endpoint?.port ?? 0 });
-  socket.on('error', () => {});
+  const socket = connectTo(address);
   socket.write(Buffer.alloc(2 * RECORD, 'x'));
   await expect.poll(() => dma.position(), { timeout: 40_000 }).toEqual([0, 2]);
   return socket;
 }
 
 test('a killed server’s drives are free at once, for another server and for the robot', async () => {
-  const first = await startProcess();
-  const dma = await TapeDma.login(first.address);
+  const first = startServerProcess();
+  const dma = await TapeDma.login(await first.address);
   await moving(dma);
-  const second = await startProcess();
-  const other = await TapeDma.login(second.address);
+  const second = startServerProcess();
+  const other = await TapeDma.login(await second.address);
   expect(await other.open(READ)).toBe(deviceBusy);
-  await end(first.child, 'SIGKILL');
+  await first.end('SIGKILL');
   expect(await other.open(READ)).toBe(noError);
   expect(await other.close()).toBe(noError);
   await moveTape(library, FIRST_ADDRESS.drive, FIRST_ADDRESS.slot);
   other.leave();
-  await end(second.child, 'SIGTERM');
+  await second.end('SIGTERM');
 });
 
 test('a server that is told to stop while bytes flow marks the tape and lets go of it', async () => {
-  const first = await startProcess();
-  const dma = await TapeDma.login(first.address);
+  const first = startServerProcess();
+  const dma = await TapeDma.login(await first.address);
   await moving(dma);
-  await end(first.child, 'SIGTERM');
-  const second = await startProcess();
-  const other = await TapeDma.login(second.address);
+  await first.end('SIGTERM');
+  const second = startServerProcess();
+  const other = await TapeDma.login(await second.address);
   expect(await other.open(READ)).toBe(noError);
   expect(await other.mtio(REW)).toBe(0);
   expect(await other.mtio(FSF, 5)).toBe(4);
   expect(await other.position()).toEqual([1, 0]);
   other.leave();
-  await end(second.child, 'SIGTERM');
+  await second.end('SIGTERM');
 });
 
 test('a session that goes in the middle of a call leaves nothing behind', async () => {

@@ -19,39 +19,29 @@ import {
   connectTo,
   describeTree,
   listenForData,
-  makeWorkspace,
   nameEntry,
-  type RunningServer,
   readAll,
-  startServer,
   variables,
 } from './harness.ts';
-import { EOF_MARK, makeLibrary, RDWR, REW, TapeDma } from './tape-harness.ts';
+import { EOF_MARK, RDWR, REW, startTapeServer, TapeDma, type TapeStage } from './tape-harness.ts';
 
 const { noError, illegalArgs } = NDMP_ERROR;
 const RECORD = 10_240;
-const workspace = makeWorkspace();
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()
   .some((each) => each?.address === '::1');
 if (!hasIpv6) console.warn('IPv6 tests are skipped: this host has no ::1');
-let server: RunningServer;
+let server: TapeStage;
 
 beforeAll(async () => {
-  for (const folder of ['home/sub', 'spare'])
-    mkdirSync(workspace.file(folder), { recursive: true });
-  writeFileSync(workspace.file('home/one.txt'), 'one\n');
-  writeFileSync(workspace.file('home/sub/large'), Buffer.alloc(500_000, 'large'));
-  const library = workspace.file('library');
-  await makeLibrary(library, { loaded: 1 });
-  const exports = { home: workspace.file('home'), spare: workspace.file('spare') };
   const host = hasIpv6 ? '[::1]:0' : '127.0.0.1:0';
-  server = await startServer(workspace, exports, ['--library', library, '--listen', host]);
+  server = await startTapeServer({}, { exports: ['home', 'spare'], flags: ['--listen', host] });
+  const { file } = server.workspace;
+  mkdirSync(file('home/sub'));
+  writeFileSync(file('home/one.txt'), 'one\n');
+  writeFileSync(file('home/sub/large'), Buffer.alloc(500_000, 'large'));
 });
-afterAll(async () => {
-  await server?.close();
-  workspace.remove();
-});
+afterAll(() => server?.close());
 
 async function agreed(): Promise<TapeDma> {
   const dma = await TapeDma.login(server.address);
@@ -128,8 +118,8 @@ describe.skipIf(!hasIpv6)('over an IPv6 control connection', () => {
     expect(await files.error('dataStartRecover', { butype: 'tar', env, names })).toBe(noError);
     expect(await files.dma.halted()).toBe(DATA_HALT.successful);
     await stop(files, tapes);
-    expect(describeTree(workspace.file(`spare/${who}`))).toEqual(
-      describeTree(workspace.file('home')),
+    expect(describeTree(server.workspace.file(`spare/${who}`))).toEqual(
+      describeTree(server.workspace.file('home')),
     );
     files.leave();
     tapes.leave();

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import {
   ADDR_TYPE,
   DATA_HALT,
+  DATA_OPERATION,
   DATA_STATE,
   MOVER_HALT,
   MOVER_MODE,
@@ -17,18 +18,19 @@ import {
   U64_MAX,
 } from '@tapestry/ndmp';
 import { FIRST_ADDRESS } from '@tapestry/storage';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeWorkspace, nameEntry, startServer, variables, type Workspace } from './harness.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { nameEntry, variables } from './harness.ts';
 import {
   EOF_MARK,
   FSF,
   type LibraryShape,
-  makeLibrary,
   moveTape,
   OFF,
   RDWR,
   REW,
+  startTapeServer,
   TapeDma,
+  type TapeStage,
 } from './tape-harness.ts';
 
 const { noError, illegalState, illegalArgs } = NDMP_ERROR;
@@ -36,33 +38,24 @@ const { read: BACKUP, write: RECOVERY } = MOVER_MODE;
 const RECORD = 10_240;
 const LOCAL = { type: 'local' } as const;
 
-let workspace: Workspace;
-let server: Awaited<ReturnType<typeof startServer>>;
+let server: TapeStage;
 let dma: TapeDma;
 
 async function setUp(version: NdmpVersion, shape: LibraryShape = {}): Promise<void> {
-  const library = workspace.file('library');
-  await makeLibrary(library, { loaded: 1, ...shape });
-  const exports = { home: workspace.file('source'), spare: workspace.file('spare') };
-  server = await startServer(workspace, exports, ['--library', library]);
+  server = await startTapeServer(shape, { exports: ['home', 'spare'] });
+  const file = server.workspace.file;
+  mkdirSync(file('home/sub'));
+  writeFileSync(file('home/one.txt'), 'one\n');
+  writeFileSync(file('home/sub/large'), Buffer.alloc(1_200_000, 'large'));
+  writeFileSync(file('home/sub/zz.txt'), 'the last one\n');
   dma = await TapeDma.login(server.address, version);
   expect(await dma.open(RDWR)).toBe(noError);
   expect(await dma.error('moverSetRecordSize', { recordSize: RECORD })).toBe(noError);
 }
 
-beforeEach(() => {
-  workspace = makeWorkspace();
-  for (const folder of ['source/sub', 'spare']) {
-    mkdirSync(workspace.file(folder), { recursive: true });
-  }
-  writeFileSync(workspace.file('source/one.txt'), 'one\n');
-  writeFileSync(workspace.file('source/sub/large'), Buffer.alloc(1_200_000, 'large'));
-  writeFileSync(workspace.file('source/sub/zz.txt'), 'the last one\n');
-});
 afterEach(async () => {
   dma.leave();
   await server.close();
-  workspace.remove();
 });
 
 /** LISTEN by the mover and CONNECT by the data service, or the other way round. */
@@ -123,7 +116,8 @@ const offsetOf = (path: string): bigint =>
   dma.dma.files.find(({ name }) => name.toString() === path)?.fhInfo ?? U64_MAX;
 
 function expectRecovered(folder: string): void {
-  const at = (path: string): Buffer => readFileSync(workspace.file(`spare/${folder}/${path}`));
+  const at = (path: string): Buffer =>
+    readFileSync(server.workspace.file(`spare/${folder}/${path}`));
   expect(at('one.txt').toString()).toBe('one\n');
   expect(at('sub/large').length).toBe(1_200_000);
   expect(at('sub/zz.txt').toString()).toBe('the last one\n');
@@ -145,7 +139,7 @@ describe.each(['moverListens', 'dataListens'] as const)('%s', (how) => {
     await recover(direct, [nameEntry('/sub/zz.txt', '/spare/direct.txt', offsetOf('/sub/zz.txt'))]);
     // The second path of a name is the place itself in v4, and its folder before.
     const place = version === 4 ? 'spare/direct.txt' : 'spare/direct.txt/zz.txt';
-    expect(readFileSync(workspace.file(place), 'utf8')).toBe('the last one\n');
+    expect(readFileSync(server.workspace.file(place), 'utf8')).toBe('the last one\n');
     expect(dma.dma.notifications.some(({ name }) => name === 'notifyDataRead')).toBe(false);
   });
 
@@ -167,6 +161,29 @@ describe.each(['moverListens', 'dataListens'] as const)('%s', (how) => {
     await backUp();
   });
 });
+
+test.each<NdmpVersion>([3, 4])(
+  'the history is read back from the tape in version %i',
+  async (version) => {
+    await setUp(version);
+    await meet(BACKUP, 'moverListens');
+    const env = await backUp();
+    const { files } = dma.dma;
+    const saved = files.splice(0);
+    expect(saved.map(({ name }) => name.toString())).toContain('/sub/zz.txt');
+    await dma.mtio(REW);
+    await meet(RECOVERY, 'moverListens');
+    const request = { butype: 'tar', env, names: [nameEntry('', '')] };
+    expect(await dma.error('dataStartRecoverFileHistory', request)).toBe(noError);
+    await moverEnds(async () => {});
+    expect(await dma.dma.halted()).toBe(DATA_HALT.successful);
+    const { operation } = await dma.ask('dataGetState', {});
+    expect(operation).toBe(DATA_OPERATION.recoverFileHistory);
+    await stop();
+    expect(files).toEqual(saved);
+    expect(dma.dma.recovered).toEqual([]);
+  },
+);
 
 test('version 2 makes the connection with the start', async () => {
   await setUp(2);
@@ -194,7 +211,7 @@ test('without a mover that waits there is nobody to join', async () => {
 test('over three small tapes and back, with the robot in between', async () => {
   const tape = { capacityBytes: 1 << 20, earlyWarningBytes: 300 * 1024 };
   await setUp(4, { tape });
-  const library = workspace.file('library');
+  const { library } = server;
   const firstOffsets: bigint[] = [0n];
   const change = async (to: number): Promise<void> => {
     const from = FIRST_ADDRESS.drive;

@@ -10,26 +10,19 @@ import {
   type NdmpVersion,
 } from '@tapestry/ndmp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { makeWorkspace, startServer } from './harness.ts';
-import { makeLibrary, RDWR, READ, TapeDma } from './tape-harness.ts';
+import { RDWR, READ, startTapeServer, TapeDma, type TapeStage } from './tape-harness.ts';
 
 const { noError, illegalState, illegalArgs, deviceNotOpen, permission } = NDMP_ERROR;
 const { idle, listen, halted } = MOVER_STATE;
 const RECORD_BYTES = 10_240;
 
-const workspace = makeWorkspace();
-let server: Awaited<ReturnType<typeof startServer>>;
+let server: TapeStage;
 let dma: TapeDma;
 
 beforeAll(async () => {
-  await makeLibrary(workspace.file('library'), { loaded: 1 });
-  const flags = ['--library', workspace.file('library')];
-  server = await startServer(workspace, { home: workspace.path }, flags);
+  server = await startTapeServer();
 });
-afterAll(async () => {
-  await server?.close();
-  workspace.remove();
-});
+afterAll(() => server?.close());
 
 /** State and reasons, which must be NA where they mean nothing. */
 async function expectState(state: number, haltReason: number = MOVER_HALT.na): Promise<void> {

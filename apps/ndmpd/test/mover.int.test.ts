@@ -2,7 +2,7 @@
 // every state. The test is the DATA server.
 
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import {
   ADDR_TYPE,
   MOVER_HALT,
@@ -15,42 +15,36 @@ import {
 } from '@tapestry/ndmp';
 import { FIRST_ADDRESS } from '@tapestry/storage';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { makeWorkspace, readAll, startServer, type Workspace } from './harness.ts';
+import { connectTo, readAll } from './harness.ts';
 import {
   EOF_MARK,
   FSF,
   type LibraryShape,
-  makeLibrary,
   moveTape,
   OFF,
   RDWR,
   READ,
   REW,
+  startTapeServer,
   TapeDma,
+  type TapeStage,
 } from './tape-harness.ts';
 
 const { noError, illegalState, deviceBusy } = NDMP_ERROR;
 const RECORD = 10_240;
 const KIB = 1024;
 
-let workspace: Workspace;
-let library: string;
-let server: Awaited<ReturnType<typeof startServer>>;
+let server: TapeStage;
 let dma: TapeDma;
 
 async function setUp(shape: LibraryShape = {}, version: NdmpVersion = 4): Promise<void> {
-  workspace = makeWorkspace();
-  library = workspace.file('library');
-  await makeLibrary(library, { loaded: 1, ...shape });
-  const flags = ['--library', library];
-  server = await startServer(workspace, { home: workspace.path }, flags);
+  server = await startTapeServer(shape);
   dma = await TapeDma.login(server.address, version);
 }
 
 afterEach(async () => {
   dma.leave();
   await server.close();
-  workspace.remove();
 });
 
 const stream = (bytes: number, first = 0): Buffer =>
@@ -70,11 +64,7 @@ async function join(
   if (dma.dma.client.version === 4) expect(await dma.error('moverSetWindow', window)).toBe(noError);
   const { address } = await dma.ask('moverListen', { mode, addressType: ADDR_TYPE.tcp });
   if (dma.dma.client.version < 4) expect(await dma.error('moverSetWindow', window)).toBe(noError);
-  const endpoint = address?.type === 'tcp' ? address.endpoints[0] : undefined;
-  if (endpoint === undefined) throw new Error('no address to connect to');
-  const { host, port } = endpoint;
-  const socket = connect({ host, port, allowHalfOpen: true });
-  socket.on('error', () => {});
+  const socket = connectTo(address);
   await once(socket, 'connect');
   await expect
     .poll(async () => (await state()).state, { timeout: 30_000 })
@@ -117,8 +107,8 @@ async function writeImage(image: Buffer): Promise<void> {
 async function swapTape(from: number, to: number, mode: number = RDWR): Promise<void> {
   expect(await dma.mtio(OFF)).toBe(0);
   expect(await dma.close()).toBe(noError);
-  await moveTape(library, FIRST_ADDRESS.drive, FIRST_ADDRESS.slot + from);
-  await moveTape(library, FIRST_ADDRESS.slot + to, FIRST_ADDRESS.drive);
+  await moveTape(server.library, FIRST_ADDRESS.drive, FIRST_ADDRESS.slot + from);
+  await moveTape(server.library, FIRST_ADDRESS.slot + to, FIRST_ADDRESS.drive);
   expect(await dma.open(mode)).toBe(noError);
 }
 
@@ -345,6 +335,26 @@ describe('tape to stream', () => {
     expect(await next()).toMatchObject(pause(MOVER_PAUSE.eom));
     socket.destroy();
   });
+});
+
+test.each([512, 63 * KIB, 1024 * KIB])('records of %i bytes, there and back', async (size) => {
+  await setUp();
+  await dma.open(RDWR);
+  const image = stream(2 * size + 100);
+  const sender = await join(MOVER_MODE.read, 0n, U64_MAX, size);
+  sender.end(image);
+  expect(await next()).toMatchObject(halt(MOVER_HALT.connectClosed));
+  expect(await state()).toMatchObject({ recordSize: size, recordNumber: 3 });
+  expect(await dma.position()).toEqual([0, 3]);
+  await dma.error('moverStop', {});
+  await dma.mtio(REW);
+  const receiver = await join(MOVER_MODE.write, 0n, U64_MAX, size);
+  const received = readAll(receiver);
+  const range = { offset: 0n, length: BigInt(image.length) };
+  expect(await dma.error('moverRead', range)).toBe(noError);
+  await expect.poll(async () => (await state()).bytesLeftToRead, { timeout: 30_000 }).toBe(0n);
+  expect(await dma.error('moverClose', {})).toBe(noError);
+  expect((await received).equals(image)).toBe(true);
 });
 
 test('abort ends a reading whose peer does not take it', async () => {

@@ -1,50 +1,24 @@
 // ndmpd as a process: its flags, its ready line, its end.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { Dma, makeWorkspace, PASSWORD, USER } from './harness.ts';
+import { startProcess } from './process-harness.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const workspace = makeWorkspace();
 afterAll(() => workspace.remove());
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function start(args: string[]): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const text = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    text.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    text.stderr += chunk;
-  });
-  const ended = once(child, 'close').then(([code]): Ended => ({ code, ...text }));
-  return { child, ended };
-}
 
 test('it says when it is ready, and tells its DMAs when it ends', async () => {
   mkdirSync(workspace.file('data'));
   writeFileSync(workspace.file('password'), PASSWORD);
   const dates = workspace.file('dates.sqlite');
-  const { child, ended } = start([
+  const ndmpd = startProcess([
     ...['--listen', '127.0.0.1:0', '--user', USER, '--password-file', workspace.file('password')],
     ...['--export', `home=${workspace.file('data')}`, '--dump-dates', dates],
   ]);
-  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
-  const { ready, address } = JSON.parse(String(line));
-  expect(ready).toBe(true);
-  const dma = await Dma.login(address);
+  const dma = await Dma.login(await ndmpd.address);
   const greeted = dma.notifications.length;
-  child.kill('SIGTERM');
-  expect(await ended).toMatchObject({ code: 0, stderr: '' });
+  expect(await ndmpd.end('SIGTERM')).toMatchObject({ code: 0, stderr: '' });
   expect(dma.notifications.slice(greeted)).toMatchObject([
     { name: 'notifyConnectionStatus', body: { reason: 1 } },
   ]);
@@ -59,14 +33,12 @@ test('a file may hold its options, and the command line goes before it', async (
   };
   writeFileSync(workspace.file('ndmpd.json'), JSON.stringify(options));
   const config = ['--config', workspace.file('ndmpd.json')];
-  const { child, ended } = start([...config, '--listen', '127.0.0.1:0']);
-  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
-  await Dma.login(JSON.parse(String(line)).address);
-  child.kill('SIGTERM');
-  expect((await ended).code).toBe(0);
+  const ndmpd = startProcess([...config, '--listen', '127.0.0.1:0']);
+  await Dma.login(await ndmpd.address);
+  expect((await ndmpd.end('SIGTERM')).code).toBe(0);
 
   writeFileSync(workspace.file('ndmpd.json'), JSON.stringify({ ...options, exports: [] }));
-  expect(await start(config).ended).toMatchObject({
+  expect(await startProcess(config).ended).toMatchObject({
     code: 144,
     stderr: expect.stringMatching(/exports/),
   });
@@ -89,24 +61,22 @@ test.each([
   [['--user', 'u', '--password-file', 'x', '--library', '/nowhere'], 252, /no library in .nowhere/],
   [['--frobnicate'], 144, /frobnicate/],
 ])('with %j it ends with %i', async (args, code, says) => {
-  const ended = await start(args).ended;
+  const ended = await startProcess(args).ended;
   expect(ended.code).toBe(code);
   expect(`${ended.stdout}${ended.stderr}`).toMatch(says);
 });
 
 test('sessions beyond the limit are refused in words', async () => {
-  const { child, ended } = start([
+  const ndmpd = startProcess([
     ...['--listen', '127.0.0.1:0', '--user', USER, '--password-file', workspace.file('password')],
     ...['--export', `home=${workspace.file('data')}`, '--sessions-max', '1'],
   ]);
-  const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data');
-  const { address } = JSON.parse(String(line));
+  const address = await ndmpd.address;
   const first = await Dma.login(address);
   const second = new Dma(address);
   await expect(second.client.connectOpen()).rejects.toThrow('too many sessions');
   first.client.close();
-  child.kill('SIGTERM');
-  const { stderr } = await ended;
+  const { stderr } = await ndmpd.end('SIGTERM');
   const event = { level: 'warn', service: 'ndmpd', peer: '127.0.0.1' };
   expect(JSON.parse(stderr)).toMatchObject({
     ...event,

@@ -2,24 +2,17 @@
 
 import { NDMP_ERROR } from '@tapestry/ndmp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { makeWorkspace, startServer } from './harness.ts';
-import { makeLibrary, RDWR, TapeDma } from './tape-harness.ts';
+import { RDWR, startTapeServer, TapeDma, type TapeStage } from './tape-harness.ts';
 
 const { noError, deviceNotOpen, deviceOpened, deviceBusy, noDevice, notSupported, illegalArgs } =
   NDMP_ERROR;
-const workspace = makeWorkspace();
-let server: Awaited<ReturnType<typeof startServer>>;
+let server: TapeStage;
 let robot: TapeDma;
 
 beforeAll(async () => {
-  await makeLibrary(workspace.file('library'));
-  const flags = ['--library', workspace.file('library')];
-  server = await startServer(workspace, { home: workspace.path }, flags);
+  server = await startTapeServer({ loaded: 0 });
 });
-afterAll(async () => {
-  await server?.close();
-  workspace.remove();
-});
+afterAll(() => server?.close());
 beforeEach(async () => {
   robot = await TapeDma.login(server.address);
 });

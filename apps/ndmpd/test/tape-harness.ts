@@ -1,6 +1,7 @@
 // What the tests of tape and mover share: a virtual library in a folder, and a DMA that answers with error codes
 // instead of failing, since most of what is tested here is how the server refuses.
 
+import { mkdirSync } from 'node:fs';
 import {
   isRefusal,
   NDMP_ERROR,
@@ -18,7 +19,15 @@ import {
   FIRST_ADDRESS,
   openVirtualLibrary,
 } from '@tapestry/storage';
-import { Dma, PASSWORD, USER } from './harness.ts';
+import {
+  Dma,
+  makeWorkspace,
+  PASSWORD,
+  type RunningServer,
+  startServer,
+  USER,
+  type Workspace,
+} from './harness.ts';
 
 const MIB = 1024 * 1024;
 
@@ -55,6 +64,37 @@ export async function makeLibrary(dir: string, shape: LibraryShape = {}): Promis
   for (let i = 0; i < loaded; i++) {
     await moveTape(dir, FIRST_ADDRESS.slot + i, FIRST_ADDRESS.drive + i);
   }
+}
+
+/** A server with a library of its own, in a workspace of its own. */
+export interface TapeStage extends RunningServer {
+  readonly workspace: Workspace;
+  readonly library: string;
+}
+
+export async function startTapeServer(
+  shape: LibraryShape = {},
+  options: {
+    readonly exports?: readonly string[];
+    readonly flags?: readonly string[];
+    /** Looks at the library before the server does. */
+    readonly before?: (library: string) => void;
+  } = {},
+): Promise<TapeStage> {
+  const workspace = makeWorkspace();
+  const library = workspace.file('library');
+  await makeLibrary(library, { loaded: 1, ...shape });
+  options.before?.(library);
+  const names = options.exports ?? ['home'];
+  for (const name of names) mkdirSync(workspace.file(name));
+  const exports = Object.fromEntries(names.map((name) => [name, workspace.file(name)]));
+  const flags = ['--library', library, ...(options.flags ?? [])];
+  const server = await startServer(workspace, exports, flags);
+  const close = async (): Promise<void> => {
+    await server.close();
+    workspace.remove();
+  };
+  return { ...server, workspace, library, close };
 }
 
 /** A hand in the library, beside the server. */

@@ -3,18 +3,18 @@
 
 import { NDMP_ERROR, type NdmpVersion, U32_MAX } from '@tapestry/ndmp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeWorkspace, startServer } from './harness.ts';
 import {
   BSF,
   BSR,
   EOF_MARK,
   FSF,
   FSR,
-  makeLibrary,
   RDWR,
   READ,
   REW,
+  startTapeServer,
   TapeDma,
+  type TapeStage,
 } from './tape-harness.ts';
 
 /** Records times size, file by file. */
@@ -41,18 +41,12 @@ function record(file: number, number: number, size: number): Buffer {
   return cells.subarray(0, size);
 }
 
-const workspace = makeWorkspace();
-let server: Awaited<ReturnType<typeof startServer>>;
+let server: TapeStage;
 
 beforeAll(async () => {
-  await makeLibrary(workspace.file('library'), { loaded: 1 });
-  const flags = ['--library', workspace.file('library')];
-  server = await startServer(workspace, { home: workspace.path }, flags);
+  server = await startTapeServer();
 });
-afterAll(async () => {
-  await server?.close();
-  workspace.remove();
-});
+afterAll(() => server?.close());
 
 describe.each<NdmpVersion>([2, 3, 4])('version %i', (version) => {
   const crosses = version < 4;

@@ -19,14 +19,15 @@ import {
   EOF_MARK,
   FSF,
   FSR,
-  makeLibrary,
   moveTape,
   OFF,
   RAW,
   RDWR,
   READ,
   REW,
+  startTapeServer,
   TapeDma,
+  type TapeStage,
   TUR,
 } from './tape-harness.ts';
 
@@ -34,19 +35,13 @@ const { noError, eof, eom, illegalArgs, permission, deviceNotOpen, deviceOpened,
   NDMP_ERROR;
 const { noTapeLoaded, deviceBusy, writeProtect, notSupported, precondition } = NDMP_ERROR;
 
-const workspace = makeWorkspace();
-const library = workspace.file('library');
-let server: Awaited<ReturnType<typeof startServer>>;
+let server: TapeStage;
 let tape: TapeDma;
 
 beforeAll(async () => {
-  await makeLibrary(library, { loaded: 1 });
-  server = await startServer(workspace, { home: workspace.path }, ['--library', library]);
+  server = await startTapeServer();
 });
-afterAll(async () => {
-  await server?.close();
-  workspace.remove();
-});
+afterAll(() => server?.close());
 
 const bytes = (count: number, first = 0): Buffer =>
   Buffer.from(Array.from({ length: count }, (_, i) => (i + first) & 255));
@@ -187,12 +182,12 @@ describe('drives and media', () => {
     expect(await tape.open(RAW, 'drive1')).toBe(noError);
     expect(await tape.mtio(TUR)).toBe(-noTapeLoaded);
     expect(await tape.position()).toEqual([U32_MAX, U32_MAX]);
-    await moveTape(library, FIRST_ADDRESS.slot + 1, FIRST_ADDRESS.drive + 1);
+    await moveTape(server.library, FIRST_ADDRESS.slot + 1, FIRST_ADDRESS.drive + 1);
     expect(await tape.mtio(TUR)).toBe(0);
     expect(await tape.write(bytes(64))).toBe(64);
     expect(await tape.mtio(OFF)).toBe(0);
     expect(await tape.mtio(REW)).toBe(-noTapeLoaded);
-    await moveTape(library, FIRST_ADDRESS.drive + 1, FIRST_ADDRESS.slot + 1);
+    await moveTape(server.library, FIRST_ADDRESS.drive + 1, FIRST_ADDRESS.slot + 1);
     expect(await tape.close()).toBe(noError);
   });
 
@@ -227,10 +222,7 @@ describe('drives and media', () => {
 });
 
 test('a protected tape is read, not written', async () => {
-  const dir = workspace.file('protected');
-  await makeLibrary(dir, { loaded: 1, tape: { writeProtected: true } });
-  const place = makeWorkspace();
-  const own = await startServer(place, { home: place.path }, ['--library', dir]);
+  const own = await startTapeServer({ tape: { writeProtected: true } });
   const dma = await TapeDma.login(own.address);
   expect(await dma.open(RDWR)).toBe(writeProtect);
   expect(await dma.open(RAW)).toBe(noError);
@@ -238,15 +230,12 @@ test('a protected tape is read, not written', async () => {
   expect(await dma.mtio(EOF_MARK)).toBe(-writeProtect);
   dma.leave();
   await own.close();
-  place.remove();
 });
 
 test('a medium that cannot be read opens only as it is, and says so', async () => {
-  const place = makeWorkspace();
-  const dir = place.file('broken');
-  await makeLibrary(dir, { loaded: 1 });
-  writeFileSync(`${dir}/cartridges/T00001L8/cartridge.json`, '{ no');
-  const own = await startServer(place, { home: place.path }, ['--library', dir]);
+  const before = (library: string): void =>
+    writeFileSync(`${library}/cartridges/T00001L8/cartridge.json`, '{ no');
+  const own = await startTapeServer({}, { before });
   const dma = await TapeDma.login(own.address);
   expect(await dma.open(READ)).toBe(NDMP_ERROR.io);
   expect(await dma.open(RAW)).toBe(noError);
@@ -258,15 +247,10 @@ test('a medium that cannot be read opens only as it is, and says so', async () =
   expect([sense?.[2], sense?.[12]]).toEqual([3, 0x30]);
   dma.leave();
   await own.close();
-  place.remove();
 });
 
 test('by the letter: a filemark before every motion, and a mover that wants to be told first', async () => {
-  const place = makeWorkspace();
-  const dir = place.file('strict-library');
-  await makeLibrary(dir, { loaded: 1 });
-  const flags = ['--library', dir, '--strict'];
-  const own = await startServer(place, { home: place.path }, flags);
+  const own = await startTapeServer({}, { flags: ['--strict'] });
   const dma = await TapeDma.login(own.address);
   expect(await dma.write(bytes(0))).toBe(-deviceNotOpen);
   expect(await dma.open(RDWR)).toBe(noError);
@@ -278,7 +262,6 @@ test('by the letter: a filemark before every motion, and a mover that wants to b
   expect(await dma.error('moverListen', listen)).toBe(precondition);
   dma.leave();
   await own.close();
-  place.remove();
 });
 
 test('a server without a library has no tape service', async () => {

@@ -2,7 +2,15 @@
 
 import { describe, expect, test } from 'vitest';
 import { md5Answer } from './authentication.ts';
-import { ADDR_TYPE, AUTH_TYPE, DATA_HALT, DATA_STATE, NDMP_ERROR } from './constants.ts';
+import {
+  ADDR_TYPE,
+  AUTH_TYPE,
+  DATA_HALT,
+  DATA_STATE,
+  NDMP_ERROR,
+  U32_MAX,
+  U64_MAX,
+} from './constants.ts';
 import type { RequestName } from './messages.ts';
 import { SAMPLE_REQUESTS } from './samples.test-data.ts';
 import { step } from './server-machine.ts';
@@ -190,6 +198,25 @@ describe('a DATA operation', () => {
       const state = owed(name);
       expect(step(state, event, facts)).toEqual({ state, effects: [] });
     }
+  });
+
+  test('what is left is told while an operation runs, where anything tells', () => {
+    const told = (state: number, remaining: ServerFacts['remaining'], version: 2 | 3 | 4 = 4) => {
+      const before = { ...inState(state), version };
+      const known = remaining === undefined ? facts : { ...facts, remaining };
+      return step(before, request('dataGetState'), known).effects[0];
+    };
+    const known = () => ({ bytes: 5_000n, seconds: 61 });
+    for (const version of [2, 3, 4] as const) {
+      expect(told(active, known, version)).toMatchObject({
+        body: { unsupported: 0, bytesRemain: 5_000n, timeRemain: 61 },
+      });
+    }
+    const unknown = { unsupported: 3, bytesRemain: U64_MAX, timeRemain: U32_MAX };
+    expect(told(active, () => undefined)).toMatchObject({ body: unknown });
+    expect(told(halted, known)).toMatchObject({ body: unknown });
+    const endless = () => ({ bytes: 1n, seconds: Number.POSITIVE_INFINITY });
+    expect(told(active, endless)).toMatchObject({ body: { timeRemain: U32_MAX } });
   });
 
   test('data reads are posted and shown in the state', () => {

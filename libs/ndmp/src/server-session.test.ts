@@ -248,6 +248,25 @@ describe('a hostile peer', () => {
     expect(flood.endReason).toBe('more requests than can wait');
   });
 
+  test('long requests that are sent ahead make the session full, and none is lost', async () => {
+    const harness = loggedIn();
+    const count = 60;
+    const asks = [
+      request(4, 'tapeOpen', { device: 'nst0', mode: 1 }),
+      ...Array.from({ length: count }, (_, i) =>
+        request(5 + i, 'tapeWrite', { data: Buffer.alloc(1 << 20, i) }),
+      ),
+    ];
+    const bytes = Buffer.concat(asks);
+    for (let at = 0; at < bytes.length; at += 65_536) {
+      if (harness.session.isFull) await harness.settle();
+      expect([harness.session.isFull, harness.endReason]).toEqual([false, undefined]);
+      harness.session.receive(Buffer.from(bytes.subarray(at, at + 65_536)));
+    }
+    await harness.settle();
+    expect(harness.tape.items.length).toBe(count);
+  });
+
   test('wrong passwords hold the session up and then end it', () => {
     const harness = opened({ authFailuresMax: 3 });
     const wrong = { auth: { type: 'text' as const, user: 'ndmp', password: 'x' } };

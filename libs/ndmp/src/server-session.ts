@@ -30,8 +30,9 @@ import { XdrError, XdrReader } from './xdr.ts';
 
 const RECORD_BYTES_MAX = 16 * 1024 * 1024;
 const RECORD_BYTES_MAX_BEFORE_AUTH = 64 * 1024;
-/** Requests that wait for a reply that is owed: asks the shell to stop reading. */
+/** Requests that wait for a reply that is owed, and their bytes: asks the shell to stop reading. */
 const QUEUE_FULL = 64;
+const QUEUE_BYTES_FULL = 4 * 1024 * 1024;
 /** A shell that goes on reading anyway, or a peer that sends far ahead. */
 const QUEUE_MAX = 4096;
 const QUEUE_BYTES_MAX = 2 * RECORD_BYTES_MAX;
@@ -103,7 +104,7 @@ export class ServerSession {
 
   /** True while the shell should not read from its socket. */
   get isFull(): boolean {
-    return this.#queue.length >= QUEUE_FULL;
+    return this.#queue.length >= QUEUE_FULL || this.#queuedBytes >= QUEUE_BYTES_FULL;
   }
 
   /** Requests that wait for their turn. */
