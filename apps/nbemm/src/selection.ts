@@ -4,6 +4,7 @@
 import type { Handlers } from '@tapestry/bus';
 import type {
   AssignVolumeRequest,
+  EvaluateReply,
   EvaluateRequest,
   Init,
   UnassignVolumeRequest,
@@ -14,7 +15,9 @@ import { driveFacts, loadDrives } from './adapters/drive-rows.ts';
 import { storageUnit, volumeFact, volumeSpec } from './adapters/rows.ts';
 import type { Inventory } from './core/inventory.ts';
 import { select } from './core/select.ts';
+import { VolumeIndex } from './core/volume-index.ts';
 import { change, type Parts, type Tx } from './parts.ts';
+import { listGroups } from './unit-groups.ts';
 
 type SelectionHandlers = Pick<Handlers<'nbemm'>, 'Evaluate' | 'AssignVolume' | 'UnassignVolume'>;
 
@@ -26,20 +29,24 @@ export function selectionHandlers(parts: Parts): SelectionHandlers {
   };
 }
 
-async function evaluate(parts: Parts, { request }: EvaluateRequest) {
+async function evaluate(
+  parts: Parts,
+  { request, nowMs, inUseMediaIds }: EvaluateRequest,
+): Promise<EvaluateReply> {
   if (request === null) throw new StatusError('invalidRequest', 'Evaluate needs a request');
-  const { candidates, reasons, refusal } = select(await loadInventory(parts), request);
-  return { candidates, reasons, refusal: refusal ?? null };
+  return select(await loadInventory(parts), request, { nowMs: Number(nowMs), inUseMediaIds });
 }
 
-async function loadInventory({ store, blockSizeBytes }: Parts): Promise<Inventory> {
-  const { db } = store;
-  const [units, mediaServers, robots, drives, pools, volumes] = await Promise.all([
+async function loadInventory(parts: Parts): Promise<Inventory> {
+  const { blockSizeBytes } = parts;
+  const { db } = parts.store;
+  const [groups, units, mediaServers, robots, drives, pools, volumes] = await Promise.all([
+    listGroups(parts, ''),
     db.selectFrom('storage_units').selectAll().execute(),
     db.selectFrom('media_servers').select(['name', 'active']).execute(),
     db.selectFrom('robots').selectAll().execute(),
     loadDrives(db),
-    db.selectFrom('pools').select(['number', 'name', 'scratch']).execute(),
+    db.selectFrom('pools').select(['number', 'name', 'scratch', 'max_partially_full']).execute(),
     db.selectFrom('volumes').selectAll().execute(),
   ]);
   return {
@@ -51,8 +58,12 @@ async function loadInventory({ store, blockSizeBytes }: Parts): Promise<Inventor
       ndmpHost: ndmp_host,
     })),
     drives: drives.flatMap(driveFacts),
-    pools,
-    volumes: volumes.map(volumeFact),
+    groups,
+    pools: pools.map(({ max_partially_full, ...pool }) => ({
+      ...pool,
+      maxPartiallyFull: max_partially_full,
+    })),
+    volumes: new VolumeIndex(volumes.map(volumeFact)),
     blockSizeBytes,
   };
 }

@@ -73,13 +73,18 @@ test('what an administrator writes wrongly is refused with the number he knows',
   await expect(world.cli.DeleteRobot({ number: 0 })).rejects.toThrow(/224/);
 });
 
+async function firstVolume(pool: string) {
+  const { choices } = await world.asNbrb.Evaluate(request(pool));
+  return choices[0]!.volumes[0]!;
+}
+
 test('a volume is assigned once, as it was chosen, and given back while nothing is on it', async () => {
   await world.cli.AddPool({ name: 'Assign' });
   await addVolume('S00001', 'Spare', 11);
-  const [candidate] = (await world.asNbrb.Evaluate(request('Assign'))).candidates;
+  const candidate = await firstVolume('Assign');
   expect(candidate).toMatchObject({ needsAssign: true, volume: { mediaId: 'S00001' } });
   const assign = {
-    ...{ grantId: 'g1', mediaId: 'S00001', volumeVersion: candidate!.volumeVersion },
+    ...{ grantId: 'g1', mediaId: 'S00001', volumeVersion: candidate.version },
     ...{ pool: 'Assign', retentionLevel: 1, mediaServer: 'media1' },
   };
   const first = await world.asNbrb.AssignVolume(assign);
@@ -94,8 +99,7 @@ test('a volume is assigned once, as it was chosen, and given back while nothing 
   await world.asNbrb.UnassignVolume({ grantId: 'g1', mediaId: 'S00001' });
   expect((await volumeRow('S00001')).volume).toMatchObject({ pool: 'Spare', assignedMs: 0n });
 
-  const again = (await world.asNbrb.Evaluate(request('Assign'))).candidates[0]!;
-  const volumeVersion = again.volumeVersion;
+  const { version: volumeVersion } = await firstVolume('Assign');
   const second = await world.asNbrb.AssignVolume({ ...assign, grantId: 'g3', volumeVersion });
   expect(second.volume!.assignedMs).toBeGreaterThan(first.volume!.assignedMs);
 });
@@ -103,7 +107,7 @@ test('a volume is assigned once, as it was chosen, and given back while nothing 
 test('closed fragments move the append point, once each, and no grant of the past moves it back', async () => {
   await world.cli.AddPool({ name: 'Append' });
   await addVolume('F00001', 'Append', 21);
-  const { volumeVersion } = (await world.asNbrb.Evaluate(request('Append'))).candidates[0]!;
+  const { version: volumeVersion } = await firstVolume('Append');
   const assign = { grantId: 'grant-7', mediaId: 'F00001', volumeVersion, pool: 'Append' };
   await world.asNbrb.AssignVolume({ ...assign, retentionLevel: 1, mediaServer: 'media1' });
   const record = (epoch: bigint, fileNumber: number, blockNumber: bigint, backupId: string) =>
@@ -138,11 +142,9 @@ test('mounts are counted once, the third error freezes the volume, FULL takes it
   await tell('MOUNTED', 1_000n);
   await tell('MOUNTED', 1_000n);
   expect(await volumeRow('E00001')).toMatchObject({ mounts: 1, firstMountMs: 1_000n });
-  const { candidates } = await world.asNbrb.Evaluate(request('Errors'));
-  expect(candidates.map((each) => [each.drive?.name, each.mounted])).toEqual([
-    ['drive0', true],
-    ['drive1', false],
-  ]);
+  const [option] = (await world.asNbrb.Evaluate(request('Errors'))).choices;
+  expect(option?.drives.map(({ name }) => name).sort()).toEqual(['drive0', 'drive1']);
+  expect(option?.volumes).toMatchObject([{ mountedDrive: 'drive0' }]);
   for (const atMs of [2_000n, 2_001n, 2_001n]) await tell('WRITE_ERROR', atMs);
   expect(await volumeRow('E00001')).toMatchObject({ errors: 2, statusBits: 0 });
   await tell('WRITE_ERROR', 2_002n);
@@ -152,7 +154,7 @@ test('mounts are counted once, the third error freezes the volume, FULL takes it
   expect((await volumeRow('E00001')).statusBits).toBe(9);
 });
 
-test('a drive that is down is no candidate, and up again is', async () => {
+test('a drive that is down is not offered, and up again is', async () => {
   await world.cli.AddPool({ name: 'Down' });
   await addVolume('D00001', 'Down', 41);
   for (const name of ['drive0', 'drive1']) {
@@ -161,7 +163,7 @@ test('a drive that is down is no candidate, and up again is', async () => {
   const down = await world.asNbrb.Evaluate(request('Down'));
   expect(down.refusal).toMatchObject({ code: 2008, detail: expect.stringContaining('dirty') });
   for (const name of ['drive0', 'drive1']) await world.cli.SetDriveState({ name, up: true });
-  expect((await world.asNbrb.Evaluate(request('Down'))).candidates).toHaveLength(2);
+  expect((await world.asNbrb.Evaluate(request('Down'))).choices[0]?.drives).toHaveLength(2);
 });
 
 test('an inventory adds, moves and removes as the robot says, or only tells', async () => {

@@ -3,6 +3,7 @@
 import { type DaemonContext, type DaemonDefinition, tellDetail } from '@tapestry/runtime';
 import { Effects, startHousekeeping, startPrimary } from '@tapestry/store';
 import { z } from 'zod';
+import { StoredQueue } from './adapters/queue.ts';
 import { migrations, type RbDb } from './adapters/schema.ts';
 import { driveHandlers } from './drives.ts';
 import { dump } from './dump.ts';
@@ -22,8 +23,12 @@ const config = z
     releaseWaitMs: z.coerce.number().int().min(0).default(120_000),
     /** How often to look at everything although nothing was heard. */
     pollMs: z.coerce.number().int().min(100).default(15_000),
+    /** Whoever has waited longer goes first, whatever the priorities: turned where priorities are used a lot. */
+    ageMs: z.coerce.number().int().min(0).default(28_800_000),
   })
   .strict();
+
+const ROUND_BUCKETS_S = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2];
 
 type Config = z.infer<typeof config>;
 type Led = Pick<Parts, 'store' | 'gate'>;
@@ -42,10 +47,13 @@ export const nbrb: DaemonDefinition<'nbrb', typeof config> = {
   },
 };
 
-async function lead({ bus, log, clock, config }: DaemonContext<Config>, led: Led) {
+async function lead({ bus, log, clock, config, metrics }: DaemonContext<Config>, led: Led) {
   let loops: Loops | undefined;
+  const queue = new StoredQueue();
+  await queue.load(led.store.db);
+  const planning = metrics.histogram('round_seconds', 'Planning of a round', ROUND_BUCKETS_S);
   const parts: Parts = {
-    ...{ ...led, log, limits: config },
+    ...{ ...led, log, queue, limits: config },
     effects: new Effects<RbEffects>(),
     neighbours: {
       nbjm: bus.client('nbjm'),
@@ -55,6 +63,7 @@ async function lead({ bus, log, clock, config }: DaemonContext<Config>, led: Led
     nowMs: () => clock.nowMs(),
     warn: (attempt, key, text) =>
       tellDetail(bus, { attempt, producer: 'nbrb', text, key, severity: 'warning' }),
+    measured: (seconds) => planning.observe(seconds),
     wake: () => loops?.wake(),
   };
   const evaluation: Evaluation = makeEvaluation(parts);
@@ -62,12 +71,15 @@ async function lead({ bus, log, clock, config }: DaemonContext<Config>, led: Led
   const effects = makeEffectRunner(parts);
   effects.start();
   loops = startLoops(parts, evaluation);
-  const hearing = await bus.hear('ResourcesChanged', () => parts.wake());
+  const hearing = await bus.hear('ResourcesChanged', ({ what }) => {
+    evaluation.changed(what);
+    parts.wake();
+  });
   const server = await bus.serve('nbrb', {
     ...requestHandlers(parts),
     ...grantHandlers(parts),
     ...driveHandlers(parts),
-    Dump: () => dump(parts, evaluation.reasons()),
+    Dump: () => dump(parts, evaluation.reasons),
   });
   const housekeeping = startHousekeeping(led.store);
   return {

@@ -3,10 +3,11 @@
 import type { Handlers } from '@tapestry/bus';
 import type { ReleaseUnknownRequest, ReportDrivesRequest } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
-import { attemptOf, doubtfulHosts, driveEntries, lockGrant } from './adapters/ledger.ts';
+import { attemptOf, doubtfulHosts, driveEntries, lockGroup, memberOf } from './adapters/ledger.ts';
 import type { Tx } from './adapters/queue.ts';
 import { type DriveSight, judgeReport } from './core/drive-report.ts';
-import { freeGrant, sightOf } from './grants.ts';
+import { isLive } from './core/life.ts';
+import { freeGroup, sightOf } from './grants.ts';
 import type { Parts } from './parts.ts';
 
 type DriveHandlers = Pick<Handlers<'nbrb'>, 'ReportDrives' | 'ReleaseUnknown'>;
@@ -39,23 +40,23 @@ export async function applySights(
 ): Promise<void> {
   const verdict = await parts.gate.write(async (tx) => {
     const found = judgeReport(await driveEntries(tx, host), sights);
-    for (const grantId of found.freeGrants) {
-      const row = await lockGrant(tx, grantId);
+    for (const group of found.freeGroups) {
+      const rows = await lockGroup(tx, group);
       // It may have changed since it was judged: only what is still on its way out is freed.
-      if (row?.state === 'releasing' || row?.state === 'lost') await freeGrant(parts, tx, row);
+      if (!rows.map(memberOf).some(isLive)) await freeGroup(parts, tx, group);
     }
     for (const drive of found.freeDrives) {
       await tx
         .deleteFrom('holdings')
         .where('drive', '=', drive)
-        .where('grant_id', '=', '')
+        .where('group_id', '=', '')
         .execute();
     }
     for (const sight of found.strangers) await holdStranger(parts, tx, host, sight);
     return found;
   });
   for (const { sight, entry } of verdict.mismatches) {
-    const fields = { host, drive: sight.drive, holder: sight.holder, ours: entry.grantId };
+    const fields = { host, drive: sight.drive, holder: sight.holder, ours: entry.group };
     parts.log.warn(fields, 'a drive is held under another grant than the one in the books');
   }
   parts.wake();
@@ -65,7 +66,7 @@ async function holdStranger(parts: Parts, tx: Tx, host: string, sight: DriveSigh
   const { drive, mediaId, holder, holderJobId } = sight;
   const reason = `held on ${host} under grant ${holder} of job ${holderJobId}, which is over`;
   const holding = {
-    ...{ grant_id: '', drive, host, job_id: holderJobId, reason, since_ms: parts.nowMs() },
+    ...{ group_id: '', drive, host, job_id: holderJobId, reason, since_ms: parts.nowMs() },
   };
   const rows = [
     { kind: 'drive' as const, name: drive, ...holding },
@@ -116,10 +117,10 @@ async function releaseUnknown(parts: Parts, { kind, name, requester }: ReleaseUn
     const rest = await tx
       .selectFrom('holdings')
       .select('name')
-      .where('grant_id', '=', row.grant_id)
+      .where('group_id', '=', row.group_id)
       .executeTakeFirst();
-    const grant = row.grant_id === '' ? undefined : await lockGrant(tx, row.grant_id);
-    if (rest === undefined && grant !== undefined) await freeGrant(parts, tx, grant);
+    const [grant] = row.group_id === '' ? [] : await lockGroup(tx, row.group_id);
+    if (rest === undefined && grant !== undefined) await freeGroup(parts, tx, row.group_id);
     return { ...row, attempt: grant === undefined ? undefined : attemptOf(grant) };
   });
   if (held.attempt !== undefined) {

@@ -2,14 +2,14 @@
 
 import type { DumpReply, Init } from '@tapestry/contracts';
 import { grantOf } from './adapters/ledger.ts';
-import { loadQueue } from './adapters/queue.ts';
-import { byTurn } from './core/grant.ts';
+import { byTurn } from './core/queue.ts';
 import type { Reasons } from './evaluation.ts';
 import type { Parts } from './parts.ts';
 
-export async function dump({ store }: Parts, reasons: Reasons): Promise<Init<DumpReply>> {
-  const [queue, grants, unknown] = await Promise.all([
-    loadQueue(store.db),
+export async function dump(parts: Parts, reasons: Reasons): Promise<Init<DumpReply>> {
+  const { store, queue, limits } = parts;
+  const ageing = { nowMs: parts.nowMs(), ageMs: limits.ageMs };
+  const [grants, unknown] = await Promise.all([
     store.db.selectFrom('grants').selectAll().orderBy('epoch').execute(),
     store.db
       .selectFrom('holdings')
@@ -20,9 +20,9 @@ export async function dump({ store }: Parts, reasons: Reasons): Promise<Init<Dum
       .execute(),
   ]);
   return {
-    waiting: queue
-      .sort(byTurn)
-      .map(({ key, request }) => ({ request, reasons: [...(reasons.get(key) ?? [])] })),
+    waiting: queue.requests.rows
+      .sort((a, b) => byTurn(a.request, b.request, ageing))
+      .map((waiting) => ({ request: waiting.request, reasons: [...(reasons(waiting) ?? [])] })),
     grants: grants.map((row) => ({
       grant: grantOf(row),
       renewedMs: BigInt(row.renewed_ms),

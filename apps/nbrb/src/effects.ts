@@ -3,11 +3,11 @@
 import { codec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { EffectRunner } from '@tapestry/store';
-import { deleteGrant, grantOf, lockGrant } from './adapters/ledger.ts';
-import { insertRequest } from './adapters/queue.ts';
+import { attemptOf, type GrantRow, grantOf, lockAttempt, lockGrant } from './adapters/ledger.ts';
+import type { Tx } from './adapters/queue.ts';
 import type { RbDb } from './adapters/schema.ts';
 import { enqueueGranted } from './evaluation.ts';
-import { tryRelease } from './grants.ts';
+import { freeGroup, tryRelease } from './grants.ts';
 import type { Parts, RbEffects } from './parts.ts';
 
 export function makeEffectRunner(parts: Parts): EffectRunner<RbDb, RbEffects> {
@@ -40,7 +40,7 @@ export function makeEffectRunner(parts: Parts): EffectRunner<RbDb, RbEffects> {
   });
 }
 
-/** Publishes the grant once the volume is its own; a volume that changed meanwhile sends the request back. */
+/** Publishes the grants once each volume is their own; a volume that changed meanwhile sends the request back. */
 async function assign(
   parts: Parts,
   payload: RbEffects['assign'],
@@ -55,21 +55,45 @@ async function assign(
       const grant = { ...grantOf(row), volume };
       await tx
         .updateTable('grants')
-        .set({ state: 'active', grant: Buffer.from(codec('Grant').encode(grant)) })
+        .set({ assigned: true, grant: Buffer.from(codec('Grant').encode(grant)) })
         .where('grant_id', '=', grantId)
         .execute();
-      await enqueueGranted(parts, tx, grant);
+      await publishWhenWhole(parts, tx, row);
     });
   } catch (error) {
     if (!(error instanceof StatusError) || error.retryable) throw error;
     parts.log.warn({ grantId, detail: error.detail }, 'a volume could not be taken: again in turn');
     await parts.gate.write(async (tx) => {
       const row = await lockGrant(tx, grantId);
-      if (row?.state !== 'assigning') return;
-      const request = codec('ResourceRequest').decode(row.request);
-      await deleteGrant(tx, grantId);
-      await insertRequest(tx, request.attempt!, request);
+      if (row?.state === 'assigning') await sendBack(parts, tx, row);
     });
     parts.wake();
   }
+}
+
+async function publishWhenWhole(parts: Parts, tx: Tx, row: GrantRow): Promise<void> {
+  const attempt = attemptOf(row);
+  const rows = await lockAttempt(tx, attempt);
+  if (rows.some((each) => each.needs_assign && !each.assigned)) return;
+  const ids = rows.map((each) => each.grant_id);
+  await tx
+    .updateTable('grants')
+    .set({ state: 'active', renewed_ms: parts.nowMs() })
+    .where('grant_id', 'in', ids)
+    .execute();
+  await enqueueGranted(parts, tx, attempt);
+  // Who waits to join its streams may go now.
+  if (row.mpx_max > 1) parts.wake();
+}
+
+/** The request waits again, and everything that it had is free: nobody was told of it. */
+async function sendBack(parts: Parts, tx: Tx, row: GrantRow): Promise<void> {
+  const attempt = attemptOf(row);
+  for (const each of await lockAttempt(tx, attempt)) {
+    if (each.grant_id !== row.grant_id) {
+      await parts.effects.supersede(tx, `grant/${each.grant_id}/assign`);
+    }
+    await freeGroup(parts, tx, each.group_id);
+  }
+  await parts.queue.insert(tx, attempt, codec('ResourceRequest').decode(row.request));
 }

@@ -6,15 +6,21 @@ import type { GrantRef, MountRow } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
 import {
   attemptOf,
-  deleteGrant,
+  deleteGrants,
+  deleteHoldings,
   findGrant,
   type GrantRow,
+  lockAttempt,
   lockGrant,
+  lockGroup,
   makeUnknown,
+  memberOf,
   refOf,
 } from './adapters/ledger.ts';
-import { attemptKey, type Tx } from './adapters/queue.ts';
+import type { Tx } from './adapters/queue.ts';
 import { type DriveSight, isIdle } from './core/drive-report.ts';
+import { isSilent, onDoubt, onRelease, othersLive } from './core/life.ts';
+import { attemptKey } from './core/need.ts';
 import type { Parts } from './parts.ts';
 
 type GrantHandlers = Pick<Handlers<'nbrb'>, 'ReleaseGrant' | 'RenewGrants' | 'CheckGrant'>;
@@ -49,15 +55,26 @@ function isSame(row: GrantRow, ref: GrantRef | null): boolean {
   );
 }
 
-/** Takes the grant out of use. Harmless when it is gone, or on its way already. */
+/** Takes a grant out of use, and the others of its request. Harmless when it is gone, or on its way already. */
 export async function startRelease(parts: Parts, tx: Tx, grantId: string): Promise<void> {
-  const row = await lockGrant(tx, grantId);
-  if (row === undefined || row.state === 'releasing' || row.state === 'lost') return;
-  if (row.state === 'assigning') {
-    // Never published: nobody can have touched the drive.
+  const row = await findGrant(tx, grantId);
+  if (row === undefined) return;
+  for (const each of await lockAttempt(tx, attemptOf(row))) await startReleaseOf(parts, tx, each);
+}
+
+async function startReleaseOf(parts: Parts, tx: Tx, row: GrantRow): Promise<void> {
+  const { grant_id: grantId, group_id: groupId } = row;
+  const group = await lockGroup(tx, groupId);
+  const what = onRelease(memberOf(row), group.map(memberOf));
+  if (what === 'nothing') return;
+  parts.wake();
+  if (what === 'free') {
     await parts.effects.supersede(tx, `grant/${grantId}/assign`);
-    return await freeGrant(parts, tx, row);
+    return await freeGroup(parts, tx, groupId);
   }
+  if (what === 'leave') return await leaveGroup(tx, row, group);
+  // A disk storage unit has nothing that somebody else could still be using.
+  if (row.drive === '') return await deleteGrants(tx, [grantId]);
   await tx
     .updateTable('grants')
     .set({ state: 'releasing', release_ms: parts.nowMs() })
@@ -67,16 +84,41 @@ export async function startRelease(parts: Parts, tx: Tx, grantId: string): Promi
     ...{ kind: 'release', key: `grant/${grantId}/release`, lane: `grant/${grantId}` },
     payload: { grantId },
   });
-  parts.wake();
 }
 
-/** Drive and volume may be given out again. A volume that was taken for it goes back if nothing is on it. */
-export async function freeGrant(parts: Parts, tx: Tx, row: GrantRow): Promise<void> {
-  await deleteGrant(tx, row.grant_id);
-  if (row.needs_assign) {
+/** The drive stays with the other streams; one of them takes over what the leaving one had to give back. */
+async function leaveGroup(tx: Tx, row: GrantRow, group: readonly GrantRow[]): Promise<void> {
+  const heir = group.find((each) => each.grant_id !== row.grant_id && each.state === 'active');
+  await deleteGrants(tx, [row.grant_id]);
+  if (heir === undefined) return;
+  await tx
+    .updateTable('grants')
+    .set({ needs_assign: heir.needs_assign || row.needs_assign })
+    .where('grant_id', '=', heir.grant_id)
+    .execute();
+  await tx
+    .updateTable('holdings')
+    .set({ job_id: heir.job_id })
+    .where('group_id', '=', row.group_id)
+    .execute();
+}
+
+/**
+ * Drive and volume may be given out again, all grants of the group are over. A volume that was taken for it goes back
+ * if nothing is on it.
+ */
+export async function freeGroup(parts: Parts, tx: Tx, groupId: string): Promise<void> {
+  const rows = await lockGroup(tx, groupId);
+  await deleteGrants(
+    tx,
+    rows.map((row) => row.grant_id),
+  );
+  await deleteHoldings(tx, groupId);
+  const taken = rows.find((row) => row.needs_assign);
+  if (taken !== undefined) {
     await parts.effects.enqueue(tx, {
-      ...{ kind: 'unassign', key: `grant/${row.grant_id}/unassign`, lane: `grant/${row.grant_id}` },
-      payload: { grantId: row.grant_id, mediaId: row.media_id },
+      ...{ kind: 'unassign', key: `grant/${groupId}/unassign`, lane: `grant/${groupId}` },
+      payload: { grantId: groupId, mediaId: taken.media_id },
     });
   }
   parts.wake();
@@ -121,14 +163,17 @@ export async function tryRelease(
   if (doubt === undefined) {
     await parts.gate.write(async (tx) => {
       const now = await lockGrant(tx, grantId);
-      if (now?.state === 'releasing') await freeGrant(parts, tx, now);
+      if (now?.state !== 'releasing') return;
+      const group = await lockGroup(tx, now.group_id);
+      if (othersLive(memberOf(now), group.map(memberOf))) await leaveGroup(tx, now, group);
+      else await freeGroup(parts, tx, now.group_id);
     });
     return;
   }
-  if (parts.nowMs() - row.release_ms < parts.limits.releaseWaitMs) {
+  if (onDoubt(row.release_ms, parts.nowMs(), parts.limits.releaseWaitMs) === 'ask again') {
     throw new StatusError('resourcesBusy', doubt);
   }
-  await parts.gate.write((tx) => makeUnknown(tx, grantId, doubt));
+  await parts.gate.write((tx) => makeUnknown(tx, row, doubt));
   parts.log.warn({ grantId, drive: row.drive }, `a drive is unknown after its release: ${doubt}`);
   parts.wake();
 }
@@ -139,12 +184,18 @@ async function doubtAbout(
   row: GrantRow,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { drive, grant_id, media_server } = row;
+  const { drive, media_server } = row;
+  const group = await parts.store.db
+    .selectFrom('grants')
+    .select('grant_id')
+    .where('group_id', '=', row.group_id)
+    .execute();
+  const ids = [row.group_id, ...group.map((each) => each.grant_id)];
   try {
     const { mounts } = await parts.neighbours
       .ltid(media_server)
       .ListMounts({}, { deadlineMs: LIST_MOUNTS_MS, signal });
-    if (isIdle(mounts.map(sightOf), drive, grant_id)) return undefined;
+    if (isIdle(mounts.map(sightOf), drive, ids)) return undefined;
     return `${media_server} says that drive ${drive} is still in use by job ${row.job_id}`;
   } catch (error) {
     const { detail } = asStatusError(error);
@@ -163,22 +214,20 @@ export function sightOf(row: MountRow): DriveSight {
 /** Calls grants lost whose writers were not heard of for T2. */
 export async function loseSilentGrants(parts: Parts): Promise<void> {
   const { leaseT2Ms } = parts.limits;
+  const nowMs = parts.nowMs();
   const lost = await parts.gate.write(async (tx) => {
     const rows = await tx
       .selectFrom('grants')
       .selectAll()
       .where('state', '=', 'active')
-      .where('renewed_ms', '<', parts.nowMs() - leaseT2Ms)
+      // Nothing is mounted for a disk storage unit: there the job's own end counts.
+      .where('drive', '<>', '')
+      .where('renewed_ms', '<', nowMs - leaseT2Ms)
       .forUpdate()
       .execute();
     for (const row of rows) {
-      const reason = `its writer on ${row.media_server} was not heard of for ${leaseT2Ms / 1_000} s`;
-      await makeUnknown(tx, row.grant_id, reason);
-      await parts.effects.enqueue(tx, {
-        ...{ kind: 'lost', key: `grant/${row.grant_id}/lost` },
-        lane: `attempt/${attemptKey(attemptOf(row))}`,
-        payload: { grant: refOf(row), reason },
-      });
+      if (!isSilent({ state: row.state, renewedMs: row.renewed_ms }, nowMs, leaseT2Ms)) continue;
+      await lose(parts, tx, row, `was not heard of for ${leaseT2Ms / 1_000} s`);
     }
     return rows;
   });
@@ -187,4 +236,17 @@ export async function loseSilentGrants(parts: Parts): Promise<void> {
     parts.log.warn(fields, 'a grant was lost');
   }
   if (lost.length > 0) parts.wake();
+}
+
+/** Calls a grant lost, and tells its job. */
+export async function lose(parts: Parts, tx: Tx, row: GrantRow, what: string): Promise<void> {
+  const reason = `its writer on ${row.media_server} ${what}`;
+  await makeUnknown(tx, row, reason);
+  // The job knows the grant of its first need; one word of the end is enough.
+  const [first = row] = await lockAttempt(tx, attemptOf(row));
+  await parts.effects.enqueue(tx, {
+    ...{ kind: 'lost', key: `grant/${row.grant_id}/lost` },
+    lane: `attempt/${attemptKey(attemptOf(row))}`,
+    payload: { grant: refOf(first), reason },
+  });
 }

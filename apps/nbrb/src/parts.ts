@@ -3,6 +3,7 @@
 import type { Client } from '@tapestry/bus';
 import type { Attempt, Grant, GrantRef, Status } from '@tapestry/contracts';
 import type { Effects, LeaderGate, Store, StoreLog } from '@tapestry/store';
+import type { StoredQueue } from './adapters/queue.ts';
 import type { RbDb } from './adapters/schema.ts';
 
 /** Each is told until it is answered; keys and lanes keep repeats harmless and one attempt's news in order. */
@@ -40,11 +41,14 @@ export interface Limits {
   readonly releaseWaitMs: number;
   /** How often to look at everything although nothing was heard. */
   readonly pollMs: number;
+  /** Whoever has waited for longer goes before everybody who asked later, whatever their priorities. */
+  readonly ageMs: number;
 }
 
 export interface Parts {
   readonly store: Store<RbDb>;
   readonly gate: LeaderGate<RbDb>;
+  readonly queue: StoredQueue;
   readonly effects: Effects<RbEffects>;
   readonly neighbours: Neighbours;
   readonly limits: Limits;
@@ -52,6 +56,8 @@ export interface Parts {
   readonly nowMs: () => number;
   /** A warning line for a job's details; told best effort. */
   readonly warn: (attempt: Attempt, key: string, text: string) => void;
+  /** How long the planning of a round took. */
+  readonly measured: (seconds: number) => void;
   /** Something changed that may let a request go. */
   readonly wake: () => void;
 }

@@ -2,7 +2,7 @@
 // which drives are idle. A media server that does not answer leaves its drives as they are in the books.
 
 import type { Attempt } from '@tapestry/contracts';
-import { attemptKey, deleteRequest } from './adapters/queue.ts';
+import { attemptKey } from './core/need.ts';
 import { askHost } from './drives.ts';
 import { startRelease } from './grants.ts';
 import type { Parts } from './parts.ts';
@@ -11,6 +11,12 @@ const CHECK_AT_ONCE = 500;
 
 /** Errors: those of nbjm.CheckAttempts; then it is to be called again. */
 export async function reconcile(parts: Parts): Promise<void> {
+  const hosts = await releaseWhatIsOver(parts);
+  await Promise.all([...hosts].map((host) => askHost(parts, host)));
+}
+
+/** Requests and grants of attempts that nbjm calls over. @returns the media servers that have grants */
+export async function releaseWhatIsOver(parts: Parts): Promise<ReadonlySet<string>> {
   const { db } = parts.store;
   const columns = ['job_id', 'try', 'step'] as const;
   const [requests, grants] = await Promise.all([
@@ -24,14 +30,13 @@ export async function reconcile(parts: Parts): Promise<void> {
   await parts.gate.write(async (tx) => {
     for (const row of requests) {
       const attempt = toAttempt(row);
-      if (over.has(attemptKey(attempt))) await deleteRequest(tx, attempt);
+      if (over.has(attemptKey(attempt))) await parts.queue.delete(tx, attempt);
     }
     for (const row of grants) {
       if (over.has(attemptKey(toAttempt(row)))) await startRelease(parts, tx, row.grant_id);
     }
   });
-  const hosts = new Set(grants.map((row) => row.media_server));
-  await Promise.all([...hosts].map((host) => askHost(parts, host)));
+  return new Set(grants.map((row) => row.media_server));
 }
 
 function toAttempt(row: { job_id: bigint; try: number; step: number }): Attempt {

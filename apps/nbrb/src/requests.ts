@@ -5,8 +5,9 @@ import type { Handlers } from '@tapestry/bus';
 import type { Attempt, ResourceRequest } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { answerOnce } from '@tapestry/store';
-import { findGrantOf } from './adapters/ledger.ts';
-import { attemptKey, deleteRequest, insertRequest, type Tx } from './adapters/queue.ts';
+import { lockAttempt } from './adapters/ledger.ts';
+import type { Tx } from './adapters/queue.ts';
+import { attemptKey, needsOf } from './core/need.ts';
 import { startRelease } from './grants.ts';
 import type { Parts } from './parts.ts';
 
@@ -26,21 +27,38 @@ function onceKey(attempt: Attempt): string {
 async function requestResources(parts: Parts, request: ResourceRequest) {
   const { attempt } = request;
   if (attempt === null) throw new StatusError('invalidRequest', 'a request needs its attempt');
-  if (request.mode === 'DRIVE_MODE_UNSPECIFIED') {
-    throw new StatusError('invalidRequest', 'a request reads or writes');
-  }
-  if (request.mode === 'DRIVE_MODE_READ' && request.mediaId === '') {
-    throw new StatusError('invalidRequest', 'a request to read names its volume');
-  }
+  checkNeeds(request);
   await parts.gate.write(async (tx) => {
     await refuseOldTry(tx, attempt);
     await answerOnce(tx, onceKey(attempt), async () => {
-      await insertRequest(tx, attempt, request);
+      await parts.queue.insert(tx, attempt, request);
       return {};
     });
   });
   parts.wake();
   return {};
+}
+
+/** Few jobs need more than a drive to read and one to write. */
+const NEEDS_MAX = 4;
+
+function checkNeeds(request: ResourceRequest): void {
+  const needs = needsOf(request);
+  if (needs.length > NEEDS_MAX) {
+    throw new StatusError('invalidRequest', `a request has at most ${NEEDS_MAX} needs`);
+  }
+  for (const { request: need } of needs) {
+    if (need.mode === 'DRIVE_MODE_UNSPECIFIED') {
+      throw new StatusError('invalidRequest', 'a request reads or writes');
+    }
+    if (need.mode === 'DRIVE_MODE_READ' && need.mediaId === '') {
+      throw new StatusError('invalidRequest', 'a request to read names its volume');
+    }
+  }
+  const volumes = needs.map((need) => need.request.mediaId).filter((mediaId) => mediaId !== '');
+  if (new Set(volumes).size < volumes.length) {
+    throw new StatusError('invalidRequest', 'a request cannot have one volume in two drives');
+  }
 }
 
 async function refuseOldTry(tx: Tx, { jobId, try: attempt }: Attempt): Promise<void> {
@@ -65,9 +83,9 @@ async function withdrawRequest(parts: Parts, attempt: Attempt | null) {
   await parts.gate.write(async (tx) => {
     // The request itself may still be on its way: it must find that it was answered.
     await answerOnce(tx, onceKey(attempt), async () => ({}));
-    await deleteRequest(tx, attempt);
+    await parts.queue.delete(tx, attempt);
     await parts.effects.supersede(tx, `attempt/${attemptKey(attempt)}/waiting/`);
-    const row = await findGrantOf(tx, attempt);
+    const [row] = await lockAttempt(tx, attempt);
     if (row !== undefined) await startRelease(parts, tx, row.grant_id);
   });
   parts.wake();

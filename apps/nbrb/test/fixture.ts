@@ -39,6 +39,7 @@ export interface World {
   drives: string[];
   volumes: string[];
   needsAssign: boolean;
+  maxMpx: number;
   /** What the fake ltid of media1 lists. */
   mounts: Init<MountRow>[];
   /** Jobs that are over, for CheckAttempts. */
@@ -67,7 +68,14 @@ export function withNbrb(): World {
   beforeEach(async () => {
     await sql`drop schema if exists nbrb cascade`.execute(world.store.db);
     Object.assign(world, {
-      ...{ drives: ['d0'], volumes: ['A00001'], needsAssign: false, mounts: [], over: new Set() },
+      ...{
+        drives: ['d0'],
+        volumes: ['A00001'],
+        needsAssign: false,
+        maxMpx: 1,
+        mounts: [],
+        over: new Set(),
+      },
       stateDir: mkdtempSync(join(tmpdir(), 'tapestry-nbrb-')),
     });
     await fakeNeighbours(world);
@@ -119,25 +127,25 @@ async function fakeNeighbours(world: World): Promise<void> {
   });
 }
 
-function evaluate(world: World, { request }: EvaluateRequest) {
+function evaluate(world: World, { request, inUseMediaIds }: EvaluateRequest) {
   if (request?.pool === 'Nowhere') {
     const status = { code: 167, name: 'poolMissing', detail: 'no pool', context: {} };
     return { refusal: status };
   }
   if (request === null) throw new StatusError('invalidRequest', 'no request');
   const { mediaId, avoidMediaIds } = request;
-  const avoid = new Set(avoidMediaIds);
+  const last = new Set([...avoidMediaIds, ...inUseMediaIds]);
   const volumes = mediaId === '' ? world.volumes : [mediaId];
-  const ordered = [...volumes].sort((a, b) => Number(avoid.has(a)) - Number(avoid.has(b)));
-  return {
-    candidates: ordered.flatMap((each) =>
-      world.drives.map((name) => ({
-        ...{ storageUnit: 'unit1', mediaServer: 'media1', maxDrives: 9, volumeVersion: 1n },
-        ...{ drive: { name, mediaServer: 'media1' }, volume: { mediaId: each } },
-        ...{ needsAssign: world.needsAssign, maxFragmentBytes: 100n, blockSizeBytes: 4_096 },
-      })),
-    ),
+  const ordered = [...volumes].sort((a, b) => Number(last.has(a)) - Number(last.has(b)));
+  const option = {
+    ...{ storageUnit: 'unit1', mediaServer: 'media1', maxDrives: 9, maxMpx: world.maxMpx },
+    ...{ maxFragmentBytes: 100n, blockSizeBytes: 4_096 },
+    drives: world.drives.map((name) => ({ name, mediaServer: 'media1' })),
+    volumes: ordered.map((each) => ({
+      ...{ volume: { mediaId: each }, version: 1n, needsAssign: world.needsAssign },
+    })),
   };
+  return { choices: [option] };
 }
 
 export function attempt(jobId: number, tryNumber = 1) {

@@ -42,6 +42,7 @@ export function volumeFact(row: Selectable<VolumesTable>): Volume {
     maxMounts: row.max_mounts,
     lastUsedMs: Math.max(row.last_mount_ms, row.last_written_ms),
     mountedDrive: row.mounted_drive,
+    expirationMs: row.expiration_ms,
   };
 }
 

@@ -1,6 +1,7 @@
 // What nbemm knows of devices and media, as its decisions see it: rows of the EMM database without the database.
 
 import type { DriveSpec, RobotSpec, StorageUnit, VolumeSpec } from '@tapestry/contracts';
+import type { VolumeIndex } from './volume-index.ts';
 
 /** Bits of a volume's status, as bpmedialist prints them. */
 export const MEDIA_BIT = {
@@ -30,12 +31,25 @@ export interface Volume {
   readonly lastUsedMs: number;
   /** The drive in which it was last seen; empty when in none. A hint: only the drive's host knows. */
   readonly mountedDrive: string;
+  /** Written no more after this time; 0: never. */
+  readonly expirationMs: number;
 }
 
 export interface Pool {
   readonly number: number;
   readonly name: string;
   readonly scratch: boolean;
+  /** Most volumes begun and not full; 0: no limit. */
+  readonly maxPartiallyFull: number;
+}
+
+/** Storage units of which one is chosen. */
+export interface UnitGroup {
+  readonly name: string;
+  /** prioritized, failover, round_robin or load_balance. */
+  readonly selection: string;
+  /** Labels, in order. */
+  readonly units: readonly string[];
 }
 
 export interface MediaServer {
@@ -45,11 +59,12 @@ export interface MediaServer {
 
 export interface Inventory {
   readonly units: readonly StorageUnit[];
+  readonly groups: readonly UnitGroup[];
   readonly mediaServers: readonly MediaServer[];
   readonly robots: readonly RobotSpec[];
   readonly drives: readonly Drive[];
   readonly pools: readonly Pool[];
-  readonly volumes: readonly Volume[];
+  readonly volumes: VolumeIndex;
   /** Block size that bptm is to write with. */
   readonly blockSizeBytes: number;
 }

@@ -1,8 +1,15 @@
-import type { DriveSpec, ResourceRequest, StorageUnit, VolumeSpec } from '@tapestry/contracts';
+import type {
+  DriveSpec,
+  MdsOption,
+  ResourceRequest,
+  StorageUnit,
+  VolumeSpec,
+} from '@tapestry/contracts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Drive, type Inventory, MEDIA_BIT, type Volume } from './inventory.ts';
-import { select } from './select.ts';
+import { select as selectAt } from './select.ts';
+import { VolumeIndex } from './volume-index.ts';
 
 function drive(
   name: string,
@@ -29,6 +36,7 @@ function volume(
     lastUsedMs = 0,
     mountedDrive = '',
     version = 1n,
+    expirationMs = 0,
     ...spec
   } = more;
   return {
@@ -36,7 +44,7 @@ function volume(
       ...{ mediaId, barcode: `${mediaId}L8`, density: 'hcart', robotNumber: 0, slot: 1 },
       ...{ pool: 'NetBackup', assignedMs: 0n, retentionLevel: 0, append: null, ...spec },
     },
-    ...{ statusBits, mounts, maxMounts, lastUsedMs, mountedDrive, version },
+    ...{ statusBits, mounts, maxMounts, lastUsedMs, mountedDrive, version, expirationMs },
   };
 }
 
@@ -49,16 +57,19 @@ function unit(label: string, more: Partial<StorageUnit> = {}): StorageUnit {
   };
 }
 
-function inventory(more: Partial<Inventory>): Inventory {
+type Sample = Omit<Inventory, 'volumes'> & { volumes: Volume[] };
+
+function inventory(more: Partial<Sample>): Sample {
   return {
     units: [unit('unit1')],
     mediaServers: [{ name: 'media1', active: true }],
     robots: [],
     drives: [drive('d0')],
+    groups: [],
     pools: [
-      { number: 1, name: 'NetBackup', scratch: false },
-      { number: 4, name: 'Weekly', scratch: false },
-      { number: 5, name: 'Spare', scratch: true },
+      { number: 1, name: 'NetBackup', scratch: false, maxPartiallyFull: 0 },
+      { number: 4, name: 'Weekly', scratch: false, maxPartiallyFull: 0 },
+      { number: 5, name: 'Spare', scratch: true, maxPartiallyFull: 0 },
     ],
     volumes: [volume('A00001')],
     blockSizeBytes: 262_144,
@@ -71,15 +82,29 @@ function need(more: Partial<ResourceRequest> = {}): ResourceRequest {
     attempt: { jobId: 1n, try: 1, step: 0 },
     ...{ priority: 0, mode: 'DRIVE_MODE_WRITE', storageUnit: 'unit1', pool: '', retentionLevel: 1 },
     ...{ mediaId: '', counters: [], client: 'filer1', policy: 'p', requestedMs: 0n },
-    avoidMediaIds: [],
+    ...{ avoidMediaIds: [], more: [], maxMpx: 0, ndmp: false },
     ...more,
   };
 }
 
+function select(
+  held: Sample,
+  wanted: ResourceRequest,
+  facts: { nowMs?: number; inUseMediaIds?: string[] } = {},
+) {
+  const volumes = new VolumeIndex(held.volumes);
+  return selectAt({ ...held, volumes }, wanted, { nowMs: 0, inUseMediaIds: [], ...facts });
+}
+
+function driveNames(choices: readonly MdsOption[]): string[] {
+  return choices.flatMap(({ drives }) => drives.map(({ name }) => name));
+}
+
 const begun = { assignedMs: 5n, retentionLevel: 1 };
 
-function media(held: Inventory, more: Partial<ResourceRequest> = {}): string[] {
-  return select(held, need(more)).candidates.map((each) => each.volume?.mediaId ?? '');
+function media(held: Sample, more: Partial<ResourceRequest> = {}, inUseMediaIds: string[] = []) {
+  const { choices } = select(held, need(more), { inUseMediaIds });
+  return choices[0]?.volumes.map((each) => each.volume?.mediaId);
 }
 
 test('mounted and suitable first, then begun, then unused of the pool, then scratch', () => {
@@ -91,10 +116,10 @@ test('mounted and suitable first, then begun, then unused of the pool, then scra
   ];
   expect(media(inventory({ volumes }))).toEqual(['MOUNT1', 'BEGUN1', 'FREE01', 'SCRAT1']);
   const choice = select(inventory({ volumes }), need());
-  expect(choice.candidates.map((each) => each.needsAssign)).toEqual([false, false, true, true]);
-  expect(choice.candidates[0]).toMatchObject({
-    ...{ mounted: true, maxFragmentBytes: 100n * 1_048_576n, maxDrives: 1, volumeVersion: 1n },
-  });
+  const [option] = choice.choices;
+  expect(option?.volumes.map((each) => each.needsAssign)).toEqual([false, false, true, true]);
+  expect(option?.volumes[0]).toMatchObject({ mountedDrive: 'd0', version: 1n });
+  expect(option).toMatchObject({ maxFragmentBytes: 100n * 1_048_576n, maxDrives: 1 });
 });
 
 test('equals in the order of their last use, and media that failed last of all', () => {
@@ -134,7 +159,7 @@ test('several retention levels are allowed where the volume says so', () => {
   expect(media(inventory({ volumes: [mixed] }))).toEqual(['A00001']);
 });
 
-test.each<[number, string, Partial<Inventory>, Partial<ResourceRequest>]>([
+test.each<[number, string, Partial<Sample>, Partial<ResourceRequest>]>([
   [2104, 'no such storage unit', {}, { storageUnit: 'nowhere' }],
   [2104, 'no storage unit at all', { units: [] }, { storageUnit: '' }],
   [2104, 'all on demand only', { units: [unit('u', { onDemandOnly: true })] }, { storageUnit: '' }],
@@ -155,25 +180,26 @@ test.each<[number, string, Partial<Inventory>, Partial<ResourceRequest>]>([
   ],
 ])('refused with %i: %s', (code, _what, more, request) => {
   const choice = select(inventory(more), need(request));
-  expect(choice.candidates).toEqual([]);
+  expect(choice.choices).toEqual([]);
   expect(choice.refusal?.code).toBe(code);
 });
 
 test('a drive that is down is passed over while another is up', () => {
   const drives = [drive('d0', { up: false }), drive('d1')];
   const choice = select(inventory({ drives }), need());
-  expect(choice.candidates.map((each) => each.drive?.name)).toEqual(['d1']);
+  expect(driveNames(choice.choices)).toEqual(['d1']);
 });
 
-test('the drive that holds the volume, then the least recently used one', () => {
+test('drives in the order of their last use, shared ones last', () => {
   const drives = [
     drive('d0', { lastUsedMs: 1 }),
     drive('d1', { lastUsedMs: 9 }),
     drive('d2', { lastUsedMs: 5 }),
   ];
-  const volumes = [volume('A00001', { ...begun, mountedDrive: 'd1' })];
-  const choice = select(inventory({ drives, volumes }), need());
-  expect(choice.candidates.map((each) => each.drive?.name)).toEqual(['d1', 'd0', 'd2']);
+  expect(driveNames(select(inventory({ drives }), need()).choices)).toEqual(['d0', 'd2', 'd1']);
+  const shared = [...drives, drive('d0', { mediaServer: 'media2' })];
+  const choice = select(inventory({ drives: shared }), need());
+  expect(driveNames(choice.choices)).toEqual(['d2', 'd1', 'd0']);
 });
 
 test('any available: units that cannot serve are passed over, on-demand ones never taken', () => {
@@ -183,7 +209,7 @@ test('any available: units that cannot serve are passed over, on-demand ones nev
     unit('c-good'),
   ];
   const choice = select(inventory({ units }), need({ storageUnit: '' }));
-  expect(choice.candidates.map((each) => each.storageUnit)).toEqual(['c-good']);
+  expect(choice.choices.map((each) => each.storageUnit)).toEqual(['c-good']);
   expect(choice.reasons.join()).toContain('a-down');
 });
 
@@ -198,8 +224,8 @@ test('a frozen volume may be read, on any server with a drive in its robot', () 
     inventory({ volumes, drives, mediaServers }),
     need({ mode: 'DRIVE_MODE_READ', mediaId: 'A00001' }),
   );
-  expect(choice.candidates.map((each) => each.mediaServer)).toEqual(['media2']);
-  expect(choice.candidates[0]?.needsAssign).toBe(false);
+  expect(choice.choices.map((each) => each.mediaServer)).toEqual(['media2']);
+  expect(choice.choices[0]?.volumes[0]?.needsAssign).toBe(false);
 });
 
 test('never a candidate that breaks a rule, and never neither candidates nor a refusal', () => {
@@ -214,8 +240,8 @@ test('never a candidate that breaks a rule, and never neither candidates nor a r
     fc.property(fc.array(anyVolume, { maxLength: 12 }), (list) => {
       const volumes = list.map((more, i) => volume(`V${String(i).padStart(5, '0')}`, more));
       const choice = select(inventory({ volumes }), need());
-      expect(choice.candidates.length > 0).toBe(choice.refusal === undefined);
-      for (const { volume: chosen, needsAssign } of choice.candidates) {
+      expect(choice.choices.length > 0).toBe(choice.refusal === null);
+      for (const { volume: chosen, needsAssign } of choice.choices.flatMap((o) => o.volumes)) {
         const whole = volumes.find((each) => each.spec.mediaId === chosen?.mediaId);
         expect(whole?.statusBits).toBe(0);
         expect(whole?.spec.slot).toBeGreaterThan(0);
@@ -224,6 +250,120 @@ test('never a candidate that breaks a rule, and never neither candidates nor a r
           expect(whole?.spec).toMatchObject({ pool: 'NetBackup', retentionLevel: 1 });
         else expect(['NetBackup', 'Spare']).toContain(whole?.spec.pool);
       }
+    }),
+  );
+});
+
+test('volumes in use come after the free ones, those that failed last', () => {
+  const volumes = ['A00001', 'A00002', 'A00003', 'A00004'].map((id) => volume(id, begun));
+  const list = media(inventory({ volumes }), { avoidMediaIds: ['A00001'] }, ['A00002']);
+  expect(list).toEqual(['A00003', 'A00004', 'A00002', 'A00001']);
+});
+
+test('volumes that anybody may add to stand among the others by their last use', () => {
+  const mixed = { ...begun, retentionLevel: 9, statusBits: MEDIA_BIT.multiRetention };
+  const volumes = [
+    volume('A00001', { ...begun, lastUsedMs: 1 }),
+    volume('A00002', { ...mixed, lastUsedMs: 2 }),
+    volume('A00003', { ...begun, lastUsedMs: 3 }),
+  ];
+  expect(media(inventory({ volumes }))).toEqual(['A00001', 'A00002', 'A00003']);
+});
+
+test('an expired volume and one too many begun are passed over', () => {
+  const volumes = [volume('A00001', { expirationMs: 5 }), volume('A00002')];
+  const expired = select(inventory({ volumes }), need(), { nowMs: 5 });
+  expect(expired.choices[0]?.volumes.map((each) => each.volume?.mediaId)).toEqual(['A00002']);
+  expect(expired.reasons).toContain('volume A00001: expired');
+  const pools = [{ number: 1, name: 'NetBackup', scratch: false, maxPartiallyFull: 1 }];
+  const full = inventory({ pools, volumes: [volume('A00001', begun), volume('A00002')] });
+  expect(media(full)).toEqual(['A00001']);
+});
+
+test('many volumes of a kind are told of together', () => {
+  const volumes = Array.from({ length: 9 }, (_, i) => volume(`F0000${i}`, { statusBits: 8 }));
+  const { refusal, reasons } = select(inventory({ volumes }), need());
+  expect(reasons).toEqual(['volumes F00000, F00001, F00002 and 6 more: FULL']);
+  expect(refusal?.detail).toContain('6 more: FULL');
+});
+
+const units = [unit('a'), unit('b', { mediaServer: 'media2' })];
+const both = {
+  units,
+  drives: [drive('d0'), drive('d1', { mediaServer: 'media2' })],
+  mediaServers: ['media1', 'media2'].map((name) => ({ name, active: true })),
+};
+
+test.each([
+  ['prioritized', 'MDS_SELECTION_IN_ORDER', ['b', 'a']],
+  ['failover', 'MDS_SELECTION_IN_ORDER', ['b']],
+  ['round_robin', 'MDS_SELECTION_ROUND_ROBIN', ['b', 'a']],
+  ['load_balance', 'MDS_SELECTION_LOAD_BALANCE', ['b', 'a']],
+])('a %s group', (selection, how, labels) => {
+  const groups = [{ name: 'g', selection, units: ['b', 'a'] }];
+  const choice = select(inventory({ ...both, groups }), need({ storageUnit: 'g' }));
+  expect(choice.choices.map(({ storageUnit }) => storageUnit)).toEqual(labels);
+  expect(choice.selection).toBe(how);
+  const mediaServers = [{ name: 'media1', active: true }];
+  const rest = select(inventory({ ...both, groups, mediaServers }), need({ storageUnit: 'g' }));
+  expect(rest.choices.map(({ storageUnit }) => storageUnit)).toEqual(['a']);
+});
+
+test('any available: a unit with a suitable volume in its drive comes first', () => {
+  const volumes = [volume('A00001', { ...begun, mountedDrive: 'd1' })];
+  const choice = select(inventory({ ...both, volumes }), need({ storageUnit: '' }));
+  expect(choice.choices.map(({ storageUnit }) => storageUnit)).toEqual(['b', 'a']);
+});
+
+test('drives of an NDMP host serve a local or three-way need, and no other', () => {
+  const held = inventory({
+    units: [unit('unit1', { type: 'NDMP', ndmpHost: 'filer1' })],
+    drives: [drive('d0', { ndmpHost: 'filer1' }), drive('d1', { ndmpHost: 'filer2' }), drive('d2')],
+    volumes: [volume('A00001', begun)],
+  });
+  expect(driveNames(select(held, need({ ndmp: true })).choices)).toEqual(['d0']);
+  expect(select(held, need()).refusal?.code).toBe(2007);
+  const read = { mode: 'DRIVE_MODE_READ' as const, mediaId: 'A00001' };
+  expect(driveNames(select(held, need(read)).choices)).toEqual(['d2']);
+  expect(driveNames(select(held, need({ ...read, ndmp: true })).choices)).toHaveLength(3);
+});
+
+test('the index after any changes is what it would be from the start', () => {
+  const anyChange = fc.record({
+    n: fc.nat(5),
+    gone: fc.boolean(),
+    pool: fc.constantFrom('NetBackup', 'Spare'),
+    statusBits: fc.constantFrom(0, MEDIA_BIT.full, MEDIA_BIT.multiRetention),
+    assignedMs: fc.constantFrom(0n, 3n),
+    retentionLevel: fc.constantFrom(1, 2),
+    lastUsedMs: fc.nat(3),
+    mountedDrive: fc.constantFrom('', 'd0'),
+  });
+  fc.assert(
+    fc.property(fc.array(anyChange, { maxLength: 30 }), (changes) => {
+      const index = new VolumeIndex();
+      const truth = new Map<string, Volume>();
+      for (const { n, gone, ...more } of changes) {
+        const next = volume(`V0000${n}`, more);
+        if (gone) {
+          index.delete(next.spec.mediaId);
+          truth.delete(next.spec.mediaId);
+        } else {
+          index.set(next);
+          truth.set(next.spec.mediaId, next);
+        }
+      }
+      const fresh = new VolumeIndex(truth.values());
+      const ask = (volumes: VolumeIndex) =>
+        [1, 2].map((retentionLevel) =>
+          selectAt({ ...inventory({}), volumes }, need({ retentionLevel }), {
+            ...{ nowMs: 0, inUseMediaIds: [] },
+          }),
+        );
+      expect(ask(index).map(({ choices }) => choices)).toEqual(
+        ask(fresh).map(({ choices }) => choices),
+      );
+      expect(index.size).toBe(truth.size);
     }),
   );
 });

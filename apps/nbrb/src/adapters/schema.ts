@@ -3,7 +3,7 @@
 
 import type { Migrations } from '@tapestry/store';
 import { sql } from 'kysely';
-import type { GrantState } from '../core/drive-report.ts';
+import type { GrantState } from '../core/life.ts';
 
 export interface RequestsTable {
   job_id: bigint;
@@ -37,13 +37,25 @@ export interface GrantsTable {
   /** When it was given back; 0 while it lives. */
   release_ms: number;
   reason: string;
+  /** Which need of the request it meets: 0 its own, then those beside it. */
+  part: number;
+  /** The grant that began the group of streams on this drive; its own id when it is, or was, alone. */
+  group_id: string;
+  pool: string;
+  retention_level: number;
+  /** Most streams that its group may have. */
+  mpx_max: number;
+  /** More streams may join its group. */
+  joinable: boolean;
+  /** The volume that it needed assigned is. */
+  assigned: boolean;
 }
 
 export interface HoldingsTable {
   kind: 'drive' | 'volume';
   name: string;
-  /** Empty when a media server reported a holder whom we do not know. */
-  grant_id: string;
+  /** The group of grants that has it; empty when a media server reported a holder whom we do not know. */
+  group_id: string;
   /** The drive by which it is held: what frees the drive frees its volume. */
   drive: string;
   host: string;
@@ -53,7 +65,13 @@ export interface HoldingsTable {
   since_ms: number;
 }
 
+export interface SettingsTable {
+  name: string;
+  value: string;
+}
+
 export interface RbDb {
+  settings: SettingsTable;
   requests: RequestsTable;
   grants: GrantsTable;
   holdings: HoldingsTable;
@@ -82,5 +100,19 @@ export const migrations: Migrations = {
       job_id bigint not null, reason text not null default '',
       since_ms double precision not null, primary key (kind, name))`.execute(tx);
     await sql`create index holdings_grant on holdings (grant_id)`.execute(tx);
+  },
+  '0002-groups': async (tx) => {
+    await sql`alter table grants
+      add column part integer not null default 0, add column group_id text,
+      add column pool text not null default '', add column retention_level integer not null default 0,
+      add column mpx_max integer not null default 1, add column joinable boolean not null default true,
+      add column assigned boolean not null default false,
+      drop constraint grants_job_id_try_step_key,
+      add constraint grants_part unique (job_id, try, step, part)`.execute(tx);
+    await sql`update grants set group_id = grant_id`.execute(tx);
+    await sql`alter table grants alter column group_id set not null`.execute(tx);
+    await sql`create index grants_group on grants (group_id)`.execute(tx);
+    await sql`alter table holdings rename column grant_id to group_id`.execute(tx);
+    await sql`create table settings (name text primary key, value text not null)`.execute(tx);
   },
 };

@@ -1,7 +1,7 @@
 // What a media server's word about its drives means for the books: what may be freed, and what must not be given out.
 // Nothing is released on a guess: a grant that lives keeps its drive, whatever the drive looks like before the mount.
 
-export type GrantState = 'assigning' | 'active' | 'releasing' | 'lost';
+import { isLive, type Member } from './life.ts';
 
 /** One drive as its host sees it now. */
 export interface DriveSight {
@@ -14,17 +14,17 @@ export interface DriveSight {
   readonly unsure: boolean;
 }
 
-/** A drive in the books. */
+/** A drive in the books, with the grants that share it. */
 export interface DriveEntry {
   readonly drive: string;
   /** Empty when it was only ever reported, and belongs to no grant of ours. */
-  readonly grantId: string;
-  readonly state: GrantState | 'unknown';
+  readonly group: string;
+  readonly members: readonly Member[];
 }
 
 export interface ReportVerdict {
-  /** Grants whose drive and volume are free again. */
-  readonly freeGrants: readonly string[];
+  /** Groups of grants whose drive and volume are free again. */
+  readonly freeGroups: readonly string[];
   /** Drives that were unknown without a grant, and are free again. */
   readonly freeDrives: readonly string[];
   /** Held by somebody whom we do not know: not to be given out. */
@@ -38,7 +38,7 @@ export function judgeReport(
   sights: readonly DriveSight[],
 ): ReportVerdict {
   const byDrive = new Map(entries.map((entry) => [entry.drive, entry]));
-  const freeGrants: string[] = [];
+  const freeGroups: string[] = [];
   const freeDrives: string[] = [];
   const strangers: DriveSight[] = [];
   const mismatches: { sight: DriveSight; entry: DriveEntry }[] = [];
@@ -47,21 +47,24 @@ export function judgeReport(
     const entry = byDrive.get(sight.drive);
     if (sight.holder === '') {
       if (entry === undefined) continue;
-      if (entry.grantId === '') freeDrives.push(sight.drive);
-      else if (entry.state === 'releasing' || entry.state === 'lost')
-        freeGrants.push(entry.grantId);
+      if (entry.group === '') freeDrives.push(sight.drive);
+      else if (!entry.members.some(isLive)) freeGroups.push(entry.group);
     } else if (entry === undefined) strangers.push(sight);
-    else if (entry.grantId !== '' && entry.grantId !== sight.holder) {
+    else if (entry.group !== '' && !entry.members.some((each) => each.grantId === sight.holder)) {
       mismatches.push({ sight, entry });
     }
   }
-  return { freeGrants, freeDrives, strangers, mismatches };
+  return { freeGroups, freeDrives, strangers, mismatches };
 }
 
-/** Whether a host's list of mounts says that this grant's drive is idle: nobody, or somebody else, holds it. */
-export function isIdle(sights: readonly DriveSight[], drive: string, grantId: string): boolean {
+/** Whether a host's list of mounts says that these grants' drive is idle: nobody, or somebody else, holds it. */
+export function isIdle(
+  sights: readonly DriveSight[],
+  drive: string,
+  grantIds: readonly string[],
+): boolean {
   const sight = sights.find((each) => each.drive === drive);
   // A host that answers and does not list the drive has never mounted anything in it.
   if (sight === undefined) return true;
-  return !sight.unsure && sight.holder !== grantId;
+  return !sight.unsure && !grantIds.includes(sight.holder);
 }
