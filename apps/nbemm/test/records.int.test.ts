@@ -52,8 +52,8 @@ test('a drive that two hosts reach is one drive with two paths, each up or down 
     unit: { label: 'unit2', mediaServer: 'media2', density: 'hcart', robotNumber: 0 },
   });
   const request = { mode: 'DRIVE_MODE_WRITE' as const, storageUnit: 'unit2', pool: 'Paths' };
-  const [candidate] = (await world.asNbrb.Evaluate({ request })).candidates;
-  expect(candidate?.drive).toMatchObject({ name: 'drive1', ...path });
+  const [choice] = (await world.asNbrb.Evaluate({ request })).choices;
+  expect(choice?.drives).toMatchObject([{ name: 'drive1', ...path }]);
   const down = { ...path, up: false, reason: 'cable' };
   await world.cli.SetDrivePathState({ drive: 'drive1', path: down });
   expect((await world.asNbrb.Evaluate({ request })).refusal?.code).toBe(2008);
@@ -179,7 +179,7 @@ test('a frozen volume is not written; unfreezing forgives what froze it', async 
   const suspend = { mediaId: 'Z00001', action: 'suspend' };
   await expect(world.cli.SetVolumeStatus(suspend)).rejects.toThrow(/2014/);
   await world.cli.SetVolumeStatus({ mediaId: 'Z00001', action: 'unfreeze' });
-  expect((await world.asNbrb.Evaluate({ request })).candidates.length).toBeGreaterThan(0);
+  expect((await world.asNbrb.Evaluate({ request })).choices).toHaveLength(1);
 
   await world.cli.ChangeSetting({ name: 'media_error_threshold', value: '0' });
   const event = { mediaId: 'Z00001', drive: 'drive0', event: 'MEDIA_EVENT_READ_ERROR' as const };
