@@ -22,7 +22,6 @@ import { type Owner, type Ownership, ownershipOf } from '../core/ownership.ts';
 import type { Member } from '../core/tar-encode.ts';
 import type { PlainFile } from '../core/tar-plain-decode.ts';
 import { type AttributeHelper, type FailedCall, fileTimeOf } from './attribute-helper.ts';
-import { pathOf } from './child-loader.ts';
 import {
   closeDirectory,
   type Directory,
@@ -31,6 +30,7 @@ import {
   openAt,
   openBelow,
   openRoot,
+  pathOf,
 } from './directory.ts';
 import { MountPolicy } from './mounts.ts';
 import { mayChangeOwner } from './privileges.ts';
