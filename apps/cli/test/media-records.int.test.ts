@@ -43,6 +43,7 @@ test.each([
   ...['bpmedia -movedb -m A', 'bpmedialist -mlist -summary', 'bpmedialist -mcontents'],
   ...['bpmedialist -count', 'vmrule', 'vmrule -add A B C', 'vmpool -create -pn a -update'],
   ...['vmpool -update -pn a', 'vmpool -create', 'vmrule -add A HCART None many text'],
+  ...['vmcheckxxx', 'vmcheckxxx -rn 0 -full -list'],
   ...['vmchange -m A -exp tomorrow', 'vmrule -add A HCART None 1 t -delete B'],
 ])('%s is refused with 144 and the usage', async (line) => {
   const { status, out, error } = await shell.run(line);
@@ -202,6 +203,36 @@ test('vmupdate tells what rules made of new cartridges, and what it could not us
   expect(shell.asked('nbemm', 'InventoryRobot')).toMatchObject({
     ...{ useBarcodeRules: true, volumeGroup: 'shelf', recommendOnly: false },
   });
+});
+
+test('vmcheckxxx shows what a robot holds and what differs, and changes nothing', async () => {
+  const elements = [
+    { type: 'slot', number: 3, full: true, barcode: 'TAP001' },
+    { type: 'slot', number: 4, full: true, barcode: 'TAP002' },
+    { type: 'drive', number: 1, full: false, barcode: '' },
+  ];
+  const change = { mediaId: 'TAP002', barcode: 'TAP002', change: 'add', slot: 4, oldSlot: 0 };
+  shell.answer('nbemm', {
+    InventoryRobot: async () => ({ elements, changes: [change], unusable: ["barcode '??'"] }),
+    ListVolumes: async () => ({ volumes: [volumeRow()] }),
+  });
+  expect((await shell.run('vmcheckxxx -rt TLD -rn 0 -full')).out).toMatchInlineSnapshot(`
+    "slot  tape  barcode  media id on record  barcode on record  mismatch
+       3  yes   TAP001   TAP001              TAP001
+       4  yes   TAP002   -                   -                  yes
+
+      no record can be made: barcode '??'
+    vmupdate would change:
+      TAP002 (TAP002) added in slot 4
+    The records differ: see vmupdate.
+    "
+  `);
+  expect(shell.asked('nbemm', 'InventoryRobot')).toMatchObject({ recommendOnly: true });
+  expect((await shell.run('vmcheckxxx -rt TLD -rn 0 -list')).out).toMatch(/drive +1 +no +-/);
+  shell.answer('nbemm', { InventoryRobot: async () => ({ elements }) });
+  expect((await shell.run('vmcheckxxx -rn 0')).out).toBe(
+    'The records match what the robot holds.\n',
+  );
 });
 
 test('bpmedia freezes, suspends and gives away', async () => {

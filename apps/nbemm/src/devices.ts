@@ -6,7 +6,7 @@ import { driveRow, loadDrives } from './adapters/drive-rows.ts';
 import { checkRobot } from './core/checks.ts';
 import { checkSet } from './core/record-edit.ts';
 import { driveHandlers } from './drives.ts';
-import { change, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
+import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { emptyRobot, requireNdmpHost, requireServer } from './required-records.ts';
 
 type DeviceHandlers = Pick<
@@ -57,7 +57,7 @@ async function getDevices(parts: Parts, mediaServer: string) {
 async function addRobot(parts: Parts, robot: RobotSpec | null) {
   if (robot === null) throw required('the robot');
   checkRobot(robot);
-  await change(parts, `robot ${robot.number}`, async (tx) => {
+  await edit(parts, `robot ${robot.number}`, async (tx) => {
     await requireServer(tx, robot.controlHost);
     if (robot.ndmpHost !== '') await requireNdmpHost(tx, robot.ndmpHost);
     await requireFreePath(tx, robot);
@@ -92,7 +92,7 @@ async function requireFreePath(tx: Tx, robot: RobotSpec): Promise<void> {
 async function updateRobot(parts: Parts, { robot, set }: UpdateRobotRequest) {
   if (robot === null) throw required('the robot');
   const sets = checkSet(set, ['type', 'path', 'controlHost', 'ndmpHost']);
-  await change(parts, `robot ${robot.number}`, async (tx) => {
+  await edit(parts, `robot ${robot.number}`, async (tx) => {
     const old = await lockRobot(tx, robot.number);
     const changed: RobotSpec = {
       number: robot.number,
@@ -129,7 +129,7 @@ async function lockRobot(tx: Tx, number: number) {
 }
 
 async function deleteRobot(parts: Parts, number: number) {
-  await change(parts, `robot ${number}`, async (tx) => {
+  await edit(parts, `robot ${number}`, async (tx) => {
     await lockRobot(tx, number);
     const drive = await tx
       .selectFrom('drives')

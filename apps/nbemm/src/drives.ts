@@ -11,7 +11,7 @@ import type {
 } from '@tapestry/contracts';
 import { checkDrive, checkDrivePath } from './core/checks.ts';
 import { checkSet } from './core/record-edit.ts';
-import { change, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
+import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { requireIdleDrives } from './record-uses.ts';
 import { requireNdmpHost, requireRobot, requireServer } from './required-records.ts';
 
@@ -41,10 +41,10 @@ export function driveHandlers(parts: Parts): DriveHandlers {
 async function addDrive(parts: Parts, drive: DriveSpec | null) {
   if (drive === null) throw required('the drive');
   checkDrive(drive);
-  await change(parts, `drive ${drive.name}`, async (tx) => {
+  await edit(parts, `drive ${drive.name}`, async (tx) => {
     await requireServer(tx, drive.mediaServer);
     await requireRobot(tx, drive.robotNumber);
-    const others = await tx.selectFrom('drives').selectAll().forUpdate().execute();
+    const others = await tx.selectFrom('drives').selectAll().execute();
     requireFreePlace(others, drive);
     const free = others.reduce((highest, other) => Math.max(highest, other.index), -1) + 1;
     const taken = others.some((other) => other.index === drive.index);
@@ -118,7 +118,7 @@ async function lockDrive(tx: Tx, name: string) {
 
 async function deleteDrive(parts: Parts, name: string) {
   await requireIdleDrives(parts, (drive) => drive === name);
-  await change(parts, `drive ${name}`, async (tx) => {
+  await edit(parts, `drive ${name}`, async (tx) => {
     await lockDrive(tx, name);
     await tx.deleteFrom('drives').where('name', '=', name).execute();
   });
@@ -130,7 +130,7 @@ async function updateDrive(parts: Parts, { name, drive, set }: UpdateDriveReques
   const sets = checkSet(set, ['name', 'density', 'robotNumber', 'robotDrive', 'path']);
   // A name or a place under a grant is what the grant's holder was told.
   await requireIdleDrives(parts, (each) => each === name);
-  await change(parts, `drive ${name}`, async (tx) => {
+  await edit(parts, `drive ${name}`, async (tx) => {
     const old = await lockDrive(tx, name);
     const paths = await tx
       .selectFrom('drive_paths')
@@ -182,7 +182,7 @@ async function saveDrive(tx: Tx, name: string, drive: DriveSpec, withPath: boole
 }
 
 async function setDriveState(parts: Parts, { name, up, reason }: SetDriveStateRequest) {
-  await change(parts, `drive ${name}`, async (tx) => {
+  await edit(parts, `drive ${name}`, async (tx) => {
     const found = await tx
       .updateTable('drives')
       .set({ up, reason: up ? '' : reason })
@@ -200,7 +200,7 @@ async function setDriveState(parts: Parts, { name, up, reason }: SetDriveStateRe
 async function addDrivePath(parts: Parts, { drive, path }: DrivePathRequest) {
   if (path === null) throw required('the path');
   checkDrivePath(path);
-  await change(parts, `drive ${drive}`, async (tx) => {
+  await edit(parts, `drive ${drive}`, async (tx) => {
     await lockDrive(tx, drive);
     await insertPath(tx, drive, { ...path, up: path.up || path.reason === '' });
   });
@@ -229,7 +229,7 @@ async function requirePath(tx: Tx, drive: string, path: DrivePath): Promise<numb
 async function deleteDrivePath(parts: Parts, { drive, path }: DrivePathRequest) {
   if (path === null) throw required('the path');
   await requireIdleDrives(parts, (each) => each === drive);
-  await change(parts, `drive ${drive}`, async (tx) => {
+  await edit(parts, `drive ${drive}`, async (tx) => {
     await lockDrive(tx, drive);
     const ordinal = await requirePath(tx, drive, path);
     const paths = await tx
@@ -250,7 +250,7 @@ async function deleteDrivePath(parts: Parts, { drive, path }: DrivePathRequest) 
 async function setDrivePathState(parts: Parts, { drive, path }: DrivePathRequest) {
   if (path === null) throw required('the path');
   const { up, reason } = path;
-  await change(parts, `drive ${drive}`, async (tx) => {
+  await edit(parts, `drive ${drive}`, async (tx) => {
     await lockDrive(tx, drive);
     const ordinal = await requirePath(tx, drive, path);
     await tx

@@ -15,7 +15,7 @@ import { StatusError } from '@tapestry/status';
 import { credentialOwner } from './adapters/secret-box.ts';
 import { checkHostAddress, checkName } from './core/checks.ts';
 import { chooseCredential } from './core/credential-choice.ts';
-import { change, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
+import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { requireNdmpHost, requireServer } from './required-records.ts';
 
 type HostHandlers = Pick<
@@ -47,7 +47,7 @@ async function addNdmpHost(parts: Parts, request: AddNdmpHostRequest) {
   const { name, update, user, password } = request;
   checkName('the NDMP host', name, 255);
   checkHostAddress(request.port, request.auth);
-  await change(parts, `NDMP host ${name}`, async (tx) => {
+  await edit(parts, `NDMP host ${name}`, async (tx) => {
     const old = await tx
       .selectFrom('ndmp_hosts')
       .selectAll()
@@ -128,7 +128,7 @@ async function setCredential(parts: Parts, { key, user, password }: SetNdmpCrede
   if (key === null) throw required('whose credential it is');
   if (user === '' || password === '') throw required('the user or the password');
   const what = key.ndmpHost === '' ? 'the default NDMP credential' : `NDMP host ${key.ndmpHost}`;
-  await change(parts, what, async (tx) => {
+  await edit(parts, what, async (tx) => {
     if (key.ndmpHost !== '') await requireNdmpHost(tx, key.ndmpHost);
     if (key.mediaServer !== '') await requireServer(tx, key.mediaServer);
     await saveCredential(parts, tx, { key, user, password });
@@ -140,7 +140,7 @@ async function deleteCredential(parts: Parts, key: NdmpCredentialKey) {
   const { ndmpHost, mediaServer } = key;
   const whose = ndmpHost === '' ? 'all hosts' : `NDMP host ${ndmpHost}`;
   const what = `the credential of ${whose}${mediaServer === '' ? '' : ` from ${mediaServer}`}`;
-  await change(parts, what, async (tx) => {
+  await edit(parts, what, async (tx) => {
     if (ndmpHost === '') {
       const user = await tx
         .selectFrom('ndmp_hosts')
@@ -163,7 +163,7 @@ async function deleteCredential(parts: Parts, key: NdmpCredentialKey) {
 }
 
 async function deleteNdmpHost(parts: Parts, name: string) {
-  await change(parts, `NDMP host ${name}`, async (tx) => {
+  await edit(parts, `NDMP host ${name}`, async (tx) => {
     await requireUnused(tx, name);
     await tx.deleteFrom('ndmp_credentials').where('ndmp_host', '=', name).execute();
     const gone = await tx

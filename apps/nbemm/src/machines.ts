@@ -5,7 +5,7 @@ import type { Handlers } from '@tapestry/bus';
 import type { AddMachineRequest, MachineRow, SetMachineStateRequest } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { checkName } from './core/checks.ts';
-import { change, exists, inUse, type Parts, required, type Tx } from './parts.ts';
+import { change, edit, exists, inUse, type Parts, required, type Tx } from './parts.ts';
 import { requireIdleDrives } from './record-uses.ts';
 import { emptyRobot } from './required-records.ts';
 
@@ -80,7 +80,7 @@ async function addMachine(parts: Parts, { name, type, description }: AddMachineR
     throw new StatusError('invalidEntry', why);
   }
   const row = { name, version: '', registered_ms: 0, active: false, paused: false, description };
-  await change(parts, `media server ${name}`, async (tx) => {
+  await edit(parts, `media server ${name}`, async (tx) => {
     const added = await tx
       .insertInto('media_servers')
       .values(row)
@@ -93,7 +93,7 @@ async function addMachine(parts: Parts, { name, type, description }: AddMachineR
 }
 
 async function deleteMachine(parts: Parts, name: string) {
-  await change(parts, `media server ${name}`, async (tx) => {
+  await edit(parts, `media server ${name}`, async (tx) => {
     await lockServer(tx, name);
     await requireUnused(tx, name);
     await tx.deleteFrom('ndmp_credentials').where('media_server', '=', name).execute();
@@ -134,7 +134,7 @@ async function requireUnused(tx: Tx, name: string): Promise<void> {
 }
 
 async function setMachineState(parts: Parts, { name, paused }: SetMachineStateRequest) {
-  await change(parts, `media server ${name}`, async (tx) => {
+  await edit(parts, `media server ${name}`, async (tx) => {
     const { registered_ms } = await lockServer(tx, name);
     // One that never started has nothing to be active with.
     const active = !paused && registered_ms > 0;
@@ -169,7 +169,7 @@ async function deleteMachineDevices(parts: Parts, name: string) {
     .execute();
   const drives = new Set(rows.map(({ drive }) => drive));
   await requireIdleDrives(parts, (drive) => drives.has(drive));
-  await change(parts, `devices of ${name}`, async (tx) => {
+  await edit(parts, `devices of ${name}`, async (tx) => {
     await lockServer(tx, name);
     await tx.deleteFrom('drive_paths').where('media_server', '=', name).execute();
     await tx

@@ -7,7 +7,7 @@ import type { EmmDb } from './adapters/schema.ts';
 import { checkedRule, inOrder } from './core/barcode-rules.ts';
 import { checkDescription } from './core/checks.ts';
 import { checkIdRule } from './core/media-id.ts';
-import { change, exists, missing, type Parts, required } from './parts.ts';
+import { edit, exists, missing, type Parts, required } from './parts.ts';
 import { requirePool } from './required-records.ts';
 
 type RuleHandlers = Pick<
@@ -60,7 +60,7 @@ async function setBarcodeRule(parts: Parts, { rule: given, update }: SetBarcodeR
   if (given === null) throw required('the barcode rule');
   const rule = checkedRule(given);
   checkDescription(rule.description);
-  await change(parts, `barcode rule ${rule.tag}`, async (tx) => {
+  await edit(parts, `barcode rule ${rule.tag}`, async (tx) => {
     if (rule.pool !== 'DEFAULT') await requirePool(tx, rule.pool);
     const values = {
       ...{ media_type: rule.mediaType, pool: rule.pool },
@@ -87,7 +87,7 @@ async function setBarcodeRule(parts: Parts, { rule: given, update }: SetBarcodeR
 
 async function deleteBarcodeRule(parts: Parts, name: string) {
   const tag = name.toUpperCase();
-  await change(parts, `barcode rule ${tag}`, async (tx) => {
+  await edit(parts, `barcode rule ${tag}`, async (tx) => {
     const gone = await tx
       .deleteFrom('barcode_rules')
       .where('tag', '=', tag)
@@ -107,7 +107,7 @@ async function setMediaIdRule(parts: Parts, rule: MediaIdRule) {
   const row = {
     ...{ robot_number: rule.robotNumber, barcode_length: rule.barcodeLength, rule: rule.rule },
   };
-  await change(parts, idRuleText(rule), (tx) =>
+  await edit(parts, idRuleText(rule), (tx) =>
     tx
       .insertInto('media_id_rules')
       .values(row)
@@ -120,7 +120,7 @@ async function setMediaIdRule(parts: Parts, rule: MediaIdRule) {
 }
 
 async function deleteMediaIdRule(parts: Parts, rule: MediaIdRule) {
-  await change(parts, idRuleText(rule), async (tx) => {
+  await edit(parts, idRuleText(rule), async (tx) => {
     const gone = await tx
       .deleteFrom('media_id_rules')
       .where('robot_number', '=', rule.robotNumber)

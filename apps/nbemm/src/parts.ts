@@ -45,6 +45,17 @@ export async function change<T>(
   return result;
 }
 
+/**
+ * A change that an administrator asks for. One after the other, so that a name, number or place that one of them found
+ * free is not taken by the next at the same time.
+ */
+export async function edit<T>(parts: Parts, what: string, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  return await change(parts, what, async (tx) => {
+    await sql`select pg_advisory_xact_lock(hashtext('nbemm.edits'))`.execute(tx);
+    return await fn(tx);
+  });
+}
+
 /** Last in its transaction: from here to the commit others wait, so that a reader never meets a gap that fills later. */
 async function noteChange(tx: Tx, what: string, atMs: number): Promise<bigint> {
   await sql`select pg_advisory_xact_lock(hashtext('nbemm.changes'))`.execute(tx);

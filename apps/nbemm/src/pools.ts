@@ -6,7 +6,7 @@ import type { AddPoolRequest, UpdatePoolRequest } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { checkDescription, checkPool } from './core/checks.ts';
 import { checkSet } from './core/record-edit.ts';
-import { change, exists, inUse, type Parts, type Tx } from './parts.ts';
+import { edit, exists, inUse, type Parts, type Tx } from './parts.ts';
 import { namesPool, requireUnnamed } from './record-uses.ts';
 import { requirePool } from './required-records.ts';
 
@@ -48,9 +48,8 @@ async function addPool(parts: Parts, request: AddPoolRequest) {
   const { name, description, scratch, maxPartiallyFull } = request;
   checkPool(name);
   checkDescription(description);
-  await change(parts, `pool ${name}`, async (tx) => {
-    // One at a time, so that two additions at once do not choose the same number.
-    const pools = await tx.selectFrom('pools').selectAll().orderBy('number').forUpdate().execute();
+  await edit(parts, `pool ${name}`, async (tx) => {
+    const pools = await tx.selectFrom('pools').selectAll().orderBy('number').execute();
     if (pools.some((pool) => pool.name === name)) throw exists(`volume pool ${name}`);
     if (scratch) await requireNoScratch(tx, name);
     const number = Math.max(...pools.map((pool) => pool.number)) + 1;
@@ -77,9 +76,7 @@ async function updatePool(parts: Parts, request: UpdatePoolRequest) {
   const { name } = request;
   const sets = checkSet(request.set, ['description', 'scratch', 'maxPartiallyFull']);
   if (sets.has('description')) checkDescription(request.description);
-  await change(parts, `pool ${name}`, async (tx) => {
-    // All of them, so that two at once do not both become the scratch pool.
-    await tx.selectFrom('pools').select('number').orderBy('number').forUpdate().execute();
+  await edit(parts, `pool ${name}`, async (tx) => {
     const old = await requirePool(tx, name);
     if (sets.has('scratch') && request.scratch) {
       if (old.number <= PREDEFINED_LAST) {
@@ -102,7 +99,7 @@ async function updatePool(parts: Parts, request: UpdatePoolRequest) {
 
 async function deletePool(parts: Parts, name: string) {
   await requireUnnamed(parts, `volume pool ${name}`, namesPool(name));
-  await change(parts, `pool ${name}`, async (tx) => {
+  await edit(parts, `pool ${name}`, async (tx) => {
     const { number } = await requirePool(tx, name);
     if (number <= PREDEFINED_LAST) throw inUse(`volume pool ${name} is predefined and stays`);
     const [volume] = await tx

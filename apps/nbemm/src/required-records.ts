@@ -1,10 +1,11 @@
 // What one record requires of another, each refused with the status code that NetBackup has for its absence.
 
 import { StatusError } from '@tapestry/status';
-import type { Tx } from './parts.ts';
+import type { Kysely } from 'kysely';
+import type { EmmDb } from './adapters/schema.ts';
 
 /** Error: 2101. */
-export async function requireServer(tx: Tx, name: string): Promise<void> {
+export async function requireServer(tx: Kysely<EmmDb>, name: string): Promise<void> {
   const found = await tx
     .selectFrom('media_servers')
     .select('name')
@@ -19,7 +20,7 @@ export async function requireServer(tx: Tx, name: string): Promise<void> {
 }
 
 /** Error: 2108. */
-export async function requireNdmpHost(tx: Tx, name: string): Promise<void> {
+export async function requireNdmpHost(tx: Kysely<EmmDb>, name: string): Promise<void> {
   const found = await tx
     .selectFrom('ndmp_hosts')
     .select('name')
@@ -32,7 +33,7 @@ export async function requireNdmpHost(tx: Tx, name: string): Promise<void> {
 }
 
 /** Error: 2059. */
-export async function requireRobot(tx: Tx, number: number) {
+export async function requireRobot(tx: Kysely<EmmDb>, number: number) {
   const robot = await tx
     .selectFrom('robots')
     .selectAll()
@@ -43,7 +44,7 @@ export async function requireRobot(tx: Tx, number: number) {
 }
 
 /** Error: 167. */
-export async function requirePool(tx: Tx, name: string) {
+export async function requirePool(tx: Kysely<EmmDb>, name: string) {
   const found = await tx
     .selectFrom('pools')
     .selectAll()
@@ -56,7 +57,7 @@ export async function requirePool(tx: Tx, name: string) {
 }
 
 /** Volumes of a robot that goes stand on a shelf from now on. */
-export async function emptyRobot(tx: Tx, number: number): Promise<void> {
+export async function emptyRobot(tx: Kysely<EmmDb>, number: number): Promise<void> {
   await tx
     .updateTable('volumes')
     .set((eb) => ({ slot: 0, robot_number: 0, version: eb('version', '+', 1n) }))

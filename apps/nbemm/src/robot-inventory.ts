@@ -2,13 +2,15 @@
 // only tells. Promises one transaction for all that an inventory changes.
 
 import type { Handlers } from '@tapestry/bus';
-import type { InventoryChange, InventoryRobotRequest } from '@tapestry/contracts';
+import type { Element, InventoryChange, InventoryRobotRequest } from '@tapestry/contracts';
+import type { Kysely } from 'kysely';
+import type { EmmDb } from './adapters/schema.ts';
 import { checkGroup } from './core/checks.ts';
 import { mediaTypeOf } from './core/media-type.ts';
 import { type InventoryPlan, planInventory } from './core/robot-inventory.ts';
 import { residenceGroup } from './core/volume-edit.ts';
 import { readBarcodeRules, readMediaIdRules } from './media-rules.ts';
-import { change, type Parts, type Tx } from './parts.ts';
+import { edit, type Parts, type Tx } from './parts.ts';
 import { requirePool, requireRobot } from './required-records.ts';
 import { DEFAULT_POOL, insertVolume } from './volumes.ts';
 
@@ -19,26 +21,41 @@ export function inventoryHandlers(parts: Parts): Pick<Handlers<'nbemm'>, 'Invent
 }
 
 async function inventoryRobot(parts: Parts, request: InventoryRobotRequest) {
-  const { robotNumber, recommendOnly, volumeGroup } = request;
-  checkGroup(volumeGroup);
-  const { changes, unusable } = await planOf(parts, request);
+  const { robotNumber, recommendOnly } = request;
+  checkGroup(request.volumeGroup);
+  const { control_host } = await requireRobot(parts.store.db, robotNumber);
+  const { elements } = await parts.ltid(control_host).ReadElements({ robotNumber });
+  const plan = recommendOnly
+    ? await planOf(parts.store.db, request, elements)
+    : await edit(parts, `robot ${robotNumber}`, (tx) => carryOut(parts, tx, request, elements));
+  const unusable = [...plan.unusable];
   if (unusable.length > 0) parts.log.warn({ robotNumber, unusable }, 'some media have no use');
-  const answer = { changes: [...changes], unusable: [...unusable] };
-  if (recommendOnly || changes.length === 0) return { ...answer, applied: !recommendOnly };
-  await change(parts, `robot ${robotNumber}`, async (tx) => {
-    const robot = await requireRobot(tx, robotNumber);
-    const place = { robotNumber, volumeGroup: volumeGroup || residenceGroup(robot) };
-    for (const each of changes) await applyChange(parts, tx, each, place);
-  });
-  return { ...answer, applied: true };
+  return { changes: [...plan.changes], unusable, elements, applied: !recommendOnly };
 }
 
-async function planOf(parts: Parts, request: InventoryRobotRequest): Promise<InventoryPlan> {
+/** The plan is made in the transaction: what was on record a moment ago may be another volume's place by now. */
+async function carryOut(
+  parts: Parts,
+  tx: Tx,
+  request: InventoryRobotRequest,
+  elements: readonly Element[],
+): Promise<InventoryPlan> {
+  const { robotNumber, volumeGroup } = request;
+  const plan = await planOf(tx, request, elements);
+  const robot = await requireRobot(tx, robotNumber);
+  const place = { robotNumber, volumeGroup: volumeGroup || residenceGroup(robot) };
+  for (const each of plan.changes) await applyChange(parts, tx, each, place);
+  return plan;
+}
+
+async function planOf(
+  db: Kysely<EmmDb>,
+  request: InventoryRobotRequest,
+  elements: readonly Element[],
+): Promise<InventoryPlan> {
   const { robotNumber } = request;
-  const { db } = parts.store;
-  const robot = await requireRobot(db as Tx, robotNumber);
   const pool = request.pool || DEFAULT_POOL;
-  await requirePool(db as Tx, pool);
+  await requirePool(db, pool);
   const drive = await db
     .selectFrom('drives')
     .select('density')
@@ -46,7 +63,6 @@ async function planOf(parts: Parts, request: InventoryRobotRequest): Promise<Inv
     .orderBy('index')
     .executeTakeFirst();
   const { name: mediaType } = mediaTypeOf(request.mediaType || drive?.density || DEFAULT_TYPE);
-  const { elements } = await parts.ltid(robot.control_host).ReadElements({ robotNumber });
   const rows = await db
     .selectFrom('volumes')
     .select(['media_id', 'barcode', 'robot_number', 'slot'])

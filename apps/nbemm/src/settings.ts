@@ -6,7 +6,7 @@ import type { ListChangesRequest, SettingRow } from '@tapestry/contracts';
 import type { Kysely } from 'kysely';
 import type { EmmDb } from './adapters/schema.ts';
 import { type ErrorLimits, errorLimits, SETTINGS, settingOf } from './core/settings.ts';
-import { change, type Parts } from './parts.ts';
+import { edit, type Parts } from './parts.ts';
 
 type SettingHandlers = Pick<Handlers<'nbemm'>, 'ListSettings' | 'ChangeSetting' | 'ListChanges'>;
 
@@ -42,7 +42,7 @@ export async function readErrorLimits(db: Kysely<EmmDb>): Promise<ErrorLimits> {
 async function changeSetting(parts: Parts, { name, value: given }: SettingRow) {
   const setting = settingOf(name, given);
   const value = String(setting.value);
-  await change(parts, `setting ${setting.name}`, (tx) =>
+  await edit(parts, `setting ${setting.name}`, (tx) =>
     tx
       .insertInto('settings')
       .values({ name: setting.name, value })

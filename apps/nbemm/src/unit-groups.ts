@@ -6,7 +6,7 @@ import { StatusError } from '@tapestry/status';
 import { checkName } from './core/checks.ts';
 import { checkSet } from './core/record-edit.ts';
 import { checkMembers, checkSelection, editMembers } from './core/unit-checks.ts';
-import { change, exists, missing, type Parts, required, type Tx } from './parts.ts';
+import { edit, exists, missing, type Parts, required, type Tx } from './parts.ts';
 import { namesResidence, requireUnnamed } from './record-uses.ts';
 
 type GroupHandlers = Pick<
@@ -39,7 +39,7 @@ async function setGroup(parts: Parts, { group, update, set }: SetStorageUnitGrou
   if (group === null) throw required('the storage unit group');
   const { name } = group;
   checkName('the storage unit group', name, 50);
-  await change(parts, `storage unit group ${name}`, async (tx) => {
+  await edit(parts, `storage unit group ${name}`, async (tx) => {
     const old = await tx
       .selectFrom('storage_unit_groups')
       .selectAll()
@@ -108,7 +108,7 @@ async function saveGroup(tx: Tx, { name, selection, units }: StorageUnitGroup): 
 
 async function deleteGroup(parts: Parts, name: string) {
   await requireUnnamed(parts, `storage unit group ${name}`, namesResidence(name));
-  await change(parts, `storage unit group ${name}`, async (tx) => {
+  await edit(parts, `storage unit group ${name}`, async (tx) => {
     const gone = await tx
       .deleteFrom('storage_unit_groups')
       .where('name', '=', name)

@@ -7,7 +7,7 @@ import { storageUnit } from './adapters/rows.ts';
 import type { StorageUnitsTable } from './adapters/schema.ts';
 import { checkSet } from './core/record-edit.ts';
 import { checkUnit, unitKind, withDefaults } from './core/unit-checks.ts';
-import { change, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
+import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { namesResidence, requireUnnamed } from './record-uses.ts';
 import { requireNdmpHost, requireRobot, requireServer } from './required-records.ts';
 import { groupHandlers } from './unit-groups.ts';
@@ -36,7 +36,7 @@ async function addStorageUnit(parts: Parts, given: StorageUnit | null) {
   if (given === null) throw required('the storage unit');
   const unit = withDefaults(given);
   checkUnit(unit);
-  await change(parts, `storage unit ${unit.label}`, async (tx) => {
+  await edit(parts, `storage unit ${unit.label}`, async (tx) => {
     const row = await unitRow(tx, unit);
     const group = await tx
       .selectFrom('storage_unit_groups')
@@ -79,7 +79,7 @@ const CHANGEABLE = [
 async function updateStorageUnit(parts: Parts, { unit, set }: UpdateStorageUnitRequest) {
   if (unit === null) throw required('the storage unit');
   const sets = checkSet(set, CHANGEABLE);
-  await change(parts, `storage unit ${unit.label}`, async (tx) => {
+  await edit(parts, `storage unit ${unit.label}`, async (tx) => {
     const old = storageUnit(await lockUnit(tx, unit.label));
     const changes = Object.entries(unit).filter(([name]) => sets.has(name as keyof StorageUnit));
     const changed = withDefaults({ ...old, ...Object.fromEntries(changes) } as StorageUnit);
@@ -106,7 +106,7 @@ async function lockUnit(tx: Tx, label: string) {
 
 async function deleteStorageUnit(parts: Parts, label: string) {
   await requireUnnamed(parts, `storage unit ${label}`, namesResidence(label));
-  await change(parts, `storage unit ${label}`, async (tx) => {
+  await edit(parts, `storage unit ${label}`, async (tx) => {
     await lockUnit(tx, label);
     const member = await tx
       .selectFrom('storage_unit_group_members')

@@ -16,7 +16,7 @@ import type { VolumesTable } from './adapters/schema.ts';
 import { checkBarcode, checkDescription, checkedMediaId, checkGroup } from './core/checks.ts';
 import { mediaTypeOf } from './core/media-type.ts';
 import { newStatusBits, residenceGroup, type VolumeEdit, volumeEdit } from './core/volume-edit.ts';
-import { change, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
+import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { requireIdleVolumes } from './record-uses.ts';
 import { requirePool, requireRobot, requireServer } from './required-records.ts';
 import { lockVolume } from './selection.ts';
@@ -59,7 +59,7 @@ async function addVolume(parts: Parts, request: AddVolumeRequest) {
     throw new StatusError('cleaningCountBad', `a ${type.name} volume has no cleanings`);
   }
   const pool = type.cleaning ? 'None' : volume.pool || DEFAULT_POOL;
-  await change(parts, `volume ${mediaId}`, async (tx) => {
+  await edit(parts, `volume ${mediaId}`, async (tx) => {
     await requirePool(tx, pool);
     const inRobot = volume.slot > 0;
     if (inRobot) await requireFreeSlot(tx, mediaId, volume.robotNumber, volume.slot);
@@ -137,19 +137,19 @@ export async function insertVolume(parts: Parts, tx: Tx, volume: NewVolume): Pro
 
 async function changeVolumes(parts: Parts, request: ChangeVolumesRequest) {
   if (request.change === null) throw required('what to change');
-  const edit = volumeEdit(request.change, request.set);
+  const wanted = volumeEdit(request.change, request.set);
   const ids = request.mediaIds.map(checkedMediaId);
   if (ids.length === 0 && request.volumeGroup === '') throw required('the volume');
-  if (ids.length > 1 && edit.one !== undefined) {
-    throw new StatusError('invalidEntry', `${edit.one} is changed for one volume at a time`);
+  if (ids.length > 1 && wanted.one !== undefined) {
+    throw new StatusError('invalidEntry', `${wanted.one} is changed for one volume at a time`);
   }
   const what = ids.length === 0 ? `volume group ${request.volumeGroup}` : `volume ${ids.join()}`;
-  await change(parts, what, async (tx) => {
+  await edit(parts, what, async (tx) => {
     const rows = await lockChosen(tx, ids, request.volumeGroup);
-    if (rows.length > 1 && edit.one !== undefined) {
-      throw new StatusError('invalidEntry', `${edit.one} is changed for one volume at a time`);
+    if (rows.length > 1 && wanted.one !== undefined) {
+      throw new StatusError('invalidEntry', `${wanted.one} is changed for one volume at a time`);
     }
-    for (const row of rows) await applyEdit(tx, row, edit);
+    for (const row of rows) await applyEdit(tx, row, wanted);
   });
   return {};
 }
@@ -175,10 +175,10 @@ async function lockChosen(tx: Tx, ids: readonly string[], group: string) {
   return rows;
 }
 
-async function applyEdit(tx: Tx, row: Selectable<VolumesTable>, edit: VolumeEdit): Promise<void> {
+async function applyEdit(tx: Tx, row: Selectable<VolumesTable>, wanted: VolumeEdit): Promise<void> {
   const mediaId = row.media_id;
-  const { columns } = edit;
-  edit.check({
+  const { columns } = wanted;
+  wanted.check({
     ...{ mediaId, assigned: row.assigned_ms > 0, mountedDrive: row.mounted_drive },
     mediaType: columns.media_type ?? row.media_type,
   });
@@ -205,7 +205,7 @@ async function applyEdit(tx: Tx, row: Selectable<VolumesTable>, edit: VolumeEdit
 
 async function setStatus(parts: Parts, { mediaId: given, action, owner }: SetVolumeStatusRequest) {
   const mediaId = checkedMediaId(given);
-  await change(parts, `volume ${mediaId}`, async (tx) => {
+  await edit(parts, `volume ${mediaId}`, async (tx) => {
     const row = await lockVolume(tx, mediaId);
     if (owner !== '' && row.owner !== '' && owner !== row.owner) {
       const why = `volume ${mediaId} belongs to ${row.owner}, not to ${owner}`;
@@ -237,7 +237,7 @@ function requireUnassigned(row: Selectable<VolumesTable>): void {
 async function deleteVolume(parts: Parts, name: string) {
   const mediaId = checkedMediaId(name);
   await requireIdleVolumes(parts, new Set([mediaId]));
-  await change(parts, `volume ${mediaId}`, async (tx) => {
+  await edit(parts, `volume ${mediaId}`, async (tx) => {
     const [row] = await tx
       .selectFrom('volumes')
       .selectAll()
@@ -259,7 +259,7 @@ async function deleteGroup(parts: Parts, group: string) {
     .where('volume_group', '=', group)
     .execute();
   await requireIdleVolumes(parts, new Set(volumes.map(({ media_id }) => media_id)));
-  await change(parts, `volume group ${group}`, async (tx) => {
+  await edit(parts, `volume group ${group}`, async (tx) => {
     const rows = await lockChosen(tx, [], group);
     for (const row of rows) requireUnassigned(row);
     await tx.deleteFrom('volumes').where('volume_group', '=', group).execute();

@@ -247,6 +247,30 @@ test('an inventory sorts new cartridges by barcode rules and names them by media
   expect((await world.cli.ListMediaIdRules({})).rules).toEqual([]);
 });
 
+test('what is asked for at once is done one after the other, and nothing twice', async () => {
+  const many = Array.from({ length: 8 }, (_each, i) => i);
+  await Promise.all(many.map((i) => world.cli.AddPool({ name: `Crowd${i}` })));
+  const { pools } = await world.cli.ListPools({});
+  expect(new Set(pools.map(({ number }) => number)).size).toBe(pools.length);
+  await world.cli.AddRobot({
+    robot: { number: 9, type: 'tld', controlHost: 'media1', path: 'vtl:/nine' },
+  });
+  const add = (i: number) =>
+    world.cli.AddDrive({
+      drive: {
+        ...{ name: `nine${i}`, density: 'hcart', mediaServer: 'media1', path: `vtl:/nine#${i}` },
+        ...{ robotNumber: 9, robotDrive: 1 + (i % 4) },
+      },
+    });
+  const outcomes = await Promise.allSettled(many.map(add));
+  expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') expect(String(outcome.reason)).toMatch(/226/);
+  }
+  const { drives } = await world.cli.GetDevices({});
+  expect(new Set(drives.map(({ drive }) => drive?.index)).size).toBe(drives.length);
+});
+
 test('storage units of three kinds, changed in place, and groups of them', async () => {
   await world.cli.AddNdmpHost({ name: 'filer9', user: 'root', password: 'p' });
   const base = { mediaServer: 'media1', density: 'hcart', robotNumber: 0 };

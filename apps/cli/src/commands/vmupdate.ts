@@ -42,7 +42,8 @@ export const vmupdate = command({
   },
 });
 
-function sentence(change: InventoryChange): string {
+/** What an inventory changes about one volume, or would. */
+export function sentence(change: InventoryChange): string {
   const { mediaId, barcode, slot, oldSlot } = change;
   const signs = barcode || 'no barcode';
   switch (change.change) {
