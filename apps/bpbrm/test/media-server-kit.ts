@@ -51,6 +51,8 @@ export interface MediaServer {
   thawFiler(): void;
   killFiler(): Promise<void>;
   startFiler(): Promise<void>;
+  killTapeHost(): Promise<void>;
+  startTapeHost(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -76,6 +78,8 @@ export interface MediaServerOptions {
   /** What that host, or the filer, calls its drive. */
   readonly device?: (root: string) => string;
   readonly maxFragmentBytes?: bigint;
+  /** Of each tape. */
+  readonly capacityBytes?: number;
   /** What the site says of filers (NDMPAGENT_FILERS_FILE). */
   readonly filers?: Readonly<Record<string, unknown>>;
 }
@@ -84,7 +88,7 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
   const root = mkdtempSync(join(tmpdir(), 'media-server-'));
   const data = join(root, 'data');
   mkdirSync(data);
-  const libraryDir = await makeLibrary(root);
+  const libraryDir = await makeLibrary(root, options.capacityBytes);
   const bus = await startTestBus({ hosts: ['media1'] });
   const fileLists = new Map<string, Buffer>();
   const lists = await startFileLists(fileLists);
@@ -131,6 +135,8 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
     thawFiler: () => filer.signal('SIGCONT'),
     killFiler: () => filer.kill(),
     startFiler: () => filer.start(),
+    killTapeHost: () => second.kill(),
+    startTapeHost: () => second.start(),
     stop,
   };
 }
@@ -140,10 +146,10 @@ function driveOf(tape: TapeSide, libraryDir: string, device = 'drive0'): Partial
   return { path: device, ndmpHost: tape === 'filer' ? 'filer' : 'tapehost' };
 }
 
-async function makeLibrary(root: string): Promise<string> {
+async function makeLibrary(root: string, capacityBytes = 1_000_000_000): Promise<string> {
   const dir = join(root, 'library');
   const cartridges = ['A00001L8', 'A00002L8'].map((barcode) => ({
-    ...{ barcode, capacityBytes: 1_000_000_000 },
+    ...{ barcode, capacityBytes },
   }));
   await createVirtualLibrary({ dir, drives: 1, slots: 4, cartridges });
   return dir;
