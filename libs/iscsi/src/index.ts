@@ -8,7 +8,7 @@ export {
 export { openTapeDrive, type TapeDriveOptions } from './device/tape-drive.ts';
 export type { TapeTimeouts } from './device/tape-unit.ts';
 export { IscsiError, type IscsiFailure, toStatusError } from './iscsi-error.ts';
-export type { ChapCredentials } from './login/chap.ts';
+export type { ChapCredentials, ChapHash } from './login/chap.ts';
 export type { DigestChoice, Negotiated } from './login/operational-keys.ts';
 export type { ConnectionTimeouts } from './net/connection.ts';
 export {

@@ -11,7 +11,7 @@ export interface EmulatedTapeOptions {
   readonly worm?: boolean;
   readonly barcode?: string;
   readonly persistentReservations?: boolean;
-  /** A simple emulation: no positions, no LOCATE, SPACE passes filemarks, a block longer than asked for gives nothing. */
+  /** A simple emulation: no positions, no LOCATE, SPACE passes filemarks, a READ of another length gives other data. */
   readonly isSimple?: boolean;
 }
 
@@ -171,8 +171,10 @@ export class EmulatedTape {
     if (record === 'mark') return sense(0, 0x0001, { flags: FILEMARK, information: asked });
     if (record.length === asked) return { data: record };
     const answer = sense(0, 0, { flags: ILI, information: asked - record.length });
-    const isLost = this.options.isSimple && record.length > asked;
-    return { ...answer, data: isLost ? Buffer.alloc(0) : record.subarray(0, asked) };
+    if (!this.options.isSimple) return { ...answer, data: record.subarray(0, asked) };
+    // It takes the residual for the length.
+    const memory = Buffer.concat([record, Buffer.alloc(asked, 0xdb)]);
+    return { ...answer, data: memory.subarray(0, Math.max(0, asked - record.length)) };
   }
 
   #protection(): DeviceAnswer | undefined {
@@ -225,7 +227,7 @@ export class EmulatedTape {
       const record = this.records[step > 0 ? this.at : this.at - 1];
       if (record === undefined) {
         return step > 0
-          ? sense(8, 0x0005, { information: left })
+          ? sense(this.options.isSimple ? 0 : 8, 0x0005, { information: left })
           : sense(0, 0x0004, { flags: EOM, information: left });
       }
       this.at += step;

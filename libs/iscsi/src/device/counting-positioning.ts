@@ -2,7 +2,7 @@
 // what is left is to rewind, to space over filemarks ahead, and to count blocks by reading a byte of each.
 
 import type { LocateTarget, Position, SpaceResult } from '@tapestry/storage';
-import { SENSE_KEY } from '../scsi/sense.ts';
+import { isEndOfData, SENSE_KEY } from '../scsi/sense.ts';
 import { SPACE } from '../scsi/ssc.ts';
 import { positionError } from './device-positioning.ts';
 import { FileMap } from './file-map.ts';
@@ -179,7 +179,7 @@ export class CountingPositioning implements TapePositioning {
   async #passMark(): Promise<boolean> {
     const { sense } = await this.#unit.space(SPACE.filemarks, 1);
     const { file } = this.#here();
-    const isEnd = sense !== null && sense.key === SENSE_KEY.blankCheck;
+    const isEnd = sense !== null && isEndOfData(sense);
     this.#at = isEnd
       ? { file, block: null, object: null }
       : { file: file + 1, block: 0, object: this.#map.start(file + 1) ?? null };
@@ -188,7 +188,7 @@ export class CountingPositioning implements TapePositioning {
 
   async #passObject(): Promise<'block' | 'filemark' | 'endOfData'> {
     const { sense } = await this.#unit.read(this.#byte);
-    if (sense?.key === SENSE_KEY.blankCheck) return 'endOfData';
+    if (sense && isEndOfData(sense)) return 'endOfData';
     if (sense?.key === SENSE_KEY.mediumError) throw positionError('a damaged block is in the way');
     if (sense?.filemark) this.passedFilemark();
     else this.passedBlock();

@@ -21,7 +21,6 @@ import * as spc from '../scsi/spc.ts';
 import * as ssc from '../scsi/ssc.ts';
 import type { ScsiTransport } from '../scsi/transport.ts';
 import { totalBytes } from '../wire/parts.ts';
-import { readTapeBlock } from './block-reading.ts';
 import { Reservation } from './reservation.ts';
 import { openTapeMedium, type TapeMedium } from './tape-medium.ts';
 import { TAPE_TIMEOUTS, type TapeTimeouts, TapeUnit } from './tape-unit.ts';
@@ -110,7 +109,7 @@ class TapeDrive implements Drive {
     if (into.length === 0) throw new StatusError('invalidParameter', 'a buffer of no bytes');
     await this.#flush();
     await medium.positioning.require();
-    return readTapeBlock(this.#unit, medium, into);
+    return medium.reader.read(into);
   }
 
   async writeBlocks(blocks: readonly WriteBlock[]): Promise<WriteResult> {

@@ -3,6 +3,7 @@
 import type { BlockLimits } from '@tapestry/storage';
 import * as spc from '../scsi/spc.ts';
 import * as ssc from '../scsi/ssc.ts';
+import { BlockReader } from './block-reader.ts';
 import { CountingPositioning } from './counting-positioning.ts';
 import { DevicePositioning } from './device-positioning.ts';
 import type { TapePositioning } from './tape-positioning.ts';
@@ -14,8 +15,7 @@ export interface TapeMedium {
   readonly worm: boolean;
   readonly barcode: string | null;
   readonly positioning: TapePositioning;
-  /** A block that is longer than what is asked for is passed with none of its data; ask for the longest. */
-  readonly losesLongBlocks: boolean;
+  readonly reader: BlockReader;
   /** What was found out here is not true any more; the positioning stays, since its owner must learn of the loss. */
   age(): void;
   readonly isAged: boolean;
@@ -31,7 +31,7 @@ export async function openTapeMedium(
   before: TapeMedium | null,
 ): Promise<TapeMedium> {
   const limitsData = await unit.query(ssc.readBlockLimits(), ssc.BLOCK_LIMITS_BYTES);
-  const limits = ssc.parseBlockLimits(limitsData ?? Buffer.alloc(0));
+  const announced = ssc.parseBlockLimits(limitsData ?? Buffer.alloc(0));
   const mode = await setUpMode(unit);
   const worm = await isWorm(unit);
   const barcode = await readBarcode(unit);
@@ -42,6 +42,8 @@ export async function openTapeMedium(
   const positioning =
     before?.positioning ??
     (knowsPosition ? new DevicePositioning(unit) : new CountingPositioning(unit));
+  // What tells nonsense of its position tells it of lengths, too.
+  const limits = knowsPosition ? announced : { ...announced, minBytes: 1 };
   let isAged = false;
   return {
     limits,
@@ -49,7 +51,7 @@ export async function openTapeMedium(
     worm,
     barcode,
     positioning,
-    losesLongBlocks: !knowsPosition,
+    reader: new BlockReader(unit, positioning, !knowsPosition),
     age: () => {
       isAged = true;
     },

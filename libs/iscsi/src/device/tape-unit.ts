@@ -4,7 +4,7 @@
 import { StatusError, type StatusName } from '@tapestry/status';
 import { IscsiError, toStatusError } from '../iscsi-error.ts';
 import { type DeviceOutcome, type DeviceRequest, ScsiDevice } from '../scsi/scsi-device.ts';
-import { describeSense, SENSE_KEY, type Sense } from '../scsi/sense.ts';
+import { describeSense, isEndOfData, SENSE_KEY, type Sense } from '../scsi/sense.ts';
 import * as spc from '../scsi/spc.ts';
 import * as ssc from '../scsi/ssc.ts';
 import { SCSI_STATUS, type ScsiTransport } from '../scsi/transport.ts';
@@ -42,8 +42,7 @@ interface Expectation {
 
 const isRemark = ({ key, deferred }: Sense): boolean =>
   !deferred && (key === SENSE_KEY.noSense || key === SENSE_KEY.recovered);
-const isEnd = (sense: Sense): boolean =>
-  isRemark(sense) || (!sense.deferred && sense.key === SENSE_KEY.blankCheck);
+const isEnd = (sense: Sense): boolean => isRemark(sense) || isEndOfData(sense);
 const isWritten = (sense: Sense): boolean =>
   isRemark(sense) || (!sense.deferred && sense.key === SENSE_KEY.volumeOverflow);
 const isReadable = (sense: Sense): boolean =>
@@ -154,7 +153,7 @@ export class TapeUnit {
   async locate(object: number): Promise<boolean> {
     const cdb = object > 0xffff_ffff ? ssc.locate16(object) : ssc.locate10(object);
     const outcome = await this.#move(cdb, `locating object ${object}`);
-    return outcome.sense === null || isRemark(outcome.sense);
+    return outcome.sense === null || !isEndOfData(outcome.sense);
   }
 
   async rewind(): Promise<void> {

@@ -5,10 +5,17 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { IscsiError, protocolError } from '../iscsi-error.ts';
 import { decodeBinary, decodeNumber, encodeBinary, type TextKey } from '../wire/text-keys.ts';
 
+export type ChapHash = 'md5' | 'sha1' | 'sha256' | 'sha3-256';
+
 export interface ChapCredentials {
   readonly user: string;
   /** At least 12 bytes. */
   readonly secret: Uint8Array;
+  /**
+   * What may be used, the dearest first; default MD5 alone. It is what every target knows, and targets exist that mean
+   * another by the number of a newer one: name others where the target is known to have them.
+   */
+  readonly hashes?: readonly ChapHash[];
   /** What the target must prove; without it only we prove ourselves. */
   readonly target?: { readonly user?: string; readonly secret: Uint8Array };
 }
@@ -19,13 +26,7 @@ export interface ChapEntropy {
   readonly challenge: Uint8Array;
 }
 
-// Strongest first; 8 is SHA3-256, 7 SHA-256, 6 SHA-1, 5 MD5, which alone every target knows.
-const ALGORITHMS: ReadonlyMap<number, string> = new Map([
-  [7, 'sha256'],
-  [8, 'sha3-256'],
-  [6, 'sha1'],
-  [5, 'md5'],
-]);
+const NUMBERS = { md5: 5, sha1: 6, sha256: 7, 'sha3-256': 8 } as const;
 const SECRET_BYTES_MIN = 12;
 const CHALLENGE_BYTES_MAX = 1024;
 const RESPONSE_BYTES_MAX = 64;
@@ -33,6 +34,7 @@ const RESPONSE_BYTES_MAX = 64;
 export class ChapExchange {
   readonly #credentials: ChapCredentials;
   readonly #entropy: ChapEntropy;
+  readonly #hashes: readonly ChapHash[];
   #algorithm = '';
   #isProven: boolean;
 
@@ -45,6 +47,7 @@ export class ChapExchange {
       throw new IscsiError('login', 'the CHAP secrets of the two directions must differ');
     }
     this.#credentials = credentials;
+    this.#hashes = credentials.hashes ?? ['md5'];
     this.#entropy = entropy;
     this.#isProven = target === undefined;
   }
@@ -55,14 +58,14 @@ export class ChapExchange {
   }
 
   offer(): TextKey[] {
-    return [['CHAP_A', [...ALGORITHMS.keys()].join(',')]];
+    return [['CHAP_A', this.#hashes.map((hash) => NUMBERS[hash]).join(',')]];
   }
 
   /** Our answer to CHAP_A, CHAP_I and CHAP_C. */
   answer(keys: ReadonlyMap<string, string>): TextKey[] {
     const { user, secret, target } = this.#credentials;
     const number = decodeNumber('CHAP_A', keys.get('CHAP_A') ?? '', [0, 255]);
-    const algorithm = ALGORITHMS.get(number);
+    const algorithm = this.#hashes.find((hash) => NUMBERS[hash] === number);
     if (algorithm === undefined) throw protocolError(`CHAP algorithm ${number} was not offered`);
     this.#algorithm = algorithm;
     const identifier = decodeNumber('CHAP_I', keys.get('CHAP_I') ?? '', [0, 255]);

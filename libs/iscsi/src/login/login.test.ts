@@ -107,10 +107,21 @@ describe('negotiation', () => {
 });
 
 describe('authentication', () => {
-  test.each([5, 6, 7, 8])('CHAP with algorithm %i proves us', (algorithm) => {
-    const kit = new Kit({ script: { chap: { ...ASKS, algorithm } }, chap: CHAP });
+  test.each([
+    [5, 'md5'],
+    [6, 'sha1'],
+    [7, 'sha256'],
+    [8, 'sha3-256'],
+  ] as const)('CHAP with algorithm %i proves us', (algorithm, hash) => {
+    const chap = { ...CHAP, hashes: [hash] };
+    const kit = new Kit({ script: { chap: { ...ASKS, algorithm } }, chap });
     kit.login();
     expect(kit.negotiated).toBeDefined();
+  });
+
+  test('an algorithm that was not offered is refused', () => {
+    const error = loginError({ script: { chap: { ...ASKS, algorithm: 6 } }, chap: CHAP });
+    expect(error.message).toContain('CHAP algorithm 6 was not offered');
   });
 
   test('mutual CHAP proves both', () => {

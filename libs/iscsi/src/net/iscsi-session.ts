@@ -143,7 +143,7 @@ export class IscsiSession {
     try {
       const connection = await Connection.open({
         portal: this.#options.portal,
-        initiator: initiatorOptions(this.#options),
+        initiator: initiatorOptions(this.#options, this.#options.targetName),
         timeouts: this.#timeouts,
         onAsync: (event) => this.#onAsync(event),
         onEnd: (error) => {
@@ -191,7 +191,7 @@ export async function discoverTargets(options: PortalOptions): Promise<TargetRec
   const timeouts = { ...DEFAULT_TIMEOUTS, ...options.timeouts };
   const connection = await Connection.open({
     portal: options.portal,
-    initiator: initiatorOptions(options),
+    initiator: initiatorOptions(options, undefined),
     timeouts,
     onAsync: () => {},
     onEnd: () => {},
@@ -203,8 +203,13 @@ export async function discoverTargets(options: PortalOptions): Promise<TargetRec
   }
 }
 
-function initiatorOptions(options: PortalOptions & Partial<SessionOptions>): InitiatorOptions {
-  const { initiatorName, targetName, isid, chap } = options;
+function initiatorOptions(
+  options: PortalOptions & Partial<SessionOptions>,
+  targetName: string | undefined,
+): InitiatorOptions {
+  const { initiatorName, isid, chap } = options;
+  // For a few words of text nobody insists on sums, and emulations trip over them.
+  const digest: DigestChoice = targetName === undefined ? 'off' : 'allowed';
   return {
     initiatorName,
     targetName,
@@ -213,8 +218,8 @@ function initiatorOptions(options: PortalOptions & Partial<SessionOptions>): Ini
     commandsMax: options.commandsMax ?? 64,
     wishes: {
       isDiscovery: targetName === undefined,
-      headerDigest: options.headerDigest ?? 'allowed',
-      dataDigest: options.dataDigest ?? 'allowed',
+      headerDigest: options.headerDigest ?? digest,
+      dataDigest: options.dataDigest ?? digest,
       receiveSegmentBytes: options.receiveSegmentBytes ?? MIB,
       maxBurstBytes: options.maxBurstBytes ?? 16 * MIB - 1024,
       firstBurstBytes: options.firstBurstBytes ?? MIB,

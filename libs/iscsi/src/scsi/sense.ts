@@ -27,6 +27,16 @@ export interface Sense {
   readonly deferred: boolean;
 }
 
+const END_OF_DATA = 0x0005;
+
+/** Some emulations tell the end of data without the key that belongs to it. */
+export function isEndOfData({ key, code, deferred }: Sense): boolean {
+  return (
+    !deferred &&
+    (key === SENSE_KEY.blankCheck || (key === SENSE_KEY.noSense && code === END_OF_DATA))
+  );
+}
+
 const FILEMARK = 0x80;
 const END_OF_MEDIUM = 0x40;
 const INCORRECT_LENGTH = 0x20;
