@@ -1,11 +1,14 @@
 // How much memory the data process takes at its peak, and how long backups take: of a generated tree of
-// many files (no disk holds it), and of one real folder with many names.
-// node apps/ndmpd/bench/memory-bench.ts tree [files] | links [files] | folder [names] [folder]
+// many files (no disk need hold it), plain or with two names for each file, and of one real folder:
+//
+//   node apps/ndmpd/bench/memory-bench.ts [--what tree|links|folder] [--count N] [--dir FOLDER]
+//     [--only full-path,full-inode,incremental-path,incremental-inode]
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { countHistory } from '@tapestry/ndmp';
 import { DATA_PROCESS_FLAGS } from '../src/adapters/worker-pool.ts';
 import type { BackupOrder, IncrementalBase, WorkerReport } from '../src/core/data-protocol.ts';
@@ -92,14 +95,23 @@ function show(what: string, { seconds, processorSeconds, bytes, entries, peakMb 
   console.log([`${what}: peak ${peakMb.toFixed(0)} MB`, ...facts, `${entries} entries`].join(', '));
 }
 
-/** Full backups with each form of history, and an incremental that lists every folder. */
+/** Full backups with each form of history, and incrementals that list every folder. */
 async function measure(script: URL, directory: string, sinceNs: bigint): Promise<void> {
-  const full = await backUp(script, orderOf(directory, 'file'));
-  show('full, history by path', full);
-  show('full, history by inode', await backUp(script, orderOf(directory, 'dir')));
-  const base = { sinceNs, directories: full.directories };
-  show('incremental, by path', await backUp(script, orderOf(directory, 'file', base)));
-  show('incremental, by inode', await backUp(script, orderOf(directory, 'dir', base)));
+  const run = async (name: string, history: 'file' | 'dir', base?: IncrementalBase) => {
+    if (wanted.has(name)) show(name, await backUp(script, orderOf(directory, history, base)));
+  };
+  await run('full-path', 'file');
+  await run('full-inode', 'dir');
+  const base = { sinceNs, directories: await directoriesOf(script, directory) };
+  await run('incremental-path', 'file', base);
+  await run('incremental-inode', 'dir', base);
+}
+
+/** As a full backup would see them; a generated tree has the same ones without its files. */
+async function directoriesOf(script: URL, directory: string): Promise<Uint8Array> {
+  if (script === REAL) return (await backUp(script, orderOf(directory, 'none'))).directories;
+  const empty = JSON.stringify({ ...JSON.parse(directory), filesAFolder: 0 });
+  return (await backUp(script, orderOf(empty, 'none'))).directories;
 }
 
 async function measureFolder(names: number, place: string): Promise<void> {
@@ -112,12 +124,20 @@ async function measureFolder(names: number, place: string): Promise<void> {
   }
 }
 
-const [what = 'tree', count, place = tmpdir()] = process.argv.slice(2);
-if (what === 'folder') await measureFolder(Number(count ?? 1_000_000), place);
+const { values } = parseArgs({
+  options: {
+    what: { type: 'string', default: 'tree' },
+    count: { type: 'string' },
+    dir: { type: 'string', default: tmpdir() },
+    only: { type: 'string', default: 'full-path,full-inode,incremental-path,incremental-inode' },
+  },
+});
+const wanted = new Set(values.only.split(','));
+if (values.what === 'folder') await measureFolder(Number(values.count ?? 1_000_000), values.dir);
 else {
-  const files = Number(count ?? 10_000_000);
+  const files = Number(values.count ?? 10_000_000);
   const folders = Math.ceil(files / FILES_A_FOLDER);
-  const linkedAFolder = what === 'links' ? FILES_A_FOLDER : 0;
+  const linkedAFolder = values.what === 'links' ? FILES_A_FOLDER : 0;
   const rule: TreeRule = { folders, filesAFolder: FILES_A_FOLDER, bytes: 100, linkedAFolder };
   await measure(GENERATED, JSON.stringify({ ...rule, changedEvery: 50 }), CHANGED_AT_NS);
 }

@@ -15,6 +15,7 @@ import { BackupRun } from '../src/adapters/backup-run.ts';
 import { HostTree } from '../src/adapters/host-tree.ts';
 import { RecoverRun } from '../src/adapters/recover-run.ts';
 import { Reporter } from '../src/adapters/reporter.ts';
+import type { SourceTree } from '../src/adapters/source-tree.ts';
 import { StreamSink } from '../src/adapters/stream-sink.ts';
 import { StreamSource } from '../src/adapters/stream-source.ts';
 import type { BackupOrder, RecoverOrder, WorkerReport } from '../src/core/data-protocol.ts';
@@ -50,6 +51,7 @@ export interface MadeImage extends RunReport {
 export async function makeImage(
   root: string,
   order: Partial<BackupOrder> = {},
+  treeOf: (order: BackupOrder) => SourceTree = (whole) => new HostTree(whole),
 ): Promise<MadeImage> {
   const chunks: Buffer[] = [];
   const socket = new Writable({
@@ -64,12 +66,7 @@ export async function makeImage(
     ...{ type: 'backup', exportDirectory: root, shownRoot: '/home', components: [] },
     ...{ history: 'file', exclude: [], include: [], base: undefined, ...order },
   };
-  const { directories, failed } = await new BackupRun(
-    whole,
-    new HostTree(whole),
-    sink,
-    report,
-  ).run();
+  const { directories, failed } = await new BackupRun(whole, treeOf(whole), sink, report).run();
   await sink.end();
   return { image: Buffer.concat(chunks), directories, failed, ...said };
 }

@@ -5,7 +5,7 @@
 import type { BigIntStats } from 'node:fs';
 import { type EntryType, typeOf } from '../core/entry.ts';
 import { type Directory, errorCode } from './directory.ts';
-import type { OpenFile, SourceTree } from './source-tree.ts';
+import { type OpenFile, OTHER_MOUNT, type SourceTree } from './source-tree.ts';
 
 const SMALL_FILE_BYTES = 64 * 1024;
 const STAGING_BYTES = 4 * 1024 * 1024;
@@ -23,7 +23,7 @@ export interface Child {
 export interface LoadTrouble {
   readonly name: string;
   readonly what: string;
-  /** It vanished or was replaced, which no backup can help: a warning, no failure. */
+  /** It vanished, was replaced or is elsewhere, which no backup can help: a warning, no failure. */
   readonly isChange: boolean;
 }
 
@@ -134,6 +134,9 @@ export class ChildLoader {
     const code = errorCode(error);
     if (code === 'ENOENT') {
       this.#onTrouble(directory, { name, what: 'vanished during the backup', isChange: true });
+    } else if (code === OTHER_MOUNT) {
+      const what = 'is another file system and was left out';
+      this.#onTrouble(directory, { name, what, isChange: true });
     } else this.#onTrouble(directory, { name, what: `${what}: ${code}`, isChange: false });
   }
 }

@@ -67,9 +67,9 @@ export function closeDirectory(directory: Directory): void {
   closeSync(directory.fd);
 }
 
-/** Which mount a directory lies on; differs below a bind mount of the same file system, too. */
-export function mountOf(directory: Directory): number {
-  const facts = readFileSync(`/proc/self/fdinfo/${directory.fd}`, 'latin1');
+/** Which mount an open file lies on; differs below a bind mount of the same file system, too. */
+export function mountOf(fd: number): number {
+  const facts = readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1');
   return Number(/^mnt_id:\s*(\d+)$/m.exec(facts)?.[1] ?? -1);
 }
 

@@ -25,7 +25,7 @@ import {
 } from './directory.ts';
 import { listDirectory } from './directory-listing.ts';
 import { MountPolicy } from './mounts.ts';
-import { type OpenFile, RootError, type SourceTree } from './source-tree.ts';
+import { type OpenFile, OTHER_MOUNT, RootError, type SourceTree } from './source-tree.ts';
 
 const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -89,7 +89,9 @@ export class HostTree implements SourceTree {
 
   openFile(directory: Directory, name: string): OpenFile {
     const fd = this.#open(directory, pathOf(name));
-    return { fd, stats: fstatSync(fd, { bigint: true }) };
+    if (this.#mounts?.allowsFile(fd) ?? true) return { fd, stats: this.statsOfFile(fd) };
+    closeSync(fd);
+    throw Object.assign(new Error('it is mounted there'), { code: OTHER_MOUNT });
   }
 
   readFile(fd: number, into: Buffer, position: number): number {

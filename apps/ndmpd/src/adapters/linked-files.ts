@@ -17,9 +17,9 @@ export interface LinkedFile {
   readonly offset: number | undefined;
 }
 
-/** A backup stays on one device, so the inode says which file it is. */
+/** By device and inode: overlays show files with the devices of their layers. */
 export class LinkedFiles {
-  readonly #table = new LinkTable();
+  readonly #tables = new Map<bigint, LinkTable>();
   readonly #records: SpillFile;
   readonly #onLimit: (why: string) => void;
   #isLimitTold = false;
@@ -30,21 +30,22 @@ export class LinkedFiles {
     this.#records = records;
   }
 
-  has({ ino }: BigIntStats): boolean {
-    return this.#table.get(ino) !== undefined;
+  has({ dev, ino }: BigIntStats): boolean {
+    return this.#tables.get(dev)?.get(ino) !== undefined;
   }
 
   /** Its data is in the stream. */
-  isSent({ ino }: BigIntStats): boolean {
-    return this.#table.get(ino)?.isMarked ?? false;
+  isSent({ dev, ino }: BigIntStats): boolean {
+    return this.#tables.get(dev)?.get(ino)?.isMarked ?? false;
   }
 
   /** The file for one more of its names. */
-  take({ ino }: BigIntStats): LinkedFile | undefined {
-    const entry = this.#table.get(ino);
-    if (entry === undefined) return undefined;
-    if (entry.namesLeft > 1) this.#table.set(ino, { ...entry, namesLeft: entry.namesLeft - 1 });
-    else this.#table.delete(ino);
+  take({ dev, ino }: BigIntStats): LinkedFile | undefined {
+    const table = this.#tables.get(dev);
+    const entry = table?.get(ino);
+    if (table === undefined || entry === undefined) return undefined;
+    if (entry.namesLeft > 1) table.set(ino, { ...entry, namesLeft: entry.namesLeft - 1 });
+    else table.delete(ino);
     try {
       const record = this.#records.read(entry.value);
       const offset = record.readDoubleLE(0);
@@ -54,7 +55,7 @@ export class LinkedFiles {
       };
     } catch (error) {
       this.#tellLimit(`their paths cannot be read back (${errorCode(error)})`);
-      this.#table.delete(ino);
+      table.delete(ino);
       return undefined;
     }
   }
@@ -72,8 +73,10 @@ export class LinkedFiles {
     this.#records.close();
   }
 
-  #add({ ino, nlink }: BigIntStats, path: Buffer, offset: number): void {
-    if (this.#table.size >= FILES_MAX) {
+  #add({ dev, ino, nlink }: BigIntStats, path: Buffer, offset: number): void {
+    const table = this.#tables.get(dev) ?? new LinkTable();
+    this.#tables.set(dev, table);
+    if (this.#count() >= FILES_MAX) {
       this.#tellLimit('there are too many');
       return;
     }
@@ -83,10 +86,16 @@ export class LinkedFiles {
     try {
       const value = this.#records.append(record);
       const isMarked = offset !== UNSENT;
-      this.#table.set(ino, { value, isMarked, namesLeft: Number(nlink) - 1 });
+      table.set(ino, { value, isMarked, namesLeft: Number(nlink) - 1 });
     } catch (error) {
       this.#tellLimit(`their paths cannot be kept (${errorCode(error)})`);
     }
+  }
+
+  #count(): number {
+    let count = 0;
+    for (const { size } of this.#tables.values()) count += size;
+    return count;
   }
 
   #tellLimit(why: string): void {

@@ -11,12 +11,16 @@ export class MountPolicy {
 
   constructor(root: Directory, stats: BigIntStats) {
     this.#device = stats.dev;
-    this.#mount = hasMountsBelow(root) ? mountOf(root) : undefined;
+    this.#mount = hasMountsBelow(root) ? mountOf(root.fd) : undefined;
   }
 
   allows(directory: Directory, stats: BigIntStats): boolean {
-    if (stats.dev !== this.#device) return false;
-    return this.#mount === undefined || mountOf(directory) === this.#mount;
+    return stats.dev === this.#device && this.allowsFile(directory.fd);
+  }
+
+  /** For files, too, may be mounted on. Their devices tell nothing: overlays show those of their layers. */
+  allowsFile(fd: number): boolean {
+    return this.#mount === undefined || mountOf(fd) === this.#mount;
   }
 }
 

@@ -12,6 +12,9 @@ export class RootError extends Error {
   override readonly name = 'RootError';
 }
 
+/** The code of an error for a file that is mounted over a name: no part of the tree. */
+export const OTHER_MOUNT = 'EXDEV';
+
 export interface OpenFile {
   readonly fd: number;
   readonly stats: BigIntStats;

@@ -35,15 +35,22 @@ export function removeTree(parent: Directory, name: Buffer | string, mounts: Mou
   rmdirSync(nameIn(parent, name));
 }
 
-/** Names are latin1 strings. */
+/** Names are latin1 strings. Throws the errno of the first thing that stays, once all others are gone. */
 export function removeContents(
   directory: Directory,
   mounts: MountPolicy,
   keeps: (name: string) => boolean,
 ): void {
   const names = listDirectory(directory);
+  let failure: unknown;
   for (let i = 0; i < names.length; i += 1) {
     const name = names.name(i);
-    if (!keeps(name)) removeTree(directory, pathOf(name), mounts);
+    if (keeps(name)) continue;
+    try {
+      removeTree(directory, pathOf(name), mounts);
+    } catch (error) {
+      failure ??= error;
+    }
   }
+  if (failure !== undefined) throw failure;
 }
