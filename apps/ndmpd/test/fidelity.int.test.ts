@@ -8,6 +8,8 @@ import {
   closeSync,
   fchmodSync,
   ftruncateSync,
+  lchownSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -34,6 +36,7 @@ const home = process.cwd();
 const source = workspace.file('source');
 const target = workspace.file('target');
 const RUNS = 15;
+const MS = 1_000_000n;
 
 beforeAll(() => process.chdir(workspace.path));
 beforeEach(() => {
@@ -202,10 +205,20 @@ test('paths far beyond what a system call takes', async () => {
   execFileSync('rm', ['-rf', source, target]); // Node's own removal goes by path
 });
 
-test('a file of terabytes that holds next to nothing', async () => {
-  const size = 15 * 2 ** 40;
+/** As large as a file may be here: ext4 ends one block below 16 TiB, others far beyond. */
+function stretch(fd: number): number {
+  for (const size of [16 * 2 ** 40, 16 * 2 ** 40 - 4096]) {
+    try {
+      ftruncateSync(fd, size);
+      return size;
+    } catch {}
+  }
+  throw new Error('no file of 16 TiB here');
+}
+
+test('a file of 16 TiB that holds next to nothing', async () => {
   const fd = openSync(`${source}/huge`, 'w');
-  ftruncateSync(fd, size);
+  const size = stretch(fd);
   writeSync(fd, 'here', 5 * 2 ** 40);
   fchmodSync(fd, 0o640);
   closeSync(fd);
@@ -220,6 +233,52 @@ test('a file of terabytes that holds next to nothing', async () => {
   readSync(back, found, 0, 6, 5 * 2 ** 40 - 1);
   closeSync(back);
   expect(found.toString()).toBe('\0here\0');
+});
+
+test('nodes of every kind, with large numbers, and attributes of links', async ({ skip }) => {
+  skip(process.getuid?.() !== 0, 'only root makes nodes');
+  const make = (...args: string[]): Buffer => execFileSync('mknod', args);
+  make('-m', '640', `${source}/char`, 'c', '1', '3');
+  make('-m', '644', `${source}/block`, 'b', '4095', '1048575');
+  make('-m', '602', `${source}/fifo`, 'p');
+  execFileSync('ln', ['-s', 'nowhere', `${source}/link`]);
+  linkSync(`${source}/fifo`, `${source}/same fifo`);
+  linkSync(`${source}/link`, `${source}/same link`);
+  for (const [i, name] of ['char', 'block', 'fifo', 'link'].entries()) {
+    lchownSync(`${source}/${name}`, 3_000_000_000 + i, 7);
+    const time = `@1234567890.00000000${i + 1}`;
+    execFileSync('touch', ['-h', '-d', time, `${source}/${name}`]);
+  }
+  const tree = await describeExactly(source);
+  const { image, logs } = await makeImage(source);
+  expect([logs, (await takeImage(image, target)).logs]).toEqual([[], []]);
+  expect(await describeExactly(target)).toEqual(tree);
+});
+
+test('a folder of many names: what goes from it goes from its copy', async () => {
+  const count = 3000; // beyond what is listed as plain strings
+  const name = (i: number): string => `${source}/${'long name '.repeat(i % 20)}\xff${i}`;
+  for (let i = 0; i < count; i += 1) writeFileSync(name(i), `${i}`);
+  const sinceNs = BigInt(Date.now()) * MS;
+  const full = await makeImage(source);
+  await takeImage(full.image, target);
+  writeFileSync(`${target}/not of the source`, '');
+  for (let i = 0; i < count; i += 7) rmSync(name(i));
+  writeFileSync(`${source}/new`, 'new');
+  const { directories } = full;
+  const next = await makeImage(source, { base: { sinceNs, directories } });
+  const { logs } = await takeImage(next.image, target, { removeGone: true });
+  expect([next.logs, logs]).toEqual([[], []]);
+  expect(readdirSync(target).sort()).toEqual(readdirSync(source).sort());
+});
+
+test('reading is no use of a file: its access time stays', async () => {
+  writeFileSync(`${source}/small`, 'small');
+  writeFileSync(`${source}/large`, Buffer.alloc(1_000_000, 'x'));
+  for (const one of ['small', 'large'])
+    utimesSync(`${source}/${one}`, 1_000_000_000, 2_000_000_000);
+  await makeImage(source);
+  for (const one of ['small', 'large']) expect(statSync(`${source}/${one}`).atimeMs).toBe(1e12);
 });
 
 test('many files in one directory, and a socket among them', async () => {

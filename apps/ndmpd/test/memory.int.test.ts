@@ -92,6 +92,21 @@ test.each(['file', 'dir'] as const)(
   },
 );
 
+test('a folder with very many names takes nothing afterwards, and lists them all', async () => {
+  const count = 200_000;
+  const rule: TreeRule = { folders: 2, filesAFolder: count, bytes: 0, changedEvery: count };
+  const full = await backUp(rule, { history: 'file' }, [0, 1]);
+  // Of the first folder, all that is needed for the second is that it is one.
+  expect([full.entries, full.logs]).toEqual([2 * count + 2, []]);
+  expect(growth(full)).toBeLessThan(NOISE_BYTES);
+  const known = { sinceNs: CHANGED_AT_NS, directories: full.directories };
+  const next = await backUp(rule, { history: 'file', base: known }, [0, 1]);
+  expect([next.entries, next.logs]).toEqual([2 + 2, []]);
+  const listBytes = 2 * count * ('Yquarterly-report-00000000'.length + 1);
+  expect(next.streamBytes).toBeGreaterThan(listBytes);
+  expect(next.streamBytes).toBeLessThan(listBytes + 32 * 1024);
+});
+
 test('files with more names to come take few bytes each, and all become links', async () => {
   const rule: TreeRule = { folders: 2000, filesAFolder: 150, bytes: 1000, linkedAFolder: 150 };
   const pairs = (rule.folders * rule.filesAFolder) / 2;

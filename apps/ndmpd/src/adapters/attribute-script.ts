@@ -13,7 +13,7 @@ export const CALL_NUMBERS: Readonly<Record<string, readonly number[]>> = {
  * directories hold (flag 0 where one is too long or out of reach), to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
  */
 export const SCRIPT = `
-use strict; use IO::Handle; binmode STDIN; binmode STDOUT;
+use strict; use IO::Handle; binmode STDIN; binmode STDOUT; umask 0;
 my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr, $dirflags)
   = map { $_ + 0 } @ARGV;
 my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
