@@ -23,6 +23,8 @@ export interface FilerOptions {
   readonly dir: string;
   readonly exports: Readonly<Record<string, string>>;
   readonly port?: number;
+  /** More flags of ndmpd. */
+  readonly flags?: readonly string[];
   /** The one it had before; a new one when left out. */
   readonly password?: string;
   /** Goes on after this process has ended. */
@@ -47,7 +49,7 @@ export async function startFiler(options: FilerOptions): Promise<Filer> {
     [
       join(ROOT, 'apps/ndmpd/src/main.ts'),
       ...['--listen', `127.0.0.1:${options.port ?? 0}`, '--user', user],
-      ...['--password-file', passwordFile, ...exports],
+      ...['--password-file', passwordFile, ...exports, ...(options.flags ?? [])],
     ],
     { stdio: ['ignore', 'pipe', log], detached: true },
   );

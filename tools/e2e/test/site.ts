@@ -9,7 +9,7 @@ import type { Services } from '@tapestry/contracts';
 import { readSecret } from '@tapestry/runtime';
 import { createVirtualLibrary, virtualDrivePath } from '@tapestry/storage';
 import { eventually, testLog } from '@tapestry/testkit';
-import { type Filer, startFiler } from '../../demo/filer.ts';
+import { type Filer, type FilerOptions, startFiler } from '../../demo/filer.ts';
 import { type RunningSystem, startSystem } from '../../launcher/system.ts';
 
 export const HOST = 'media1';
@@ -22,6 +22,8 @@ export interface SiteOptions {
   readonly drives?: number;
   readonly cartridges?: number;
   readonly capacityBytes?: number;
+  /** The first drive hangs on the filer, and the storage unit is of that. */
+  readonly filerHasDrive?: boolean;
   /** More environment for single daemons. */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -64,9 +66,11 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
   const restored = join(dir, 'restored');
   for (const folder of [source, restored]) mkdirSync(folder, { recursive: true });
   const exports = { data: source, restore: restored };
+  const libraryDir = await makeLibrary(dir, options);
+  const flags = options.filerHasDrive ? ['--library', libraryDir] : [];
   const [system, firstFiler] = await Promise.all([
     startSystem({ stateDir: join(dir, 'system'), host: HOST, env: options.env ?? {} }),
-    startFiler({ dir: join(dir, 'filer'), exports }),
+    startFiler({ dir: join(dir, 'filer'), exports, flags }),
   ]);
   try {
     await system.waitReady();
@@ -77,7 +81,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
       log: testLog,
     });
     await configure(bus, dir, firstFiler, options);
-    return makeSite({ dir, source, restored, system, bus, filer: firstFiler }, exports);
+    return makeSite({ dir, source, restored, system, bus, filer: firstFiler }, { exports, flags });
   } catch (error) {
     await firstFiler.stop();
     await system.stop();
@@ -87,7 +91,7 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
 
 function makeSite(
   parts: Pick<Site, 'dir' | 'source' | 'restored' | 'system' | 'bus' | 'filer'>,
-  exports: Readonly<Record<string, string>>,
+  start: Pick<FilerOptions, 'exports' | 'flags'>,
 ): Site {
   const { dir, system, bus } = parts;
   const site: Site = {
@@ -95,7 +99,7 @@ function makeSite(
     restartFiler: async () => {
       await site.filer.stop();
       const { port, password } = site.filer;
-      site.filer = await startFiler({ dir: join(dir, 'filer'), exports, port, password });
+      site.filer = await startFiler({ dir: join(dir, 'filer'), ...start, port, password });
     },
     ...questions(bus),
     stop: async () => {
@@ -108,33 +112,39 @@ function makeSite(
   return site;
 }
 
-async function configure(bus: Bus, dir: string, filer: Filer, options: SiteOptions): Promise<void> {
+async function makeLibrary(dir: string, options: SiteOptions): Promise<string> {
   const libraryDir = join(dir, 'library');
-  const count = options.cartridges ?? 8;
-  const capacityBytes = options.capacityBytes ?? 64 * 1024 ** 3;
-  const drives = options.drives ?? 2;
+  const { cartridges: count = 8, capacityBytes = 64 * 1024 ** 3, drives = 2 } = options;
   const cartridges = Array.from({ length: count }, (_e, i) => ({
     barcode: `TAP${String(i + 1).padStart(3, '0')}L8`,
     capacityBytes,
   }));
   await createVirtualLibrary({ dir: libraryDir, drives, slots: 10, cartridges });
+  return libraryDir;
+}
+
+async function configure(bus: Bus, dir: string, filer: Filer, options: SiteOptions): Promise<void> {
+  const libraryDir = join(dir, 'library');
+  const { drives = 2, filerHasDrive = false } = options;
   const emm = bus.client('nbemm');
   const { host: address, port, user, password } = filer;
   await emm.AddNdmpHost({ name: 'filer1', address, port, user, password, auth: 'md5' });
   const robot = { number: 0, type: 'tld', controlHost: HOST, path: `vtl:${libraryDir}` };
   await emm.AddRobot({ robot });
   for (let n = 1; n <= drives; n += 1) {
-    const path = virtualDrivePath(libraryDir, n - 1);
+    const isFilers = filerHasDrive && n === 1;
+    const path = isFilers ? 'drive0' : virtualDrivePath(libraryDir, n - 1);
+    const ndmpHost = isFilers ? 'filer1' : '';
     const place = { mediaServer: HOST, robotNumber: 0, robotDrive: n };
     await emm.AddDrive({
-      drive: { name: `drive${n}`, index: n - 1, density: 'hcart', path, ...place },
+      drive: { name: `drive${n}`, index: n - 1, density: 'hcart', path, ndmpHost, ...place },
     });
   }
   await emm.AddPool({ name: 'Test' });
   await emm.InventoryRobot({ robotNumber: 0, pool: 'Test', mediaType: 'hcart' });
   const unit = {
     label: 'tape1',
-    type: 'Media Manager',
+    ...(filerHasDrive ? { type: 'NDMP', ndmpHost: 'filer1' } : { type: 'Media Manager' }),
     mediaServer: HOST,
     density: 'hcart',
     robotType: 'tld',

@@ -161,7 +161,7 @@ function selectForRead(
     ({ spec }) =>
       spec.robotNumber === robotNumber &&
       spec.density === density &&
-      (spec.ndmpHost === '' || need.ndmp),
+      (spec.ndmpHost !== '') === need.ndmp,
   );
   if (fitting.length === 0) {
     throw new Refusal('noDrivesForJob', `no ${density} drive in robot ${robotNumber} is known`);

@@ -20,12 +20,15 @@ export function resourceRequest(job: Job): Init<ResourceRequest> {
       ...common,
       mode: 'DRIVE_MODE_READ',
       mediaId: fragment?.mediaId ?? '',
+      // What a mover wrote, a mover reads.
+      ndmp: fragment?.layout === 'FRAGMENT_LAYOUT_MOVER',
       counters: [],
     };
   }
   return {
     ...common,
     mode: 'DRIVE_MODE_WRITE',
+    ndmp: spec.policyType === 'NDMP',
     storageUnit: spec.backup?.storageUnit ?? '',
     pool: spec.backup?.pool ?? '',
     retentionLevel: spec.backup?.retentionLevel ?? 0,

@@ -1,0 +1,69 @@
+// Local and three-way through every daemon: the filer writes its own tape, another filer writes that tape through it, and
+// both come back. No byte of the data passes the media server.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compareTrees } from '../../demo/compare.ts';
+import { type Filer, startFiler } from '../../demo/filer.ts';
+import { makeTree } from '../../demo/tree.ts';
+import { addPolicy, type Site, startSite } from './site.ts';
+
+let site: Site;
+let second: Filer;
+let secondSource: string;
+
+beforeAll(async () => {
+  site = await startSite({ filerHasDrive: true });
+  makeTree(site.source, { files: 200, bytes: 20_000_000 });
+  secondSource = join(site.dir, 'second-data');
+  mkdirSync(secondSource);
+  makeTree(secondSource, { files: 50, bytes: 5_000_000 });
+  const restored = join(site.dir, 'second-restored');
+  mkdirSync(restored);
+  const exports = { data: secondSource, restore: restored };
+  second = await startFiler({ dir: join(site.dir, 'second'), exports });
+  const { host: address, port, user, password } = second;
+  const emm = site.bus.client('nbemm');
+  await emm.AddNdmpHost({ name: 'filer2', address, port, user, password, auth: 'md5' });
+  await addPolicy(site.bus, 'second', ['/data'], { client: 'filer2' });
+});
+
+afterAll(async () => {
+  await second?.stop();
+  await site?.stop();
+});
+
+test('local: the filer backs up onto its own tape, full and incremental, and restores', async () => {
+  const full = await site.ended(await site.backup());
+  expect(full.status, await site.details(full.jobId)).toBe(0);
+  expect(await site.details(full.jobId)).toMatch(/moves the data to and from its own tape/);
+  writeFileSync(join(site.source, 'later.txt'), 'written after the full backup');
+  const incremental = await site.ended(await site.backup({ schedule: 'incr' }));
+  expect(incremental.status, await site.details(incremental.jobId)).toBe(0);
+  const restore = await site.ended(await site.restore(['/data']));
+  expect(restore.status, await site.details(restore.jobId)).toBe(0);
+  expect(compareTrees(site.source, site.restored).differences).toEqual([]);
+  await site.nothingHeld();
+}, 300_000);
+
+test('three-way: another filer backs up through it onto the same tape', async () => {
+  const bprd = site.bus.client('bprd');
+  const requester = { user: 'test', host: 'test' };
+  const { jobIds } = await bprd.SubmitBackup({
+    ...{ requestId: 'three-way', requester, policy: 'second', schedule: 'full', client: 'filer2' },
+  });
+  const backup = await site.ended(jobIds[0]!);
+  expect(backup.status, await site.details(backup.jobId)).toBe(0);
+  expect(await site.details(backup.jobId)).toMatch(/connects to the tape host/);
+  const { jobId } = await bprd.SubmitRestore({
+    ...{ requestId: 'three-way-back', requester, client: 'filer2' },
+    renames: [{ from: Buffer.from('/data'), to: Buffer.from('/restore') }],
+    paths: [Buffer.from('/data')],
+  });
+  const restore = await site.ended(jobId);
+  expect(restore.status, await site.details(restore.jobId)).toBe(0);
+  const back = join(site.dir, 'second-restored');
+  expect(compareTrees(secondSource, back).differences).toEqual([]);
+  await site.nothingHeld();
+}, 300_000);
