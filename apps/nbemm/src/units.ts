@@ -8,7 +8,7 @@ import type { StorageUnitsTable } from './adapters/schema.ts';
 import { checkSet } from './core/record-edit.ts';
 import { checkUnit, unitKind, withDefaults } from './core/unit-checks.ts';
 import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
-import { namesResidence, requireUnnamed } from './record-uses.ts';
+import { namesResidence, requireIdleUnit, requireUnnamed } from './record-uses.ts';
 import { requireNdmpHost, requireRobot, requireServer } from './required-records.ts';
 import { groupHandlers } from './unit-groups.ts';
 
@@ -106,6 +106,7 @@ async function lockUnit(tx: Tx, label: string) {
 
 async function deleteStorageUnit(parts: Parts, label: string) {
   await requireUnnamed(parts, `storage unit ${label}`, namesResidence(label));
+  await requireIdleUnit(parts, label);
   await edit(parts, `storage unit ${label}`, async (tx) => {
     await lockUnit(tx, label);
     const member = await tx

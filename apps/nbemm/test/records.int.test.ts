@@ -301,6 +301,13 @@ test('storage units of three kinds, changed in place, and groups of them', async
   await expect(world.cli.DeleteStorageUnit({ name: 'disk9' })).rejects.toThrow(/224 .*group9/);
   await expect(world.cli.DeleteNdmpHost({ name: 'filer9' })).rejects.toThrow(/224 .*onfiler/);
   await world.cli.DeleteStorageUnitGroup({ name: 'group9' });
+  const pair = {
+    ...grantOf('drive0'),
+    grant: { storageUnit: 'unit9', more: [{ storageUnit: 'disk9' }] },
+  };
+  world.nbrb.answer({ Dump: async () => ({ grants: [pair] }) });
+  await expect(world.cli.DeleteStorageUnit({ name: 'disk9' })).rejects.toThrow(/224 .*in use/);
+  world.nbrb.answer({ Dump: async () => ({}) });
   await world.cli.DeleteStorageUnit({ name: 'disk9' });
   world.bpdbm.answer({ ListPolicies: async () => ({ policies: [policy] }) });
   await expect(world.cli.DeleteStorageUnit({ name: 'unit9' })).rejects.toThrow(/224 .*filers/);
