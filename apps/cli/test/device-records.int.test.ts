@@ -145,6 +145,20 @@ test('tpconfig -dnh shows whose credential is used from where', async () => {
   `);
 });
 
+test('vmoprcmd shows of a shared drive what the host that uses it says', async () => {
+  const idle = { drive: 'd1', state: 'idle' };
+  const holder = { attempt: { jobId: 7n, try: 1, step: 0 } };
+  const answers = [
+    [idle, { drive: 'd1', mediaId: 'TAP001', state: 'mounted', holder }],
+    [{ drive: 'd1', mediaId: 'TAP001', state: 'mounted', holder }, idle],
+  ];
+  shell.answer('nbemm', { GetDevices });
+  for (const mounts of answers) {
+    shell.answer('ltid', { ListMounts: async () => ({ mounts }) });
+    expect((await shell.run('vmoprcmd -d')).out).toMatch(/d1 +hcart +UP +TAP001 +mounted +7 /);
+  }
+});
+
 test('vmoprcmd sets the path of one host', async () => {
   shell.answer('nbemm', { GetDevices, SetDrivePathState: async () => ({}) });
   expect((await shell.run('vmoprcmd -upbyname d1 -h media1 -path nrst0a')).status).toBe(0);

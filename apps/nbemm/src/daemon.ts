@@ -1,12 +1,14 @@
 // nbemm as a daemon: wires store, lease, neighbours and handlers together.
 
 import { join } from 'node:path';
+import type { Call, Handlers } from '@tapestry/bus';
 import type { DaemonContext, DaemonDefinition } from '@tapestry/runtime';
 import { startHousekeeping, startPrimary } from '@tapestry/store';
 import { z } from 'zod';
 import { migrations } from './adapters/migrations.ts';
 import type { EmmDb } from './adapters/schema.ts';
 import { makeSecretBox, readSealKey } from './adapters/secret-box.ts';
+import { checkBounds } from './core/request-bounds.ts';
 import { deviceHandlers } from './devices.ts';
 import { hostHandlers } from './hosts.ts';
 import { machineHandlers } from './machines.ts';
@@ -43,19 +45,7 @@ export const nbemm: DaemonDefinition<'nbemm', typeof config> = {
       migrations,
       lead: async ({ store, leadership }) => {
         const parts = makeParts(context, { store, gate: leadership });
-        const server = await context.bus.serve('nbemm', {
-          ...deviceHandlers(parts),
-          ...hostHandlers(parts),
-          ...inventoryHandlers(parts),
-          ...machineHandlers(parts),
-          ...poolHandlers(parts),
-          ...recordHandlers(parts),
-          ...ruleHandlers(parts),
-          ...selectionHandlers(parts),
-          ...settingHandlers(parts),
-          ...unitHandlers(parts),
-          ...volumeHandlers(parts),
-        });
+        const server = await context.bus.serve('nbemm', handlersOf(parts));
         const housekeeping = startHousekeeping(store);
         parts.changed('start', 0n);
         return {
@@ -69,6 +59,38 @@ export const nbemm: DaemonDefinition<'nbemm', typeof config> = {
     return { stop: () => primary.stop() };
   },
 };
+
+function handlersOf(parts: Parts): Handlers<'nbemm'> {
+  const { GetNdmpCredential, ...hosts } = hostHandlers(parts);
+  return {
+    GetNdmpCredential,
+    ...bounded({
+      ...deviceHandlers(parts),
+      ...hosts,
+      ...inventoryHandlers(parts),
+      ...machineHandlers(parts),
+      ...poolHandlers(parts),
+      ...ruleHandlers(parts),
+      ...settingHandlers(parts),
+      ...unitHandlers(parts),
+      ...volumeHandlers(parts),
+    }),
+    ...recordHandlers(parts),
+    ...selectionHandlers(parts),
+  };
+}
+
+/** What people write, checked before anything else looks at it. */
+function bounded<H extends Partial<Handlers<'nbemm'>>>(handlers: H): H {
+  const checked = Object.entries(handlers).map(([method, handler]) => [
+    method,
+    async (request: object, call: Call) => {
+      checkBounds(request);
+      return await (handler as (request: object, call: Call) => Promise<object>)(request, call);
+    },
+  ]);
+  return Object.fromEntries(checked) as H;
+}
 
 function makeParts(
   { bus, log, clock, config, dir }: DaemonContext<Config>,

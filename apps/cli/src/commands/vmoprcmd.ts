@@ -58,12 +58,17 @@ export const vmoprcmd = command({
   },
 });
 
-/** By drive name; of a host that does not answer nothing is known. */
+/**
+ * By drive name; of a host that does not answer nothing is known. Of several hosts that reach a drive the one counts
+ * that has something in it.
+ */
 async function mountsOf(
   drives: readonly DriveRow[],
   context: Context,
 ): Promise<ReadonlyMap<string, MountRow>> {
-  const hosts = [...new Set(drives.map(({ drive }) => drive?.mediaServer ?? ''))];
+  const hosts = [
+    ...new Set(drives.flatMap(({ paths }) => paths.map(({ mediaServer }) => mediaServer))),
+  ];
   const found = await Promise.all(
     hosts.map(async (host) => {
       try {
@@ -75,7 +80,12 @@ async function mountsOf(
       }
     }),
   );
-  return new Map(found.flat().map((mount) => [mount.drive, mount]));
+  const rows = found.flat().sort((a, b) => isBusy(a) - isBusy(b));
+  return new Map(rows.map((mount) => [mount.drive, mount]));
+}
+
+function isBusy({ holder, mediaId }: MountRow): number {
+  return holder !== null ? 2 : mediaId === '' ? 0 : 1;
 }
 
 function driveTable(drives: readonly DriveRow[], mounts: ReadonlyMap<string, MountRow>): string {
