@@ -237,6 +237,8 @@ test('an inventory sorts new cartridges by barcode rules and names them by media
   const of = (mediaId: string) => rows.find((row) => row.volume?.mediaId === mediaId);
   expect(of('SCR001')).toMatchObject({ maxMounts: 200, volume: { pool: 'Sorted' } });
   expect(of('CLN001')).toMatchObject({ mediaType: 'HCART_CLN', cleanings: 25 });
+  const request = { mode: 'DRIVE_MODE_WRITE' as const, storageUnit: 'unit1', pool: 'None' };
+  expect((await world.asNbrb.Evaluate({ request })).refusal?.code).toBe(96);
   expect(of('X4711')?.volume?.pool).toBe('NetBackup');
   expect((await world.cli.ListBarcodeRules({})).rules.map(({ tag }) => tag)).toEqual([
     ...['SCR', 'CLN'],

@@ -10,6 +10,7 @@ import {
 } from '@tapestry/contracts';
 import type { Selectable } from 'kysely';
 import type { Volume } from '../core/inventory.ts';
+import { isCleaning } from '../core/media-type.ts';
 import type { StorageUnitsTable, VolumesTable } from './schema.ts';
 
 const NO_APPEND: AppendPoint = {
@@ -33,9 +34,11 @@ export function volumeSpec(row: Selectable<VolumesTable>): VolumeSpec {
   };
 }
 
+/** A cartridge that cleans drives has a density of its own here, which no drive has: it is never chosen for data. */
 export function volumeFact(row: Selectable<VolumesTable>): Volume {
+  const spec = volumeSpec(row);
   return {
-    spec: volumeSpec(row),
+    spec: isCleaning(row.media_type) ? { ...spec, density: row.media_type.toLowerCase() } : spec,
     version: row.version,
     statusBits: row.status_bits,
     mounts: row.mounts,

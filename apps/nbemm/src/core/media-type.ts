@@ -18,10 +18,15 @@ export interface MediaType {
   readonly cleaning: boolean;
 }
 
+/** Of a type that is on record. */
+export function isCleaning(mediaType: string): boolean {
+  return mediaType.endsWith(CLEANING);
+}
+
 /** Error: 223. */
 export function mediaTypeOf(given: string): MediaType {
   const name = given.trim().toUpperCase();
-  const cleaning = name.endsWith(CLEANING);
+  const cleaning = isCleaning(name);
   const density = (cleaning ? name.slice(0, -CLEANING.length) : name).toLowerCase();
   if (!DENSITIES.has(density)) {
     const types = [...DENSITIES].map((each) => each.toUpperCase()).join(', ');

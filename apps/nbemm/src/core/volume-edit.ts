@@ -5,7 +5,7 @@ import type { VolumeChange } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { checkBarcode, checkDescription, checkGroup } from './checks.ts';
 import { MEDIA_BIT } from './inventory.ts';
-import { mediaTypeOf } from './media-type.ts';
+import { isCleaning, mediaTypeOf } from './media-type.ts';
 import { checkSet } from './record-edit.ts';
 
 const CHANGEABLE = [
@@ -102,7 +102,7 @@ function offsiteColumns(change: VolumeChange, sets: ReadonlySet<Changeable>): Vo
 
 function checkState(state: VolumeState, sets: ReadonlySet<Changeable>): void {
   const { mediaId, assigned, mountedDrive } = state;
-  const { cleaning } = mediaTypeOf(state.mediaType);
+  const cleaning = isCleaning(state.mediaType);
   const refuse = (why: string): never => {
     throw new StatusError('conflict', `volume ${mediaId} ${why}`, { mediaId });
   };
