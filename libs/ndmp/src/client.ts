@@ -15,7 +15,7 @@ import {
 } from './client-services.ts';
 import { AUTH_TYPE, NDMP_ERROR } from './constants.ts';
 import type { NdmpVersion, ReplyBody, RequestBody, RequestName } from './messages.ts';
-import { NdmpError } from './ndmp-error.ts';
+import { isRefusal, NdmpError } from './ndmp-error.ts';
 import type {
   ButypeInfo,
   ClassChoice,
@@ -178,15 +178,20 @@ export class NdmpClient {
   }
 
   /**
-   * Chooses what the server offers of `wanted`, and resolves with that; once a connection, and before
-   * anything of an extension is used. With IPV6_CLASS chosen, ADDR_TYPE.tcp6 can be listened at and
-   * connected to. Some servers never answer: give a short `timeoutMs`.
+   * Chooses what the server offers of `wanted`, and resolves with that: with nothing where it has no
+   * extensions. Once a connection, and before anything of an extension is used. With IPV6_CLASS chosen,
+   * ADDR_TYPE.tcp6 can be listened at and connected to. Some servers never answer: give a short `timeoutMs`.
    */
   async negotiate(
     wanted: readonly ClassChoice[],
     options?: CallOptions,
   ): Promise<readonly ClassChoice[]> {
-    const offered = await this.getExtensions(options);
+    let offered: ClassOffer[] = [];
+    try {
+      offered = await this.getExtensions(options);
+    } catch (error) {
+      if (!isRefusal(error, NDMP_ERROR.notSupported)) throw error;
+    }
     const chosen = wanted.filter(({ classId, version }) =>
       offered.some((each) => each.classId === classId && each.versions.includes(version)),
     );

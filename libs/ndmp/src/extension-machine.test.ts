@@ -161,6 +161,21 @@ describe('addresses of IPv6', () => {
 });
 
 describe('a DMA chooses', () => {
+  test('nothing of a server that does not know what an extension is', async () => {
+    const { client, harness } = connect();
+    await client.connectOpen();
+    await client.authMd5('ndmp', 'secret');
+    const { session } = harness;
+    const receive = session.receive.bind(session);
+    // As such servers do: the header says it, and there is no body.
+    session.receive = (chunk) => {
+      if (chunk.readUInt32BE(16) === 0x10a) chunk.writeUInt32BE(0x10b, 16);
+      receive(chunk);
+    };
+    expect(await client.negotiate([{ classId: IPV6_CLASS, version: 1 }])).toEqual([]);
+    client.close();
+  });
+
   test('what the server offers of its wishes, once', async () => {
     const { client } = connect();
     await client.connectOpen();

@@ -3,12 +3,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { md5Answer } from './authentication.ts';
-import { DATA_STATE, NDMP_ERROR } from './constants.ts';
-import { encodeRequest, HEADER_BYTES, type Stamp, splitRecord } from './envelope.ts';
+import { NDMP_ERROR } from './constants.ts';
+import { HEADER_BYTES, splitRecord } from './envelope.ts';
 import { RecordFramer } from './framer.ts';
-import { MEMORY_ADDRESS } from './memory-devices.test-data.ts';
-import { messagesOf, type NdmpVersion, type RequestBody, type RequestName } from './messages.ts';
+import { messagesOf, type NdmpVersion } from './messages.ts';
 import {
   backupAndRecover,
   CONVERSATIONS,
@@ -18,56 +16,13 @@ import {
   RECORD_BYTES,
   recorded,
 } from './recorded-sessions.test-data.ts';
-import { SAMPLE_REQUESTS } from './samples.test-data.ts';
-import { CHALLENGE } from './server-kit.test-data.ts';
-import type { ServerFacts } from './server-state.ts';
-import { SessionHarness } from './session-harness.test-data.ts';
+import { loggedIn, opened, request, said } from './session-asks.test-data.ts';
+import type { SessionHarness } from './session-harness.test-data.ts';
 import type { TraceChunk } from './trace.ts';
 import { XdrError, XdrReader } from './xdr.ts';
 
 const VERSIONS = [2, 3, 4] as const;
 const NAMES = Object.keys(CONVERSATIONS) as (keyof typeof CONVERSATIONS)[];
-
-function request<N extends RequestName>(
-  sequence: number,
-  name: N,
-  body: RequestBody<N> = SAMPLE_REQUESTS[name] as RequestBody<N>,
-  version: NdmpVersion = 4,
-): Buffer {
-  const stamp: Stamp = { version, sequence, timeStamp: 1 };
-  return encodeRequest(stamp, name, body);
-}
-
-/** What a server said: [code, reply to, header error], message by message. */
-function said(harness: SessionHarness): number[][] {
-  const messages: number[][] = [];
-  new RecordFramer(1 << 24).push(harness.sentBytes, (record) => {
-    const { code, replySequence, error } = splitRecord(record).header;
-    messages.push([code, replySequence, error]);
-  });
-  return messages;
-}
-
-function opened(changes?: Partial<ServerFacts>): SessionHarness {
-  const harness = new SessionHarness(changes);
-  harness.session.greet();
-  return harness;
-}
-
-/** A session that is logged in; the last sequence number is 3. */
-function loggedIn(changes?: Partial<ServerFacts>): SessionHarness {
-  const harness = opened(changes);
-  const digest = md5Answer('secret', CHALLENGE);
-  harness.session.receive(
-    Buffer.concat([
-      request(1, 'connectOpen', { version: 4 }),
-      request(2, 'configGetAuthAttr', { authType: 2 }),
-      request(3, 'connectClientAuth', { auth: { type: 'md5', user: 'ndmp', digest } }),
-    ]),
-  );
-  expect(harness.session.state.phase).toBe('authed');
-  return harness;
-}
 
 describe.each(VERSIONS)('a session in v%i', (version) => {
   test('backs up to tape and recovers from it', async () => {
@@ -139,6 +94,10 @@ describe('a hostile peer', () => {
     const later = loggedIn();
     later.session.receive(Buffer.from('80f00000', 'hex'));
     expect(later.endReason).toBeUndefined();
+    const tooLong = loggedIn();
+    tooLong.session.receive(Buffer.from('8100000100', 'hex'));
+    expect(tooLong.endReason).toBe('record of 16777217 bytes, limit 16777216');
+    expect(tooLong.isFault).toBe(true);
   });
 
   test('unknown messages are answered, whatever their number', () => {
@@ -226,47 +185,6 @@ describe('a hostile peer', () => {
     expect([harness.sent.length, harness.endReason]).toEqual([before, undefined]);
   });
 
-  test('requests wait while one is owed, but not without end', async () => {
-    const harness = loggedIn();
-    const first = request(4, 'tapeOpen', { device: 'nst0', mode: 1 });
-    const rest = Array.from({ length: 100 }, (_, i) => request(5 + i, 'tapeGetState'));
-    harness.session.receive(Buffer.concat([first, ...rest]));
-    expect([harness.session.isFull, harness.session.queuedCount]).toEqual([true, 100]);
-    await harness.settle();
-    expect([harness.session.isFull, harness.session.queuedCount]).toEqual([false, 0]);
-    expect(
-      said(harness)
-        .slice(-101)
-        .map(([, to]) => to),
-    ).toEqual(Array.from({ length: 101 }, (_, i) => 4 + i));
-    const flood = loggedIn();
-    flood.session.receive(first);
-    const one = request(9, 'tapeGetState');
-    for (let i = 0; i < 5000 && flood.endReason === undefined; i += 1) {
-      flood.session.receive(Buffer.from(one));
-    }
-    expect(flood.endReason).toBe('more requests than can wait');
-  });
-
-  test('long requests that are sent ahead make the session full, and none is lost', async () => {
-    const harness = loggedIn();
-    const count = 60;
-    const asks = [
-      request(4, 'tapeOpen', { device: 'nst0', mode: 1 }),
-      ...Array.from({ length: count }, (_, i) =>
-        request(5 + i, 'tapeWrite', { data: Buffer.alloc(1 << 20, i) }),
-      ),
-    ];
-    const bytes = Buffer.concat(asks);
-    for (let at = 0; at < bytes.length; at += 65_536) {
-      if (harness.session.isFull) await harness.settle();
-      expect([harness.session.isFull, harness.endReason]).toEqual([false, undefined]);
-      harness.session.receive(Buffer.from(bytes.subarray(at, at + 65_536)));
-    }
-    await harness.settle();
-    expect(harness.tape.items.length).toBe(count);
-  });
-
   test('wrong passwords hold the session up and then end it', () => {
     const harness = opened({ authFailuresMax: 3 });
     const wrong = { auth: { type: 'text' as const, user: 'ndmp', password: 'x' } };
@@ -303,89 +221,6 @@ describe('a hostile peer', () => {
       { numRuns: 300 },
     );
   });
-});
-
-describe('a start that is here before its peer', () => {
-  const start = request(5, 'dataStartBackup', { butype: 'tar', env: [] });
-  const state = request(6, 'dataGetState');
-  const error = (harness: SessionHarness, to: number): number | undefined => {
-    const found: number[] = [];
-    new RecordFramer(1 << 24).push(harness.sentBytes, (record) => {
-      const { header, body } = splitRecord(record);
-      if (header.replySequence === to) found.push(body.readUInt32BE(0));
-    });
-    expect(found.length).toBeLessThan(2);
-    return found[0];
-  };
-
-  async function listening(addressType: number): Promise<SessionHarness> {
-    const harness = loggedIn();
-    harness.isPatient = true;
-    harness.session.receive(request(4, 'dataListen', { addressType }));
-    await harness.settle();
-    harness.session.receive(Buffer.concat([start, state]));
-    await harness.settle();
-    return harness;
-  }
-
-  test.each([1, 0x2051_0004])(
-    'waits for it, and so does all that follows (type %i)',
-    async (type) => {
-      const harness = await listening(type);
-      expect([error(harness, 5), error(harness, 6), harness.session.queuedCount]).toEqual([
-        ...[undefined, undefined],
-        2,
-      ]);
-      const address = MEMORY_ADDRESS;
-      harness.session.feed({ type: 'peerConnected', address });
-      await harness.settle();
-      expect(harness.session.state.data.state).toBe(DATA_STATE.active);
-      expect([error(harness, 5), harness.session.queuedCount]).toEqual([0, 0]);
-      harness.session.startAnyway(5);
-      expect(harness.performed.filter((deed) => deed === 'awaitPeer')).toHaveLength(1);
-    },
-  );
-
-  test('is refused once nobody waits any more', async () => {
-    const harness = await listening(1);
-    harness.session.startAnyway(99);
-    expect(harness.session.queuedCount).toBe(2);
-    harness.session.startAnyway(5);
-    expect(error(harness, 5)).toBe(NDMP_ERROR.illegalState);
-    expect(harness.session.queuedCount).toBe(0);
-  });
-
-  test('does not wait where no peer comes by itself', async () => {
-    const harness = await listening(0);
-    expect(error(harness, 5)).toBe(NDMP_ERROR.illegalState);
-    expect(harness.performed).not.toContain('awaitPeer');
-  });
-
-  test('ends with its session', async () => {
-    const harness = await listening(1);
-    harness.session.lose();
-    harness.session.startAnyway(5);
-    expect(error(harness, 5)).toBeUndefined();
-  });
-});
-
-test('a peer that takes no replies gets no more of them, and all in order once it does', async () => {
-  const harness = opened();
-  const asks = Array.from({ length: 200 }, (_, i) =>
-    request(i + 1, 'configGetAuthAttr', { authType: 2 }),
-  );
-  harness.session.receive(asks[0] as Buffer);
-  expect(harness.sent).toHaveLength(2);
-  harness.canReply = false;
-  harness.session.receive(Buffer.concat(asks.slice(1)));
-  await harness.settle();
-  expect([harness.sent.length, harness.session.isFull]).toEqual([2, true]);
-  harness.session.resume(); // the end of a penalty changes nothing about that
-  expect(harness.sent).toHaveLength(2);
-  harness.canReply = true;
-  harness.session.resumeReplies();
-  const answered = said(harness).slice(1);
-  expect(answered.map(([, to]) => to)).toEqual(asks.map((_, i) => i + 1));
 });
 
 describe('the end of a connection gives everything back', () => {
