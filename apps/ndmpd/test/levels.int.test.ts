@@ -130,8 +130,8 @@ test('a recovery says what is left of the image', async () => {
   writeFileSync(`${source}/file`, Buffer.alloc(3_000_000, 1));
   const { image, env } = await backUp(server.address, { FILESYSTEM: '/home' });
   const dma = await Dma.login(server.address);
-  const { port, socket } = await listenForData();
-  await dma.client.dataConnect({ type: 'tcp', endpoints: [{ host: '127.0.0.1', port, env: [] }] });
+  const { address, socket } = await listenForData();
+  await dma.client.dataConnect(address);
   const data = await socket;
   await dma.client.startRecover({ butype: 'tar', env, names: [nameEntry('', '/to')] });
   data.write(image.subarray(0, 2_000_000));
@@ -153,9 +153,8 @@ test('data connections go only where the server may dial', async () => {
   const flags = ['--data-peer', '192.0.2.0/24'];
   const guarded = await startServer(workspace, { home: source }, flags);
   const dma = await Dma.login(guarded.address);
-  const { port } = await listenForData();
-  const endpoints = [{ host: '127.0.0.1', port, env: [] }];
-  await expect(dma.client.dataConnect({ type: 'tcp', endpoints })).rejects.toMatchObject({
+  const { address } = await listenForData();
+  await expect(dma.client.dataConnect(address)).rejects.toMatchObject({
     error: NDMP_ERROR.connect,
   });
   expect(dma.logText).toContain('may not go there');

@@ -52,11 +52,8 @@ describe.skipIf(unavailable !== undefined)('NDMJOB as data server', () => {
   const login = (): Promise<Dma> => Dma.login(peer.address, NDMJOB_USER, NDMJOB_PASSWORD);
 
   async function connectData(dma: Dma) {
-    const { port, socket } = await listenForData();
-    await dma.client.dataConnect({
-      type: 'tcp',
-      endpoints: [{ host: '127.0.0.1', port, env: [] }],
-    });
+    const { address, socket } = await listenForData();
+    await dma.client.dataConnect(address);
     return socket;
   }
 
