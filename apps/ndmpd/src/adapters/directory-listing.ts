@@ -1,9 +1,9 @@
 // What a directory of this host holds. Names go from small buffers straight into the list, so a million of
 // them need no more memory than the list does.
 
-import { type Dirent, opendirSync, readdirSync } from 'node:fs';
+import { type Dirent, lstatSync, opendirSync, readdirSync, type Stats } from 'node:fs';
 import { type NameList, NameListBuilder, type TypeLetter } from '../core/name-list.ts';
-import { type Directory, nameIn } from './directory.ts';
+import { type Directory, nameIn, pathOf } from './directory.ts';
 
 const ENTRIES_A_CALL = 512;
 
@@ -33,12 +33,21 @@ function readTyped(directory: Directory): NameList | undefined {
 function readUntyped(directory: Directory): NameList {
   const names = new NameListBuilder();
   for (const name of readdirSync(nameIn(directory, '.'), { encoding: 'latin1' })) {
-    names.add(name, '?');
+    names.add(name, lookUp(directory, name));
   }
   return names.finish();
 }
 
-function letterOf(entry: Dirent): TypeLetter {
+/** Whoever works on the entry meets the same error, and tells it. */
+function lookUp(directory: Directory, name: string): TypeLetter {
+  try {
+    return letterOf(lstatSync(nameIn(directory, pathOf(name))));
+  } catch {
+    return '?';
+  }
+}
+
+function letterOf(entry: Dirent | Stats): TypeLetter {
   if (entry.isFile()) return 'f';
   if (entry.isDirectory()) return 'd';
   if (entry.isSymbolicLink()) return 'l';

@@ -3,28 +3,31 @@
 // or moved, and then everything in it counts as changed, whatever its times say. Eight bytes each, so
 // that a million directories are eight megabytes.
 
-const FIRST_CAPACITY = 1024;
+const PIECE_ENTRIES = 16_384;
 const ENTRY_BYTES = 8;
 
-/** Collects fingerprints of a running backup. */
+/** Collects fingerprints of a running backup, in pieces, so that growing needs no room of its own. */
 export class DirectoryRecord {
-  #entries = new BigUint64Array(FIRST_CAPACITY);
-  #count = 0;
+  #full: BigUint64Array[] = [];
+  #last = new BigUint64Array(PIECE_ENTRIES);
+  #inLast = 0;
 
   add(entry: bigint): void {
-    if (this.#count === this.#entries.length) {
-      const grown = new BigUint64Array(this.#entries.length * 2);
-      grown.set(this.#entries);
-      this.#entries = grown;
+    if (this.#inLast === PIECE_ENTRIES) {
+      this.#full.push(this.#last);
+      this.#last = new BigUint64Array(PIECE_ENTRIES);
+      this.#inLast = 0;
     }
-    this.#entries[this.#count] = entry;
-    this.#count += 1;
+    this.#last[this.#inLast] = entry;
+    this.#inLast += 1;
   }
 
   /** To be kept with the dump date. */
   toBytes(): Uint8Array {
-    const sorted = this.#entries.slice(0, this.#count).sort();
-    return new Uint8Array(sorted.buffer);
+    const all = new BigUint64Array(this.#full.length * PIECE_ENTRIES + this.#inLast);
+    for (const [i, piece] of this.#full.entries()) all.set(piece, i * PIECE_ENTRIES);
+    all.set(this.#last.subarray(0, this.#inLast), this.#full.length * PIECE_ENTRIES);
+    return new Uint8Array(all.sort().buffer);
   }
 }
 
