@@ -21,7 +21,11 @@ export interface FilerProcess {
 }
 
 /** ndmpd with one export, /data. */
-export async function startFiler(folder: string, directory: string): Promise<FilerProcess> {
+export async function startFiler(
+  folder: string,
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<FilerProcess> {
   const passwordFile = join(folder, 'filer-password');
   writeFileSync(passwordFile, FILER_PASSWORD, { mode: 0o600 });
   const options = [
@@ -31,6 +35,7 @@ export async function startFiler(folder: string, directory: string): Promise<Fil
     FILER_USER,
     '--password-file',
     passwordFile,
+    ...flags,
   ];
   const child = spawn(process.execPath, [NDMPD_MAIN, ...options, '--export', `data=${directory}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
