@@ -107,6 +107,8 @@ export class MemberReader {
   async #takeExtended(header: RawHeader, extended: Extended): Promise<boolean> {
     if (!['x', 'g', 'L', 'K'].includes(header.flag)) return false;
     if (header.size > EXTENDED_BYTES_MAX) throw new ImageError('an extended header is too long');
+    const { position } = this.#source;
+    this.#source.plan(position + header.size + paddingOf(header.size) + BLOCK_BYTES);
     const body = await this.#readWhole(header.size);
     await this.#source.skip(paddingOf(header.size));
     const name = (): Buffer =>

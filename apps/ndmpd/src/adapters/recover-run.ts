@@ -168,6 +168,7 @@ export class RecoverRun {
       await this.#takeMember(placed.member, path);
       if (placed.member.type !== 'directory' && isFirst) return;
       if (!this.#order.recursive) return;
+      if (isFirst) this.#source.readOn();
       isFirst = false;
       await this.#takePlainFiles();
     }

@@ -18,8 +18,11 @@ export interface SourceOptions {
   ask(offset: bigint, length: bigint): void;
 }
 
-const RANGE_BYTES_MIN = 64 * 1024;
-const RANGE_BYTES_MAX = 8 * 1024 * 1024;
+/** Asked for where a member begins: enough for the headers of nearly all. */
+const HEADERS_BYTES = 4 * 1024;
+/** In a folder more members follow, nobody knows how many: a range reaches on by a part of what was read so far. */
+const AHEAD_PART = 16;
+const AHEAD_BYTES_MAX = 256 * 1024;
 const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
 
 export class StreamSource {
@@ -34,8 +37,9 @@ export class StreamSource {
   #queuedBytes = 0;
   #position = 0;
   #rangeEnd = 0;
-  #rangeBytes = RANGE_BYTES_MIN;
   #plannedEnd = 0;
+  /** Where the folder that is read on and on began. */
+  #folderAt: number | undefined;
   #isEnded = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
@@ -57,6 +61,11 @@ export class StreamSource {
   /** One range for the whole image: sequential reading. */
   planAll(): void {
     this.#plannedEnd = this.#options.imageBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Members are read on and on from here, until one lies elsewhere or the next `seek`. */
+  readOn(): void {
+    this.#folderAt = this.#position;
   }
 
   /** Bytes before `end` will be needed: ask for them at once rather than piecemeal. */
@@ -141,6 +150,7 @@ export class StreamSource {
 
   /** Goes to an offset: through the running range where it leads there, else by a range of its own. */
   async seek(offset: number): Promise<void> {
+    this.#folderAt = undefined;
     if (offset >= this.#position && offset < this.#rangeEnd) {
       await this.skip(offset - this.#position);
       return;
@@ -153,18 +163,16 @@ export class StreamSource {
     await this.skip(Math.max(0, this.#rangeEnd - this.#position));
     this.#position = offset;
     this.#rangeEnd = 0;
-    this.#rangeBytes = RANGE_BYTES_MIN;
   }
 
   async #nextRange(): Promise<void> {
     const { imageBytes, alignBytes } = this.#options;
     const from = Math.floor(this.#position / alignBytes) * alignBytes;
-    const wanted = Math.max(this.#plannedEnd, this.#position + this.#rangeBytes);
+    const wanted = this.#wantedEnd();
     const aligned = Math.ceil(wanted / alignBytes) * alignBytes;
     const known = imageBytes ?? Number.POSITIVE_INFINITY;
     // A tape holds whole records: where ranges must be aligned, the last one may pass the image's end.
     const end = alignBytes === 1 ? Math.min(aligned, Math.max(known, this.#position + 1)) : aligned;
-    this.#rangeBytes = Math.min(this.#rangeBytes * 2, RANGE_BYTES_MAX);
     this.#plannedEnd = 0;
     this.#rangeEnd = end;
     const length = Number.isFinite(end) ? BigInt(end - from) : U64_MAX;
@@ -172,6 +180,16 @@ export class StreamSource {
     const lead = this.#position - from;
     this.#position = from;
     await this.skip(lead);
+  }
+
+  /** No further than is sure to be needed, but for headers: on a tape, what is read too much takes its time. */
+  #wantedEnd(): number {
+    const isPlanned = this.#plannedEnd > this.#position;
+    const end = isPlanned ? this.#plannedEnd : this.#position + HEADERS_BYTES;
+    if (this.#folderAt === undefined) return end;
+    const steps = Math.floor((this.#position - this.#folderAt) / AHEAD_PART / HEADERS_BYTES);
+    const ahead = Math.min(Math.max(steps, 1) * HEADERS_BYTES, AHEAD_BYTES_MAX);
+    return Math.max(end, this.#position + ahead);
   }
 
   /** The next piece becomes the head. */
