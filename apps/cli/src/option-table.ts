@@ -41,6 +41,18 @@ export type OptionSpec =
       readonly orNever?: true;
     };
 
+/** Options by which NetBackup's scripts name the one server that there is: taken, and of no effect. */
+export const EMM_SERVER = {
+  kind: 'word',
+  value: 'HOST',
+  help: 'EMM server: there is one',
+} as const;
+export const PRIMARY_SERVER = {
+  kind: 'word',
+  value: 'HOST',
+  help: 'primary server: there is one',
+} as const;
+
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
 /** What parsing makes of an option: `true` stands for a `maybe` without its value. */

@@ -1,7 +1,7 @@
 // What bpstuadd and bpsturep share: the options that describe a storage unit, and how groups choose.
 
 import type { Init, StorageUnit } from '@tapestry/contracts';
-import { type ParsedLine, usage } from './option-table.ts';
+import { type ParsedLine, PRIMARY_SERVER, usage } from './option-table.ts';
 
 export const UNIT_OPTIONS = {
   label: { kind: 'word', value: 'LABEL', help: 'its name' },
@@ -18,6 +18,7 @@ export const UNIT_OPTIONS = {
   maxmpx: { kind: 'number', value: 'N', help: 'images on one drive at once: 1' },
   hwm: { kind: 'number', value: 'PERCENT', help: 'disk: no new job above it (98)' },
   lwm: { kind: 'number', value: 'PERCENT', help: 'disk: room is made down to it (80)' },
+  M: PRIMARY_SERVER,
   sm: { kind: 'number', value: '1-4', help: '1 prioritized, 2 failover, 3 round robin, 4 load' },
 } as const;
 

@@ -53,6 +53,12 @@ test('tpconfig shows a line for each path', async () => {
     "
   `);
   expect(shell.asked('nbemm', 'GetDevices')).toEqual({ mediaServer: HOST });
+  expect((await shell.run('tpconfig -l')).out).toBe(
+    [
+      'drive 4 hcart 3 2 UP d1 /dev/nst0 media1 *NULL*',
+      'drive 4 hcart 3 2 DOWN d1 nrst0a media1 filer1\n',
+    ].join('\n'),
+  );
   const { out } = await shell.run('tpconfig -emm_dev_list');
   expect(out).toMatch(/Path: +\/dev\/nst0 from media1: UP\n/);
   expect(out).toMatch(/Path: +nrst0a from media1 on filer1: DOWN \(cable\)/);

@@ -63,7 +63,7 @@ test('a refusal of nbemm comes through with its number', async () => {
 
 test('vmdelete deletes a volume or a group', async () => {
   shell.answer('nbemm', { DeleteVolume: done, DeleteVolumeGroup: done });
-  await shell.run('vmdelete -v shelf');
+  await shell.run('vmdelete -h emm.example.org -v shelf');
   expect(shell.asked('nbemm', 'DeleteVolumeGroup')).toEqual({ name: 'shelf' });
   await shell.run('vmdelete -m TAP001');
   expect(shell.asked('nbemm', 'DeleteVolume')).toEqual({ name: 'TAP001' });

@@ -111,7 +111,8 @@ export interface NewVolume {
 /** Error: 226. */
 export async function insertVolume(parts: Parts, tx: Tx, volume: NewVolume): Promise<void> {
   const type = mediaTypeOf(volume.mediaType);
-  const robot = volume.slot > 0 ? await requireRobot(tx, volume.robotNumber) : undefined;
+  const ownGroup = volume.volumeGroup === '' && volume.slot > 0;
+  const robot = ownGroup ? await requireRobot(tx, volume.robotNumber) : undefined;
   const added = await tx
     .insertInto('volumes')
     .values({

@@ -1,7 +1,7 @@
 // bpmedia: keeps a volume from being written, lets it be written again, or gives it to another media server.
 
 import { command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { PRIMARY_SERVER, usage } from '../option-table.ts';
 
 const ACTIONS = ['freeze', 'unfreeze', 'suspend', 'unsuspend'] as const;
 
@@ -20,6 +20,7 @@ export const bpmedia = command({
     m: { kind: 'word', value: 'ID', help: 'media id' },
     h: { kind: 'word', value: 'HOST', help: 'only if it belongs to this media server' },
     newserver: { kind: 'word', value: 'HOST', help: 'the media server that gets it' },
+    M: PRIMARY_SERVER,
   },
   example: 'bpmedia -freeze -m TAP001',
   async run({ options }, context) {

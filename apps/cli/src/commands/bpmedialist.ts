@@ -2,7 +2,7 @@
 
 import type { VolumeRow } from '@tapestry/contracts';
 import { type Context, command, requireSome } from '../command.ts';
-import { type ParsedLine, usage } from '../option-table.ts';
+import { type ParsedLine, PRIMARY_SERVER, usage } from '../option-table.ts';
 import {
   mediaContents,
   mediaCount,
@@ -30,6 +30,7 @@ const OPTIONS = {
   l: { kind: 'flag', help: 'records for programs' },
   U: { kind: 'flag', help: 'listing for people (what it does when nothing is said)' },
   b: { kind: 'flag', help: 'media ids alone' },
+  M: PRIMARY_SERVER,
 } as const;
 
 type Line = ParsedLine<typeof OPTIONS>['options'];

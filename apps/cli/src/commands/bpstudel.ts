@@ -1,7 +1,7 @@
 // bpstudel: deletes a storage unit or a group of them that no policy names.
 
 import { command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { PRIMARY_SERVER, usage } from '../option-table.ts';
 
 export const bpstudel = command({
   purpose: 'delete a storage unit or a group of storage units',
@@ -9,6 +9,7 @@ export const bpstudel = command({
   options: {
     label: { kind: 'word', value: 'LABEL', help: 'a storage unit' },
     group: { kind: 'word', value: 'GROUP', help: 'a group; its units stay' },
+    M: PRIMARY_SERVER,
   },
   example: 'bpstudel -label unit1',
   async run({ options }, context) {

@@ -2,7 +2,7 @@
 
 import type { StorageUnit } from '@tapestry/contracts';
 import { type Context, command, requireSome } from '../command.ts';
-import { type ParsedLine, usage } from '../option-table.ts';
+import { type ParsedLine, PRIMARY_SERVER, usage } from '../option-table.ts';
 import { groupTable, unitLong, unitRecord, unitTable } from '../render/storage-unit.ts';
 import { codeOfSelection } from '../unit-line.ts';
 
@@ -13,6 +13,7 @@ const OPTIONS = {
   L: { kind: 'flag', help: 'long listing' },
   l: { kind: 'flag', help: 'records for programs' },
   U: { kind: 'flag', help: 'listing for people' },
+  M: PRIMARY_SERVER,
 } as const;
 
 type Line = ParsedLine<typeof OPTIONS>['options'];

@@ -2,7 +2,7 @@
 
 import { StatusError } from '@tapestry/status';
 import { type Context, command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { EMM_SERVER, usage } from '../option-table.ts';
 
 export const vmadd = command({
   purpose: 'add a volume',
@@ -22,6 +22,7 @@ export const vmadd = command({
     n: { kind: 'number', value: 'N', help: 'cleanings left, of a cleaning cartridge' },
     v: { kind: 'word', value: 'GROUP', help: 'volume group' },
     d: { kind: 'word', value: 'TEXT', help: 'description' },
+    h: EMM_SERVER,
   },
   example: 'vmadd -m TAP001 -mt HCART -b TAP001L8 -rt TLD -rn 0 -rc1 1 -p NetBackup',
   async run({ options }, context) {

@@ -2,7 +2,7 @@
 
 import type { Init, VolumeChange } from '@tapestry/contracts';
 import { type Context, command } from '../command.ts';
-import { type ParsedLine, usage } from '../option-table.ts';
+import { EMM_SERVER, type ParsedLine, usage } from '../option-table.ts';
 import { poolName } from './vmadd.ts';
 
 const OPTIONS = {
@@ -27,6 +27,7 @@ const OPTIONS = {
   offsid: { kind: 'word', value: 'TEXT', help: 'offsite: session' },
   offsent: { kind: 'date', orNever: true, help: 'offsite: when it was sent; 0 for not' },
   offreturn: { kind: 'date', orNever: true, help: 'offsite: when it comes back; 0 for not' },
+  h: EMM_SERVER,
 } as const;
 
 type Line = ParsedLine<typeof OPTIONS>['options'];

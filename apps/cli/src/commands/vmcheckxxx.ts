@@ -2,7 +2,7 @@
 
 import type { Element, InventoryChange, VolumeRow } from '@tapestry/contracts';
 import { command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { EMM_SERVER, usage } from '../option-table.ts';
 import { table } from '../render/table.ts';
 import { allVolumes } from '../volume-pages.ts';
 import { sentence } from './vmupdate.ts';
@@ -16,6 +16,7 @@ export const vmcheckxxx = command({
     rh: { kind: 'word', value: 'HOST', help: 'host that controls it (known by its number)' },
     full: { kind: 'flag', help: 'every slot beside its record, not only what differs' },
     list: { kind: 'flag', help: 'only what the robot holds' },
+    h: EMM_SERVER,
   },
   example: 'vmcheckxxx -rt TLD -rn 0 -full',
   async run({ options }, context) {

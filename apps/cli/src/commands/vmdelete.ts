@@ -1,7 +1,7 @@
 // vmdelete: forgets volumes that hold nothing.
 
 import { command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { EMM_SERVER, usage } from '../option-table.ts';
 
 export const vmdelete = command({
   purpose: 'delete volumes that are not assigned',
@@ -9,6 +9,7 @@ export const vmdelete = command({
   options: {
     m: { kind: 'word', value: 'ID', help: 'media id' },
     v: { kind: 'word', value: 'GROUP', help: 'all volumes of a group, or none' },
+    h: EMM_SERVER,
   },
   example: 'vmdelete -m TAP008',
   async run({ options }, context) {

@@ -3,7 +3,7 @@
 import type { Client } from '@tapestry/bus';
 import type { PoolRow } from '@tapestry/contracts';
 import { command, requireSome } from '../command.ts';
-import { type ParsedLine, usage } from '../option-table.ts';
+import { EMM_SERVER, type ParsedLine, usage } from '../option-table.ts';
 import { fields, table } from '../render/table.ts';
 
 const OPTIONS = {
@@ -24,6 +24,7 @@ const OPTIONS = {
   description: { kind: 'word', value: 'TEXT', help: 'what it is for' },
   mpf: { kind: 'number', value: 'N', help: 'most volumes begun and not full; 0 for no limit' },
   scratch: { kind: 'flag', help: 'with -create: others take volumes from it' },
+  h: EMM_SERVER,
 } as const;
 
 type Line = ParsedLine<typeof OPTIONS>['options'];

@@ -1,7 +1,7 @@
 // vmquery: the volumes on record.
 
 import { command, requireSome } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { EMM_SERVER, usage } from '../option-table.ts';
 import { volumeBrief, volumeLong, volumeWide } from '../render/volume.ts';
 import { allVolumes } from '../volume-pages.ts';
 import { poolName } from './vmadd.ts';
@@ -25,6 +25,7 @@ export const vmquery = command({
     b: { kind: 'flag', help: 'brief: a line each' },
     w: { kind: 'flag', help: 'wide: every field in columns' },
     W: { kind: 'flag', help: 'wide, for programs: fields parted by blanks' },
+    h: EMM_SERVER,
   },
   example: 'vmquery -pn NetBackup -b',
   async run({ options }, context) {

@@ -3,7 +3,7 @@
 import type { Client } from '@tapestry/bus';
 import type { BarcodeRule } from '@tapestry/contracts';
 import { type Context, command, requireSome } from '../command.ts';
-import { type ParsedLine, usage } from '../option-table.ts';
+import { EMM_SERVER, type ParsedLine, usage } from '../option-table.ts';
 import { fields, table } from '../render/table.ts';
 import { poolName } from './vmadd.ts';
 
@@ -27,6 +27,7 @@ const OPTIONS = {
     value: 'ROBOT LENGTH',
     help: 'back to the last six signs, of an LTO label the first six',
   },
+  h: EMM_SERVER,
 } as const;
 
 type Line = ParsedLine<typeof OPTIONS>['options'];

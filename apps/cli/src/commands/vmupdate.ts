@@ -2,7 +2,7 @@
 
 import type { InventoryChange } from '@tapestry/contracts';
 import { command } from '../command.ts';
-import { usage } from '../option-table.ts';
+import { EMM_SERVER, usage } from '../option-table.ts';
 import { poolName } from './vmadd.ts';
 
 export const vmupdate = command({
@@ -20,6 +20,7 @@ export const vmupdate = command({
     use_barcode_rules: { kind: 'flag', help: 'type, pool and mounts of new volumes by vmrule' },
     v: { kind: 'word', value: 'GROUP', help: "volume group (the robot's own)" },
     full: { kind: 'flag', help: 'accepted; the whole robot is always read' },
+    h: EMM_SERVER,
   },
   example: 'vmupdate -rt TLD -rn 0 -p NetBackup',
   async run({ options }, context) {

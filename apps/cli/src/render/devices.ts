@@ -95,7 +95,7 @@ function driveBlock(row: DriveRow): string {
   ]);
 }
 
-/** `robot …` and `drive …` lines with fields parted by blanks. */
+/** `robot …` and `drive …` lines with fields parted by blanks; a drive has a line for each of its paths. */
 export function deviceLines({ robots, drives }: GetDevicesReply): string {
   const lines = [
     ...robots.map((robot) =>
@@ -104,13 +104,15 @@ export function deviceLines({ robots, drives }: GetDevicesReply): string {
         ...[orNull(robot.path), robot.controlHost, orNull(robot.ndmpHost)],
       ].join(' '),
     ),
-    ...drives.map(({ drive, state }) =>
-      [
-        ...['drive', drive?.index, drive?.density, drive?.robotNumber, drive?.robotDrive, state],
-        ...[drive?.name, orNull(drive?.path ?? ''), drive?.mediaServer],
-        orNull(drive?.ndmpHost ?? ''),
-      ].join(' '),
-    ),
+    ...drives
+      .flatMap(waysTo)
+      .map(({ drive, state }) =>
+        [
+          ...['drive', drive?.index, drive?.density, drive?.robotNumber, drive?.robotDrive, state],
+          ...[drive?.name, orNull(drive?.path ?? ''), drive?.mediaServer],
+          orNull(drive?.ndmpHost ?? ''),
+        ].join(' '),
+      ),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }
