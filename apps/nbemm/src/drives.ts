@@ -9,6 +9,7 @@ import type {
   SetDriveStateRequest,
   UpdateDriveRequest,
 } from '@tapestry/contracts';
+import { StatusError } from '@tapestry/status';
 import { checkDrive, checkDrivePath } from './core/checks.ts';
 import { checkSet } from './core/record-edit.ts';
 import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
@@ -34,7 +35,7 @@ export function driveHandlers(parts: Parts): DriveHandlers {
     SetDriveState: (request) => setDriveState(parts, request),
     AddDrivePath: (request) => addDrivePath(parts, request),
     DeleteDrivePath: (request) => deleteDrivePath(parts, request),
-    SetDrivePathState: (request) => setDrivePathState(parts, request),
+    SetDrivePathState: (request, call) => setDrivePathState(parts, request, call.caller.host),
   };
 }
 
@@ -53,7 +54,7 @@ async function addDrive(parts: Parts, drive: DriveSpec | null) {
       .values({
         ...{ name: drive.name, index: taken ? free : drive.index, density: drive.density },
         ...{ robot_number: drive.robotNumber, robot_drive: drive.robotDrive },
-        ...{ up: true, reason: '', last_used_ms: 0, errors: 0 },
+        ...{ up: true, reason: '', last_used_ms: 0, last_cleaned_ms: 0, errors: 0 },
       })
       .execute();
     const { mediaServer, ndmpHost, path } = drive;
@@ -247,8 +248,16 @@ async function deleteDrivePath(parts: Parts, { drive, path }: DrivePathRequest) 
   return {};
 }
 
-async function setDrivePathState(parts: Parts, { drive, path }: DrivePathRequest) {
+async function setDrivePathState(
+  parts: Parts,
+  { drive, path }: DrivePathRequest,
+  askerHost: string | undefined,
+) {
   if (path === null) throw required('the path');
+  if (askerHost !== undefined && askerHost !== path.mediaServer) {
+    const why = `${askerHost} may not set a path of ${path.mediaServer}`;
+    throw new StatusError('invalidServer', why);
+  }
   const { up, reason } = path;
   await edit(parts, `drive ${drive}`, async (tx) => {
     await lockDrive(tx, drive);

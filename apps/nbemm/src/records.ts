@@ -78,6 +78,7 @@ async function recordMediaEvent(parts: Parts, request: RecordMediaEventRequest) 
       .execute();
     if (added.length === 0) return;
     if (event === 'MEDIA_EVENT_MOUNTED') await noteMount(tx, mediaId, drive, atMs);
+    else if (event === 'MEDIA_EVENT_CLEANED') await noteCleaning(tx, mediaId, drive, atMs);
     else if (event === 'MEDIA_EVENT_FULL') await setBits(tx, mediaId, MEDIA_BIT.full);
     else if (isErrorEvent(event)) await noteError(parts, tx, { mediaId, drive, atMs });
     await tx
@@ -109,6 +110,24 @@ async function noteMount(tx: Tx, mediaId: string, drive: string, atMs: number): 
   await tx
     .updateTable('drives')
     .set((eb) => ({ last_used_ms: eb.fn('greatest', ['last_used_ms', eb.val(atMs)]) }))
+    .where('name', '=', drive)
+    .execute();
+}
+
+/** The cartridge has one cleaning less. */
+async function noteCleaning(tx: Tx, mediaId: string, drive: string, atMs: number): Promise<void> {
+  const row = await lockVolume(tx, mediaId);
+  await tx
+    .updateTable('volumes')
+    .set((eb) => ({
+      ...{ cleanings: Math.max(0, row.cleanings - 1), mounts: row.mounts + 1 },
+      ...{ last_mount_ms: Math.max(atMs, row.last_mount_ms), version: eb('version', '+', 1n) },
+    }))
+    .where('media_id', '=', mediaId)
+    .execute();
+  await tx
+    .updateTable('drives')
+    .set((eb) => ({ last_cleaned_ms: eb.fn('greatest', ['last_cleaned_ms', eb.val(atMs)]) }))
     .where('name', '=', drive)
     .execute();
 }

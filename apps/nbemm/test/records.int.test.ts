@@ -60,6 +60,12 @@ test('a drive that two hosts reach is one drive with two paths, each up or down 
   expect(await driveRow('drive1', 'media2')).toMatchObject({ state: 'DOWN', reason: 'cable' });
   expect((await driveRow('drive1', 'media1'))?.state).toBe('UP');
 
+  const ltid = (await world.bus.as({ service: 'ltid', host: 'media2' })).client('nbemm');
+  await ltid.SetDrivePathState({ drive: 'drive1', path: { ...path, up: true } });
+  expect(await driveRow('drive1', 'media2')).toMatchObject({ state: 'UP', reason: '' });
+  const others = { mediaServer: 'media1', path: 'vtl:/lib#2', up: false };
+  await expect(ltid.SetDrivePathState({ drive: 'drive1', path: others })).rejects.toThrow(/37 /);
+
   await world.cli.DeleteDrivePath({ drive: 'drive1', path });
   await expect(world.cli.DeleteDrivePath({ drive: 'drive1', path })).rejects.toThrow(/227/);
   const last = { mediaServer: 'media1', path: 'vtl:/lib#2' };
@@ -271,6 +277,19 @@ test('what is asked for at once is done one after the other, and nothing twice',
   }
   const { drives } = await world.cli.GetDevices({});
   expect(new Set(drives.map(({ drive }) => drive?.index)).size).toBe(drives.length);
+});
+
+test('a cleaning counts one cleaning less, once', async () => {
+  const volume = { mediaId: 'CLN777', density: 'hcart' };
+  await world.cli.AddVolume({ volume, mediaType: 'HCART_CLN', cleanings: 1 });
+  const event = { mediaId: 'CLN777', drive: 'drive0', event: 'MEDIA_EVENT_CLEANED' as const };
+  await world.asBptm.RecordMediaEvent({ ...event, atMs: 5_000n });
+  await world.asBptm.RecordMediaEvent({ ...event, atMs: 5_000n });
+  const row = async () => (await world.cli.ListVolumes({ mediaId: 'CLN777' })).volumes[0];
+  expect(await row()).toMatchObject({ cleanings: 0, mounts: 1, lastMountMs: 5_000n });
+  await world.asBptm.RecordMediaEvent({ ...event, atMs: 6_000n });
+  expect(await row()).toMatchObject({ cleanings: 0, mounts: 2 });
+  expect((await driveRow('drive0'))?.lastCleanedMs).toBe(6_000n);
 });
 
 test('storage units of three kinds, changed in place, and groups of them', async () => {

@@ -82,7 +82,7 @@ function pathFields({ paths }: DriveRow): [string, string][] {
 }
 
 function driveBlock(row: DriveRow): string {
-  const { drive, state, reason, lastUsedMs, errors } = row;
+  const { drive, state, reason, lastUsedMs, lastCleanedMs, errors } = row;
   return fields([
     ['Drive Name', drive?.name ?? ''],
     ['Index', drive?.index ?? 0],
@@ -91,6 +91,7 @@ function driveBlock(row: DriveRow): string {
     ['Robot', `${drive?.robotNumber}, drive ${drive?.robotDrive}`],
     ['State', reason === '' ? state : `${state}: ${reason}`],
     ['Last used', formatDateTime(lastUsedMs / 1000n)],
+    ['Last cleaned', formatDateTime(lastCleanedMs / 1000n)],
     ['Errors', errors],
   ]);
 }

@@ -58,6 +58,7 @@ export function driveRow({ drive, paths }: DriveWithPaths, host: string): DriveR
     errors: drive.errors,
     paths: paths.map(pathRow),
     driveUp: drive.up,
+    lastCleanedMs: BigInt(drive.last_cleaned_ms),
   };
 }
 

@@ -126,4 +126,8 @@ export const migrations: Migrations = {
       sequence bigint generated always as identity primary key,
       at_ms double precision not null, what text not null)`.execute(tx);
   },
+  '0007-cleaning': async (tx) => {
+    await sql`alter table drives
+      add column last_cleaned_ms double precision not null default 0`.execute(tx);
+  },
 };

@@ -48,6 +48,7 @@ export interface DrivesTable {
   up: boolean;
   reason: string;
   last_used_ms: number;
+  last_cleaned_ms: number;
   errors: number;
 }
 
