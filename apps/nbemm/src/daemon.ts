@@ -5,6 +5,7 @@ import type { Call, Handlers } from '@tapestry/bus';
 import type { DaemonContext, DaemonDefinition } from '@tapestry/runtime';
 import { startHousekeeping, startPrimary } from '@tapestry/store';
 import { z } from 'zod';
+import { InventoryBook } from './adapters/inventory-book.ts';
 import { migrations } from './adapters/migrations.ts';
 import type { EmmDb } from './adapters/schema.ts';
 import { makeSecretBox, readSealKey } from './adapters/secret-box.ts';
@@ -99,7 +100,8 @@ function makeParts(
   const { sealKeyFile, blockSizeBytes, primaryName } = config;
   const keyFile = sealKeyFile ?? join(dir, 'seal.key');
   return {
-    ...{ store, gate, log, blockSizeBytes, primaryName },
+    ...{ store, gate, log, primaryName },
+    inventory: new InventoryBook(store.db, blockSizeBytes),
     box: makeSecretBox(readSealKey(keyFile, sealKeyFile === undefined)),
     nbrb: bus.client('nbrb'),
     bpdbm: bus.client('bpdbm'),

@@ -5,6 +5,7 @@ import type { Client } from '@tapestry/bus';
 import { StatusError } from '@tapestry/status';
 import type { LeaderGate, Store, StoreLog } from '@tapestry/store';
 import { sql, type Transaction } from 'kysely';
+import type { InventoryBook } from './adapters/inventory-book.ts';
 import type { EmmDb } from './adapters/schema.ts';
 import type { SecretBox } from './adapters/secret-box.ts';
 
@@ -12,13 +13,13 @@ export interface Parts {
   readonly store: Store<EmmDb>;
   readonly gate: LeaderGate<EmmDb>;
   readonly box: SecretBox;
+  readonly inventory: InventoryBook;
   readonly nbrb: Pick<Client<'nbrb'>, 'CheckGrant' | 'Dump'>;
   readonly bpdbm: Pick<Client<'bpdbm'>, 'ListPolicies'>;
   readonly ltid: (host: string) => Pick<Client<'ltid'>, 'ReadElements'>;
   readonly ndmpagent: (host: string) => Pick<Client<'ndmpagent'>, 'Probe'>;
   readonly log: StoreLog;
   readonly nowMs: () => number;
-  readonly blockSizeBytes: number;
   /** Name of the primary server, as people read it. */
   readonly primaryName: string;
   /** Tells nbrb and whoever watches. Never fails. */

@@ -11,13 +11,9 @@ import type {
   VolumeSpec,
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
-import { driveFacts, loadDrives } from './adapters/drive-rows.ts';
-import { storageUnit, volumeFact, volumeSpec } from './adapters/rows.ts';
-import type { Inventory } from './core/inventory.ts';
+import { volumeSpec } from './adapters/rows.ts';
 import { select } from './core/select.ts';
-import { VolumeIndex } from './core/volume-index.ts';
 import { change, type Parts, type Tx } from './parts.ts';
-import { listGroups } from './unit-groups.ts';
 
 type SelectionHandlers = Pick<Handlers<'nbemm'>, 'Evaluate' | 'AssignVolume' | 'UnassignVolume'>;
 
@@ -34,38 +30,7 @@ async function evaluate(
   { request, nowMs, inUseMediaIds }: EvaluateRequest,
 ): Promise<EvaluateReply> {
   if (request === null) throw new StatusError('invalidRequest', 'Evaluate needs a request');
-  return select(await loadInventory(parts), request, { nowMs: Number(nowMs), inUseMediaIds });
-}
-
-async function loadInventory(parts: Parts): Promise<Inventory> {
-  const { blockSizeBytes } = parts;
-  const { db } = parts.store;
-  const [groups, units, mediaServers, robots, drives, pools, volumes] = await Promise.all([
-    listGroups(parts, ''),
-    db.selectFrom('storage_units').selectAll().execute(),
-    db.selectFrom('media_servers').select(['name', 'active']).execute(),
-    db.selectFrom('robots').selectAll().execute(),
-    loadDrives(db),
-    db.selectFrom('pools').select(['number', 'name', 'scratch', 'max_partially_full']).execute(),
-    db.selectFrom('volumes').selectAll().execute(),
-  ]);
-  return {
-    units: units.map(storageUnit),
-    mediaServers,
-    robots: robots.map(({ number, type, control_host, path, ndmp_host }) => ({
-      ...{ number, type, path },
-      controlHost: control_host,
-      ndmpHost: ndmp_host,
-    })),
-    drives: drives.flatMap(driveFacts),
-    groups,
-    pools: pools.map(({ max_partially_full, ...pool }) => ({
-      ...pool,
-      maxPartiallyFull: max_partially_full,
-    })),
-    volumes: new VolumeIndex(volumes.map(volumeFact)),
-    blockSizeBytes,
-  };
+  return select(await parts.inventory.read(), request, { nowMs: Number(nowMs), inUseMediaIds });
 }
 
 async function assignVolume(

@@ -22,7 +22,7 @@ export function groupHandlers(parts: Parts): GroupHandlers {
   };
 }
 
-export async function listGroups({ store }: Parts, name: string): Promise<StorageUnitGroup[]> {
+async function listGroups({ store }: Parts, name: string): Promise<StorageUnitGroup[]> {
   const [groups, members] = await Promise.all([
     store.db.selectFrom('storage_unit_groups').selectAll().orderBy('name').execute(),
     store.db.selectFrom('storage_unit_group_members').selectAll().orderBy('ordinal').execute(),
