@@ -59,6 +59,8 @@ export interface TargetScript {
   readonly ignoresPings?: boolean;
   /** Sees each PDU of the initiator; true: the target does nothing about it. */
   readonly onPdu?: (header: Buffer, data: Buffer, target: ScriptedTarget) => boolean;
+  /** For measuring: data to the device are taken into one place and forgotten, and no PDU is kept. */
+  readonly discards?: boolean;
   /** Bytes of text in one login or text response. */
   readonly textBytes?: number;
 }
@@ -70,6 +72,7 @@ interface Write {
   r2tSn: number;
 }
 
+const SCRATCH = Buffer.alloc(16 * 1024 * 1024);
 const SUPPRESSED = new Set(['InitiatorName', 'InitiatorAlias', 'SessionType', 'TargetName']);
 export const TARGET_NAME = 'iqn.2026-01.test.tapestry:target';
 
@@ -101,13 +104,19 @@ export class ScriptedTarget {
     this.#write = write;
     this.#close = close;
     this.#framer = new PduFramer(16 * 1024 * 1024, {
-      place: () => undefined,
+      place: (header) => this.#place(header),
       receive: (header, data) => this.#receive(Buffer.from(header), data),
     });
   }
 
   receive(chunk: Buffer): void {
     this.#framer.push(chunk);
+  }
+
+  #place(header: Buffer): Buffer | undefined {
+    const opcode = opcodeOf(header);
+    const isData = opcode === OPCODE.scsiCommand || opcode === OPCODE.dataOut;
+    return this.script.discards && isData ? SCRATCH.subarray(0, dataBytesOf(header)) : undefined;
   }
 
   /** Sends the header with numbers filled in; `consumes`: the PDU uses up a StatSN. */
@@ -162,7 +171,7 @@ export class ScriptedTarget {
 
   #receive(header: Buffer, data: Buffer): void {
     const opcode = opcodeOf(header);
-    this.seen.push({ opcode, header, data });
+    if (!this.script.discards) this.seen.push({ opcode, header, data });
     if (this.script.onPdu?.(header, data, this)) return;
     if (opcode === OPCODE.login) this.#login(header, data);
     else if (opcode === OPCODE.scsiCommand) this.#command(header, data);
@@ -278,7 +287,7 @@ export class ScriptedTarget {
       }
       const declared = this.script.declares?.some(([name]) => name === key);
       if (declared) continue;
-      const answer = this.script.keys?.[key] ?? (key.endsWith('Digest') ? 'None' : value);
+      const answer = this.#answerTo(key, value);
       answers.push([key, answer]);
       if (key === 'HeaderDigest') this.#digests = { ...this.#digests, header: answer === 'CRC32C' };
       if (key === 'DataDigest') this.#digests = { ...this.#digests, data: answer === 'CRC32C' };
@@ -288,17 +297,23 @@ export class ScriptedTarget {
     return answers;
   }
 
+  #answerTo(key: string, offered: string): string {
+    const isDigest = key.endsWith('Digest');
+    const wanted = this.script.keys?.[key] ?? (isDigest ? 'None' : offered);
+    return isDigest && wanted === 'CRC32C' && !offered.includes(wanted) ? 'None' : wanted;
+  }
+
   #command(header: Buffer, data: Buffer): void {
     if (((header[0] ?? 0) & IMMEDIATE) === 0) this.#expCmdSn = (this.#expCmdSn + 1) >>> 0;
     const isWrite = ((header[1] ?? 0) & 0x20) !== 0;
     const expected = isWrite ? header.readUInt32BE(AT.expectedBytes) : 0;
     const write: Write = {
       command: header,
-      data: Buffer.alloc(expected),
+      data: this.script.discards ? SCRATCH.subarray(0, expected) : Buffer.alloc(expected),
       arrived: data.length,
       r2tSn: 0,
     };
-    data.copy(write.data);
+    if (!this.script.discards) data.copy(write.data);
     if (isWrite && this.script.earlyStatus) {
       this.#answer(write);
       return;
@@ -328,7 +343,7 @@ export class ScriptedTarget {
   #dataOut(header: Buffer, data: Buffer): void {
     const write = this.#writes.get(header.readUInt32BE(AT.initiatorTag));
     if (write === undefined) return;
-    data.copy(write.data, header.readUInt32BE(AT.bufferOffset));
+    if (!this.script.discards) data.copy(write.data, header.readUInt32BE(AT.bufferOffset));
     write.arrived += data.length;
     const isUnsolicited = header.readUInt32BE(AT.targetTag) === NO_TAG;
     if (isUnsolicited && write.arrived > this.#firstBurstBytes)
