@@ -111,6 +111,7 @@ function descriptor({ type, address, barcode, source }: Element, wantsSerials: b
     bytes[9] = 0x80;
     bytes.writeUInt16BE(source, 10);
   }
+  if (barcode !== null) bytes[9] = (bytes[9] ?? 0) | (barcode.startsWith('CLN') ? 2 : 1);
   if (barcode !== null) bytes.fill(0x20, 12, 44).write(barcode, 12, 'latin1');
   if (wantsSerials && type === 4) {
     bytes.set([2, 1, 0, 34], 48);

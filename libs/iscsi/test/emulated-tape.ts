@@ -43,6 +43,10 @@ export class EmulatedTape {
   at = 0;
   isLoaded = true;
   isRemovalPrevented = false;
+  /** Asks to be cleaned. */
+  isDirty = false;
+  /** TapeAlert flags that were not read yet. */
+  alerts: number[] = [];
   /** Answers the next command with this opcode, instead of carrying it out. */
   readonly planned: { opcode: number; answer: DeviceAnswer | 'silent' }[] = [];
   readonly seen: string[] = [];
@@ -254,6 +258,14 @@ export class EmulatedTape {
   }
 
   #log(page: number): DeviceAnswer {
+    if ((page & 0x3f) === 0x0c) return { data: logPage(0x0c, [[0x0100, this.isDirty ? 1 : 0]]) };
+    if ((page & 0x3f) === 0x2e)
+      return {
+        data: logPage(
+          0x2e,
+          this.alerts.splice(0).map((n) => [n, 1]),
+        ),
+      };
     if ((page & 0x3f) !== 0x31) return sense(5, 0x2400);
     const { capacityBytes = 64 * MIB } = this.options;
     const used = bytesOf(this.records);
@@ -282,6 +294,19 @@ export class EmulatedTape {
     value.copy(data, 9);
     return data;
   }
+}
+
+/** A page whose parameters are of one byte. */
+function logPage(page: number, parameters: readonly (readonly [number, number])[]): Buffer {
+  const data = Buffer.alloc(4 + parameters.length * 5);
+  data[0] = page;
+  data.writeUInt16BE(parameters.length * 5, 2);
+  for (const [i, [code, value]] of parameters.entries()) {
+    data.writeUInt16BE(code, 4 + i * 5);
+    data[7 + i * 5] = 1;
+    data[8 + i * 5] = value;
+  }
+  return data;
 }
 
 /** Every record takes a little more than its data. */

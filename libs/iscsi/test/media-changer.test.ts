@@ -115,10 +115,11 @@ describe('a media changer', () => {
     [0x3b0d, 'notMountable'],
     [0x3b0e, 'slotEmpty'],
     [0x2101, 'invalidParameter'],
-    [0x1501, 'notMountable'],
-  ])('refuses a move with %i, which means %s', async (code, status) => {
+    [0x1501, 'robotDown', 4],
+    [0x0403, 'robotDown', 2],
+  ])('refuses a move with %i, which means %s', async (code, status, key = 5) => {
     const { library, changer } = await start();
-    changer.planned.push({ opcode: 0xa5, answer: sense(5, code) });
+    changer.planned.push({ opcode: 0xa5, answer: sense(Number(key), Number(code)) });
     expect(await statusOf(library.move(1000, 500))).toBe(status);
   });
 

@@ -56,6 +56,19 @@ describe('a drive', () => {
     expect(await drive.blockLimits()).toEqual({ minBytes: 1, maxBytes: 8 * 1024 * 1024 });
   });
 
+  test('tells what it wants of its operator', async () => {
+    const { open, tape } = await start();
+    const drive = await open(owner(1));
+    expect(await drive.tapeAlerts?.()).toEqual([]);
+    tape.alerts = [4, 20];
+    tape.isDirty = true;
+    expect(await drive.loadState()).toMatchObject({ loaded: true, cleaningRequired: true });
+    expect(await drive.tapeAlerts?.()).toEqual([4, 20]);
+    expect(await drive.tapeAlerts?.()).toEqual([]);
+    tape.planned.push({ opcode: 0x00, answer: sense(2, 0x3003) });
+    expect(await drive.loadState()).toMatchObject({ loaded: false, cleaning: true });
+  });
+
   test('holds the cartridge while it is open and lets it go afterwards', async () => {
     const { open, tape } = await start();
     const drive = await open(owner(1));

@@ -44,6 +44,11 @@ const BYTES_AN_ELEMENT = 160;
 const MODE_BYTES = 255;
 const READY_PAUSE_MS = 1_000;
 const MOVE_ATTEMPTS = 3;
+const MEDIA: Readonly<Record<number, 'data' | 'cleaning' | 'worm'>> = {
+  1: 'data',
+  2: 'cleaning',
+  4: 'worm',
+};
 const IN_USE = new Set([0x5302, 0x3b90, 0x0403]);
 const NO_ELEMENT = new Set([0x2101, 0x2400]);
 const BECOMING_READY = 0x0401;
@@ -258,7 +263,9 @@ function statusOf({ key, code }: Sense): StatusName {
   if (code === SOURCE_EMPTY) return 'slotEmpty';
   if (key !== SENSE_KEY.notReady && IN_USE.has(code)) return 'mediaInUse';
   if (key === SENSE_KEY.illegalRequest && NO_ELEMENT.has(code)) return 'invalidParameter';
-  return key === SENSE_KEY.notReady ? 'robotMissing' : 'notMountable';
+  // A door that is open, a hand that is jammed: nothing moves until somebody has looked.
+  const isDown = key === SENSE_KEY.notReady || key === SENSE_KEY.hardwareError;
+  return isDown ? 'robotDown' : 'notMountable';
 }
 
 function toLibraryElement(
@@ -267,6 +274,7 @@ function toLibraryElement(
   index: number,
 ): LibraryElement {
   const { address, full, volumeTag, sourceAddress, serial } = element;
+  const medium = full ? MEDIA[element.mediumType] : null;
   return {
     address,
     type,
@@ -278,5 +286,6 @@ function toLibraryElement(
     // prevented the removal: the move is refused.
     accessible: true,
     driveSerial: type === 'drive' && serial !== '' ? serial : null,
+    ...(medium === undefined ? {} : { medium }),
   };
 }

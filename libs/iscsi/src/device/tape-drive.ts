@@ -33,7 +33,8 @@ export interface TapeDriveOptions {
   readonly onClose?: () => Promise<void>;
 }
 
-const LOG_BYTES = 255;
+const LOG_BYTES = 512;
+const CLEANING = 0x3003;
 const FILEMARKS_MAX = 0xff_ffff;
 
 /**
@@ -94,10 +95,14 @@ class TapeDrive implements Drive {
     if (this.#isFenced) throw fenced();
     if (notReady) {
       this.#medium = null;
-      return { loaded: false, barcode: null, writeProtected: false, worm: false };
+      const empty = { loaded: false, barcode: null, writeProtected: false, worm: false };
+      return notReady.code === CLEANING ? { ...empty, cleaning: true } : empty;
     }
     const { barcode, writeProtected, worm } = await this.#opened();
-    return { loaded: true, barcode, writeProtected, worm };
+    const page = await this.#logPage(ssc.LOG_PAGE.sequentialAccess);
+    const cleaningRequired = page !== null && ssc.parseCleaningRequired(page);
+    const wishes = cleaningRequired ? { cleaningRequired } : {};
+    return { loaded: true, barcode, writeProtected, worm, ...wishes };
   }
 
   async blockLimits(): Promise<BlockLimits> {
@@ -197,12 +202,18 @@ class TapeDrive implements Drive {
 
   async capacity(): Promise<Capacity | null> {
     await this.#opened();
-    const page = await this.#unit.query(spc.logSense(ssc.LOG_PAGE.capacity, LOG_BYTES), LOG_BYTES);
-    const parsed = page && ssc.parseCapacity(spc.parseLogPage(ssc.LOG_PAGE.capacity, page));
+    const page = await this.#logPage(ssc.LOG_PAGE.capacity);
+    const parsed = page && ssc.parseCapacity(page);
     if (!parsed) return null;
     const { maxMib, remainingMib } = parsed;
     const mib = 1024 * 1024;
     return { capacityBytes: maxMib * mib, usedBytes: Math.max(0, maxMib - remainingMib) * mib };
+  }
+
+  async tapeAlerts(): Promise<readonly number[]> {
+    await this.#attached();
+    const page = await this.#logPage(ssc.LOG_PAGE.tapeAlert);
+    return page ? ssc.parseTapeAlert(page) : [];
   }
 
   async unload(): Promise<void> {
@@ -226,6 +237,12 @@ class TapeDrive implements Drive {
       this.#medium = null;
       await this.#onClose();
     }
+  }
+
+  /** Null for a page that the drive does not have. */
+  async #logPage(page: number): Promise<ReadonlyMap<number, Buffer> | null> {
+    const data = await this.#unit.query(spc.logSense(page, LOG_BYTES), LOG_BYTES);
+    return data && spc.parseLogPage(page, data);
   }
 
   /** After a lost nexus: the drive has forgotten modes and prevention, and may have been anybody's. */

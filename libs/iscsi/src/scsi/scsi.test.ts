@@ -98,6 +98,7 @@ describe('elements', () => {
         volumeTag: 'A00002L8',
         sourceAddress: 1001,
         serial: 'DRV01',
+        mediumType: 0,
       },
       {
         type: 2,
@@ -106,8 +107,17 @@ describe('elements', () => {
         volumeTag: 'A00001L8',
         sourceAddress: null,
         serial: '',
+        mediumType: 0,
       },
-      { type: 2, address: 1001, full: false, volumeTag: '', sourceAddress: null, serial: '' },
+      {
+        type: 2,
+        address: 1001,
+        full: false,
+        volumeTag: '',
+        sourceAddress: null,
+        serial: '',
+        mediumType: 0,
+      },
     ]);
   });
 

@@ -58,6 +58,8 @@ export interface ElementStatus {
   readonly sourceAddress: number | null;
   /** Empty where the device does not tell. */
   readonly serial: string;
+  /** 0 where it does not tell; 1 data, 2 cleaning, 4 write once. */
+  readonly mediumType: number;
 }
 
 const PRIMARY_TAG = 0x80;
@@ -102,6 +104,7 @@ function parseDescriptor(
     volumeTag: full && hasTag ? text(descriptor.subarray(12, 12 + 32)) : '',
     sourceAddress: ((descriptor[9] ?? 0) & 0x80) !== 0 ? descriptor.readUInt16BE(10) : null,
     serial: parseSerial(descriptor.subarray(12 + tagsBytes)),
+    mediumType: full ? (descriptor[9] ?? 0) & 0x07 : 0,
   };
 }
 

@@ -1,5 +1,6 @@
 // Commands of sequential-access devices (SSC): CDBs, and what comes back.
 
+const NOTHING = Buffer.alloc(0);
 export const BLOCK_BYTES_MAX = 0xff_ffff;
 
 const withCount = (cdb: Buffer, count: number): Buffer => {
@@ -85,7 +86,7 @@ export function parseBlockLimits(data: Buffer): { minBytes: number; maxBytes: nu
 }
 
 export const MODE_PAGE = { deviceConfiguration: 0x10, mediumConfiguration: 0x1d } as const;
-export const LOG_PAGE = { tapeAlert: 0x2e, capacity: 0x31 } as const;
+export const LOG_PAGE = { sequentialAccess: 0x0c, tapeAlert: 0x2e, capacity: 0x31 } as const;
 
 /** Header and block descriptor of MODE SELECT: blocks of any length, GOOD when a block is in the drive's buffer. */
 export function variableBlockMode(density: number): Buffer {
@@ -103,6 +104,11 @@ export function parseCapacity(
   const remainingMib = number(1);
   const maxMib = number(3);
   return remainingMib === null || maxMib === null ? null : { remainingMib, maxMib };
+}
+
+/** From log page 0Ch. */
+export function parseCleaningRequired(parameters: ReadonlyMap<number, Buffer>): boolean {
+  return (parameters.get(0x0100) ?? NOTHING).some((byte) => byte !== 0);
 }
 
 /** Numbers of the TapeAlert flags that are set, 1 to 64, from log page 2Eh. Reading the page clears them. */
