@@ -54,13 +54,19 @@ export function readCartridge(folder: string): TapeObject[] {
 /** The newest segment and those that it continues, oldest first. */
 function findChain(folder: string, uuid: Buffer): Segment[] {
   const all = new Map<number, Segment>();
+  let withRecords = -1;
   for (const name of readdirSync(folder)) {
     if (!/^seg-\d{8}\.dat$/.test(name)) continue;
     const segment = readSegmentStart(join(folder, name), uuid);
     if (segment) all.set(segment.number, segment);
+    const hasRecords = statSync(join(folder, name)).size > 2 * HEADER;
+    if (hasRecords) withRecords = Math.max(withRecords, Number(name.slice(4, 12)));
   }
   const chain: Segment[] = [];
   let number = all.size > 0 ? Math.max(...all.keys()) : NONE;
+  if (withRecords >= 0 && (number === NONE || withRecords > number)) {
+    throw new TapeError(`segment ${withRecords}, the newest of the tape, is damaged`);
+  }
   while (number !== NONE) {
     const segment = all.get(number);
     if (!segment) throw new TapeError(`segment ${number} of the tape is missing`);

@@ -11,6 +11,8 @@ type Change =
   | { readonly do: 'write'; readonly inode: number; readonly at: number; readonly bytes: Buffer }
   | { readonly do: 'truncate'; readonly inode: number; readonly bytes: number }
   | { readonly do: 'flush'; readonly inode: number }
+  /** The host gave up what was not flushed: the next flush succeeds and proves nothing for it. */
+  | { readonly do: 'failedFlush'; readonly inode: number }
   /** All of it or nothing; null takes a name away. */
   | { readonly do: 'name'; readonly names: ReadonlyMap<string, number | null> }
   | { readonly do: 'flushNames'; readonly folder: string };
@@ -22,6 +24,8 @@ const FOLDER = -1;
 
 export interface Recording {
   readonly files: FileLayer;
+  /** To be called where a flush fails: what it was for may be lost from now on. */
+  noteFailedFlush(fd: number): void;
   /** Changes made so far: a boundary at which power may be lost. */
   readonly length: number;
   /** Fills `into`, an empty folder, with one thing that the disk may hold when power is lost at `boundary`. */
@@ -118,9 +122,13 @@ export function recordChanges(root: string): Recording {
     get length() {
       return changes.length;
     },
+    noteFailedFlush: (fd) => {
+      const { inode } = openFiles.get(fd)!;
+      if (inode !== FOLDER) changes.push({ do: 'failedFlush', inode });
+    },
     crash: (boundary, into, draw) => {
       const disk = new CrashedDisk(initial, contents);
-      for (const change of changes.slice(0, boundary)) disk.apply(change);
+      for (const change of changes.slice(0, boundary)) disk.apply(change, draw);
       disk.loseSome(draw);
       disk.writeTo(into);
     },
@@ -153,7 +161,7 @@ class CrashedDisk {
     }
   }
 
-  apply(change: Change): void {
+  apply(change: Change, draw: Draw): void {
     switch (change.do) {
       case 'write':
       case 'truncate': {
@@ -164,6 +172,12 @@ class CrashedDisk {
       }
       case 'flush':
         for (const each of this.#pendingData.get(change.inode) ?? []) this.#makeChange(each);
+        this.#pendingData.delete(change.inode);
+        break;
+      case 'failedFlush':
+        for (const each of this.#pendingData.get(change.inode) ?? []) {
+          if (draw() < 0.5) this.#makeChange(each);
+        }
         this.#pendingData.delete(change.inode);
         break;
       case 'name':

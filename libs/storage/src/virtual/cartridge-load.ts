@@ -33,8 +33,8 @@ export interface LoadedCartridge {
 export function loadCartridge(dir: string): LoadedCartridge {
   const info = readCartridgeInfo(dir);
   const uuid = uuidBytes(info.uuid);
-  const chain = readSegmentChain(dir, uuid);
   const index = decodeIndex(readFileOrEmpty(join(dir, 'index.log')), uuid);
+  const chain = readSegmentChain(dir, uuid, index.checkpointSegment);
   const map = new MediumMap();
   const resume = adoptIndex(dir, map, index, chain.segments);
   let gap = false;
@@ -44,6 +44,8 @@ export function loadCartridge(dir: string): LoadedCartridge {
       gap = true;
       map.skipTo(segment.firstObject, segment.firstFile);
     }
+    // What was overwritten long ago may stand there still, as intact as the rest.
+    if (segment.guessed) continue;
     scanSegment({
       path: segmentPath(dir, segment.segment),
       segment,
@@ -66,12 +68,15 @@ function adoptIndex(
   let knownBytes = 0;
   let knownSegment = -1;
   const places = new Map(segments.map(({ segment }, i) => [segment, i]));
+  // An index of an older chain cannot know what a segment that is missing now cut off.
+  const current = index.checkpointSegment >= (segments.at(-1)?.segment ?? -1);
   for (const run of index.runs) {
     const i = places.get(run.segment) ?? -1;
     const segment = segments[i];
     if (
       !segment ||
       i < at ||
+      (segment.guessed && !current) ||
       run.firstObject !== map.objectCount ||
       run.firstFile !== map.fileCount
     )
@@ -109,6 +114,7 @@ function findLoss(
   map: MediumMap,
   gap: boolean,
 ): string | null {
+  if (chain.mixed) return 'segments of another cartridge lie in its folder';
   if (!chain.complete) return 'a segment of the tape is missing';
   if (gap) return 'a part of the tape cannot be read';
   const head = chain.segments.at(-1)?.segment ?? -1;

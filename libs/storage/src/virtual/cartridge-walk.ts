@@ -3,7 +3,6 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { BLOCK_LIMITS } from '../block-checks.ts';
 import { type CartridgeInfo, uuidBytes } from './cartridge-info.ts';
 import { loadCartridge } from './cartridge-load.ts';
 import type { RecordPlace } from './medium-map.ts';
@@ -64,7 +63,7 @@ class RecordReader {
   readonly #dir: string;
   readonly #uuid: Buffer;
   readonly #segments: ReadonlyMap<number, ChainedSegment>;
-  readonly #buffer = Buffer.allocUnsafeSlow(HEADER_BYTES + BLOCK_LIMITS.maxBytes);
+  #buffer = Buffer.allocUnsafe(64 * 1024);
   #open: { readonly segment: number; readonly fd: number } | null = null;
   /** The record before, when it was intact and in the same segment. */
   #before: { readonly offset: number; readonly crc: number } | null = null;
@@ -82,6 +81,7 @@ class RecordReader {
   ): { payload: Buffer; damage: string | null } {
     const nothing = Buffer.alloc(0);
     const length = HEADER_BYTES + place.payloadBytes;
+    if (length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(length);
     let got: number;
     try {
       got = readSync(this.#fd(place.segment), this.#buffer, 0, length, place.offset);

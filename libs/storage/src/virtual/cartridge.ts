@@ -66,6 +66,8 @@ export class Cartridge {
   #indexFd: number | null = null;
   #indexedObjects = 0;
   #synced = true;
+  /** A cut that may have been made or not: until the cartridge is loaded again nobody can say what is on it. */
+  #unsure: unknown = null;
   #reading: { segment: number; fd: number } | null = null;
   readonly #readHeader = Buffer.alloc(HEADER_BYTES);
   #bytesToHostCheck = 0;
@@ -229,12 +231,23 @@ export class Cartridge {
 
   /** Everything written so far is on the disk, and this owner still held the drive, when this returns. */
   sync(): void {
+    if (this.#unsure !== null) {
+      const detail = `${this.info.barcode} must be loaded again: a cut of it failed`;
+      throw new StatusError('mediaWriteError', detail, {}, { cause: this.#unsure });
+    }
     const writer = this.#writer;
     if (!writer || this.#synced) return;
     writer.flush();
     this.#fence.check();
     this.#appendIndex();
     this.#synced = true;
+  }
+
+  /** As `sync`, and what an owner before wrote and did not get to flush is on the disk too. */
+  syncTape(): void {
+    const last = this.#loaded.chain.segments.at(-1);
+    if (!this.#writer && last) syncFile(segmentPath(this.#dir, last.segment), this.#files);
+    this.sync();
   }
 
   /** Begins a new segment whose first object is `object`; what lay behind it is no longer part of the tape. */
@@ -250,15 +263,8 @@ export class Cartridge {
       this.#writer = null;
       this.#lastSegment = start.segment;
       const path = segmentPath(this.#dir, start.segment);
-      const writer = new SegmentWriter(path, start, this.#files);
-      try {
-        syncFile(this.#dir, this.#files);
-      } catch (error) {
-        writer.close();
-        throw error;
-      }
+      this.#writer = this.#newWriter(path, start);
       // From here on the cut is made; were it not, the next segment would void this one.
-      this.#writer = writer;
       this.map.cut(object);
       this.#generation = start.generation;
       this.#synced = false;
@@ -269,6 +275,25 @@ export class Cartridge {
         writeCartridgeMemory(this.#dir, this.#memory, this.#files);
       }
     });
+  }
+
+  #newWriter(path: string, start: SegmentStart): SegmentWriter {
+    let writer: SegmentWriter;
+    try {
+      writer = new SegmentWriter(path, start, this.#files);
+    } catch (error) {
+      // Without room there is no segment. Else it may come back, however often it is removed.
+      if (!isDiskFull(error)) this.#unsure = error;
+      throw error;
+    }
+    try {
+      syncFile(this.#dir, this.#files);
+      return writer;
+    } catch (error) {
+      this.#unsure = error;
+      writer.close();
+      throw error;
+    }
   }
 
   #nextStart(object: number): SegmentStart {

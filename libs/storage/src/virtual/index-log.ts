@@ -11,7 +11,7 @@ const KIND = { header: 0x58444956, data: 1, marks: 2, checkpoint: 3 } as const; 
 /** What the log claims: the runs before the last checkpoint, and the checkpoint itself. */
 export interface LoggedIndex {
   readonly runs: readonly Run[];
-  /** Objects that were on the disk at the last checkpoint, and the segment that ended there. */
+  /** Objects that were on the disk at the last checkpoint, and the segment that ended there; −1 without one. */
   readonly checkpointObject: number;
   readonly checkpointSegment: number;
 }
@@ -65,7 +65,7 @@ function sealEntry(entry: Buffer): Buffer {
 /** Reads up to the last intact checkpoint; an index of another cartridge or without one is empty. */
 export function decodeIndex(bytes: Buffer, uuid: Uint8Array): LoggedIndex {
   const runs: Run[] = [];
-  let confirmed = { runs: 0, checkpointObject: 0, checkpointSegment: 0 };
+  let confirmed = { runs: 0, checkpointObject: 0, checkpointSegment: -1 };
   for (let at = 0; at + ENTRY_BYTES <= bytes.length; at += ENTRY_BYTES) {
     const entry = bytes.subarray(at, at + ENTRY_BYTES);
     if (crc32(entry.subarray(0, 44)) !== entry.readUInt32LE(44)) break;

@@ -113,15 +113,14 @@ export function encodeSegmentStart(start: SegmentStart): { bytes: Buffer; crc: n
   return { bytes, crc };
 }
 
-/** Null when the segment does not begin with an intact segment-start record of this cartridge. */
-export function decodeSegmentStart(bytes: Buffer, uuid: Uint8Array): SegmentStart | null {
+/** Null when the segment does not begin with an intact segment-start record. */
+export function decodeSegmentStart(bytes: Buffer): SegmentStart | null {
   const header = decodeHeader(bytes);
   if (header?.type !== RECORD_TYPE.segmentStart || bytes.length < SEGMENT_START_BYTES) return null;
   const payload = bytes.subarray(HEADER_BYTES, SEGMENT_START_BYTES);
   if (crc32(payload) !== header.payloadCrc) return null;
-  if (Buffer.compare(payload.subarray(0, 16), uuid) !== 0) return null;
   return {
-    uuid,
+    uuid: Uint8Array.from(payload.subarray(0, 16)),
     segment: payload.readUInt32LE(16),
     generation: payload.readUInt32LE(20),
     firstObject: readSafeInteger(payload, 24),

@@ -1,6 +1,6 @@
 // The segment files of a cartridge and which of them are the tape: the newest one and what it continues.
 
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   decodeSegmentStart,
@@ -15,6 +15,8 @@ export interface ChainedSegment extends SegmentStart {
   readonly sealedBytes: number | null;
   /** First object that belongs to a later segment; Infinity for the last one. */
   readonly endObject: number;
+  /** Behind a missing segment: nothing but the index says how much of it still counts. */
+  readonly guessed: boolean;
 }
 
 export interface SegmentChain {
@@ -22,6 +24,8 @@ export interface SegmentChain {
   readonly segments: readonly ChainedSegment[];
   /** False when a segment that the tape needs is missing or damaged at its beginning. */
   readonly complete: boolean;
+  /** There are intact segments of another cartridge: then which of both this is cannot be trusted. */
+  readonly mixed: boolean;
   /** Numbers of all segment files, part of the tape or not; the next one must be higher. */
   readonly numbers: readonly number[];
 }
@@ -30,18 +34,25 @@ export function segmentPath(dir: string, segment: number): string {
   return join(dir, `seg-${String(segment).padStart(8, '0')}.dat`);
 }
 
-export function readSegmentChain(dir: string, uuid: Uint8Array): SegmentChain {
+/** `newestKnown`: the newest segment that the index knows of, −1 when it knows none. */
+export function readSegmentChain(dir: string, uuid: Uint8Array, newestKnown: number): SegmentChain {
   const numbers = listSegments(dir);
   const starts = new Map<number, SegmentStart>();
+  let mixed = false;
+  let newest = newestKnown;
   for (const number of numbers) {
-    const start = readSegmentStart(segmentPath(dir, number), uuid);
-    if (start?.segment === number) starts.set(number, start);
+    const { start, hasRecords } = readSegmentStart(segmentPath(dir, number));
+    const ours = start !== null && Buffer.compare(start.uuid, uuid) === 0;
+    if (start && !ours) mixed = true;
+    if (ours && start.segment === number) starts.set(number, start);
+    // Without records it was being made when its maker died: nothing in it was acknowledged.
+    if (hasRecords) newest = Math.max(newest, number);
   }
   const segments: ChainedSegment[] = [];
-  let complete = true;
-  let next: SegmentStart | undefined;
-  // A file whose first record is not intact was being made when its maker died: nothing in it was acknowledged.
   let wanted = Math.max(-1, ...starts.keys());
+  // Where the newest is lost, what it cut off is intact in the others and must not come back.
+  let complete = wanted >= newest;
+  let next: SegmentStart | undefined;
   while (wanted >= 0 && wanted !== NO_SEGMENT) {
     const start = starts.get(wanted) ?? olderThan(starts, wanted, next);
     if (start?.segment !== wanted) complete = false;
@@ -51,11 +62,12 @@ export function readSegmentChain(dir: string, uuid: Uint8Array): SegmentChain {
       ...start,
       sealedBytes: sealed,
       endObject: next?.firstObject ?? Number.POSITIVE_INFINITY,
+      guessed: !complete,
     });
     next = start;
     wanted = start.previousSegment;
   }
-  return { segments, complete, numbers };
+  return { segments, complete, mixed, numbers };
 }
 
 /** The best guess where a segment of the chain is missing: the newest one below it that begins earlier. */
@@ -80,12 +92,13 @@ function listSegments(dir: string): number[] {
     .sort((a, b) => a - b);
 }
 
-function readSegmentStart(path: string, uuid: Uint8Array): SegmentStart | null {
+function readSegmentStart(path: string): { start: SegmentStart | null; hasRecords: boolean } {
   const bytes = Buffer.alloc(SEGMENT_START_BYTES);
   const fd = openSync(path, 'r');
   try {
     const got = readSync(fd, bytes, 0, SEGMENT_START_BYTES, 0);
-    return decodeSegmentStart(bytes.subarray(0, got), uuid);
+    const hasRecords = fstatSync(fd).size > SEGMENT_START_BYTES;
+    return { start: decodeSegmentStart(bytes.subarray(0, got)), hasRecords };
   } finally {
     closeSync(fd);
   }

@@ -221,7 +221,7 @@ class FileDrive implements VirtualDrive {
     checkFilemarkCount(count);
     const result = this.#write(Array.from({ length: count }, (): NewRecord => 'filemark'));
     const cartridge = this.#loadedCartridge();
-    if (mode === 'sync') orMediaFailure('mediaWriteError', () => cartridge.sync());
+    if (mode === 'sync') orMediaFailure('mediaWriteError', () => cartridge.syncTape());
     return result;
   }
 
