@@ -18,7 +18,7 @@ export class AppendFile {
   #unflushedBytes = 0;
   #flushing = false;
   #closeAfterFlush = false;
-  #flushError: Error | null = null;
+  #failure: Error | null = null;
 
   /** Makes the file; `start` is on the disk when this returns, its name when the caller syncs the folder. */
   constructor(path: string, start: Uint8Array, files: FileLayer = hostFiles) {
@@ -53,7 +53,7 @@ export class AppendFile {
     sizes: readonly number[],
     confirm: (index: number, offset: number) => void,
   ): number {
-    this.#throwFlushError();
+    this.#throwFailure();
     const { bytes, error } = writeMost(this.#files, this.#fd, buffers, this.#bytes);
     const reached = this.#bytes + bytes;
     let count = 0;
@@ -74,8 +74,9 @@ export class AppendFile {
   #giveUpTail(error: Error): void {
     try {
       this.#files.truncate(this.#fd, this.#bytes);
-    } catch {
-      // It stays; what comes next is written over it, and a reader finds it not intact.
+    } catch (cause) {
+      // It stays, and what comes next may be shorter: nothing more is written or believed here.
+      this.#failure = cause as Error;
     }
     if (!isDiskFull(error)) {
       throw new StatusError('mediaWriteError', error.message, {}, { cause: error });
@@ -89,7 +90,7 @@ export class AppendFile {
     this.#flushing = true;
     this.#files.flushInBackground(this.#flushFd, (error) => {
       this.#flushing = false;
-      if (error) this.#flushError = error;
+      if (error) this.#failure = error;
       else this.#unflushedBytes = Math.max(0, this.#unflushedBytes - bytes);
       if (this.#closeAfterFlush) this.#files.close(this.#flushFd);
     });
@@ -97,21 +98,26 @@ export class AppendFile {
 
   /** Everything appended so far is on the disk when this returns. */
   flush(): void {
-    this.#throwFlushError();
+    this.#throwFailure();
     try {
       this.#files.flush(this.#fd);
     } catch (cause) {
-      this.#flushError = cause as Error;
-      this.#throwFlushError();
+      this.#failure = cause as Error;
+      this.#throwFailure();
     }
     this.#unflushedBytes = 0;
   }
 
-  /** A failed flush may have dropped what it failed for, so a later one proves nothing: it fails for good. */
-  #throwFlushError(): void {
-    const cause = this.#flushError;
+  /** A failed flush may have dropped what it failed for, so a later one proves nothing: the file fails for good. */
+  #throwFailure(): void {
+    const cause = this.#failure;
     if (cause) {
-      throw new StatusError('mediaWriteError', `flush failed: ${cause.message}`, {}, { cause });
+      throw new StatusError(
+        'mediaWriteError',
+        `the file failed before: ${cause.message}`,
+        {},
+        { cause },
+      );
     }
   }
 

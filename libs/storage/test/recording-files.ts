@@ -14,7 +14,12 @@ type Change =
   /** The host gave up what was not flushed: the next flush succeeds and proves nothing for it. */
   | { readonly do: 'failedFlush'; readonly inode: number }
   /** All of it or nothing; null takes a name away. */
-  | { readonly do: 'name'; readonly names: ReadonlyMap<string, number | null> }
+  | {
+      readonly do: 'name';
+      readonly names: ReadonlyMap<string, number | null>;
+      /** Flushing any of these makes it last. */
+      readonly folders: readonly string[];
+    }
   | { readonly do: 'flushNames'; readonly folder: string };
 
 /** A fraction, at least 0 and below 1. */
@@ -42,12 +47,15 @@ export function recordChanges(root: string): Recording {
   const openFiles = new Map<number, { inode: number; path: string; bytes: number }>();
   const name = (path: string): string => relative(root, path);
   const inodeOf = (path: string): number => inodes.get(name(path)) ?? FOLDER;
-  const setNames = (names: ReadonlyMap<string, number | null>): void => {
+  const setNames = (
+    names: ReadonlyMap<string, number | null>,
+    ...paths: readonly string[]
+  ): void => {
     for (const [path, inode] of names) {
       if (inode === null) inodes.delete(path);
       else inodes.set(path, inode);
     }
-    changes.push({ do: 'name', names });
+    changes.push({ do: 'name', names, folders: paths.map((path) => name(dirname(path))) });
   };
   const flushed = (fd: number): void => {
     const { inode, path } = openFiles.get(fd)!;
@@ -64,7 +72,7 @@ export function recordChanges(root: string): Recording {
       if (inode === FOLDER) {
         inode = nextInode++;
         sizes.set(inode, 0);
-        setNames(new Map([[name(path), inode]]));
+        setNames(new Map([[name(path), inode]]), path);
       } else if (how === 'replace') {
         changes.push({ do: 'truncate', inode, bytes: 0 });
         sizes.set(inode, 0);
@@ -106,14 +114,14 @@ export function recordChanges(root: string): Recording {
         names.set(path, null);
         names.set(name(to) + path.slice(name(from).length), inodes.get(path)!);
       }
-      setNames(names);
+      setNames(names, from, to);
     },
     remove: (path) => {
       hostFiles.remove(path);
       const gone = [...inodes.keys()].filter(
         (each) => each === name(path) || each.startsWith(`${name(path)}/`),
       );
-      for (const each of gone) setNames(new Map([[each, null]]));
+      for (const each of gone) setNames(new Map([[each, null]]), path, join(root, each));
     },
   };
 
@@ -146,13 +154,14 @@ function readTree(root: string): Map<string, Buffer> {
   return found;
 }
 
+type NameChange = Extract<Change, { do: 'name' }>;
 type DataChange = Extract<Change, { do: 'write' | 'truncate' }>;
 
 class CrashedDisk {
   readonly #data = new Map<number, Buffer>();
   readonly #names = new Map<string, number>();
   readonly #pendingData = new Map<number, DataChange[]>();
-  #pendingNames: ReadonlyMap<string, number | null>[] = [];
+  #pendingNames: NameChange[] = [];
 
   constructor(initial: ReadonlyMap<string, Buffer>, contents: readonly Buffer[]) {
     for (const [i, path] of [...initial.keys()].entries()) {
@@ -181,11 +190,11 @@ class CrashedDisk {
         this.#pendingData.delete(change.inode);
         break;
       case 'name':
-        this.#pendingNames.push(change.names);
+        this.#pendingNames.push(change);
         break;
       case 'flushNames': {
-        const rest = this.#pendingNames.filter((names) => !inFolder(names, change.folder));
-        for (const names of this.#pendingNames) if (!rest.includes(names)) this.#setNames(names);
+        const rest = this.#pendingNames.filter(({ folders }) => !folders.includes(change.folder));
+        for (const each of this.#pendingNames) if (!rest.includes(each)) this.#setNames(each);
         this.#pendingNames = rest;
       }
     }
@@ -195,7 +204,7 @@ class CrashedDisk {
   loseSome(draw: Draw): void {
     const mood = draw();
     const survives = (): boolean => mood < 0.25 || (mood >= 0.5 && draw() < 0.5);
-    for (const names of this.#pendingNames) if (survives()) this.#setNames(names);
+    for (const change of this.#pendingNames) if (survives()) this.#setNames(change);
     for (const pending of this.#pendingData.values()) {
       for (const change of pending) {
         if (survives()) this.#makeChange(change);
@@ -233,7 +242,7 @@ class CrashedDisk {
     this.#data.set(change.inode, content);
   }
 
-  #setNames(names: ReadonlyMap<string, number | null>): void {
+  #setNames({ names }: NameChange): void {
     for (const [path, inode] of names) {
       if (inode === null) this.#names.delete(path);
       else this.#names.set(path, inode);
@@ -248,8 +257,4 @@ class CrashedDisk {
       writeFileSync(join(root, path), this.#data.get(inode) ?? Buffer.alloc(0));
     }
   }
-}
-
-function inFolder(names: ReadonlyMap<string, number | null>, folder: string): boolean {
-  return [...names.keys()].some((path) => (dirname(path) === '.' ? '' : dirname(path)) === folder);
 }

@@ -7,7 +7,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { hostFiles } from '../src/file-layer.ts';
 import { FIRST_ADDRESS, openVirtualLibrary, walkCartridge } from '../src/index.ts';
 import { copyCartridge } from '../src/virtual/cartridge-transfer.ts';
+import { recordChanges } from './recording-files.ts';
 import { blockOf, MIB, makeVirtualBench, tapeText, type VirtualBench } from './virtual-bench.ts';
+import { drawFrom } from './writer-history.ts';
 
 let bench: VirtualBench;
 let outside: string;
@@ -82,6 +84,30 @@ test('a copy for which there is no room leaves nothing', () => {
   };
   expect(() => copyCartridge(bench.cartridgeDir, join(outside, 'T1'), files)).toThrow('full');
   expect(readdirSync(outside)).toEqual([]);
+});
+
+test('a copy is there whole or not at all, whenever power is lost', () => {
+  const recording = recordChanges(outside);
+  copyCartridge(bench.cartridgeDir, join(outside, 'T1'), recording.files);
+  const draw = drawFrom(5);
+  const crashed = `${outside}-crashed`;
+  let there = 0;
+  for (let boundary = 0; boundary <= recording.length; boundary++) {
+    for (let variant = 0; variant < 3; variant++) {
+      recording.crash(boundary, crashed, draw);
+      const found = existsSync(join(crashed, 'T1'));
+      if (boundary === recording.length) expect(found).toBe(true);
+      if (!found) continue;
+      there += 1;
+      const { objects, objectCount, suspect } = walkCartridge(join(crashed, 'T1'));
+      const damage = [...objects].filter((object) => object.damage !== null);
+      expect({ objectCount, suspect, damage }).toEqual({
+        ...{ objectCount: 6, suspect: null, damage: [] },
+      });
+    }
+  }
+  expect(there).toBeGreaterThan(2);
+  rmSync(crashed, { recursive: true });
 });
 
 test('a cartridge goes to another file system and back', async ({ skip }) => {

@@ -37,6 +37,8 @@ export class FileSink implements DiskSink {
   #full = false;
   #bytesToCheck = 0;
   #closed = false;
+  /** A commit failed: what is in the file may have its name already, and must not grow. */
+  #unsure = false;
 
   constructor(parts: FileSinkParts) {
     this.#parts = parts;
@@ -111,10 +113,12 @@ export class FileSink implements DiskSink {
   #commit(): void {
     const { dir, image, token, files } = this.#parts;
     const final = join(dir, fragmentName({ ...image, fragment: this.#fragment }));
+    this.#unsure = true;
     this.#parts.exclusively(() => {
       files.rename(join(dir, unfinishedName(token)), final);
       syncFile(dir, files);
     });
+    this.#unsure = false;
     this.#file?.close();
     this.#file = null;
     this.#fragment += 1;
@@ -124,6 +128,7 @@ export class FileSink implements DiskSink {
 
   #checkOpen(): void {
     if (this.#closed) throw new StatusError('mediaOpenError', 'the image was closed by its writer');
+    if (this.#unsure) throw new StatusError('mediaWriteError', 'a fragment could not be committed');
   }
 
   async close(): Promise<void> {
