@@ -1,7 +1,8 @@
 // Run as a process of its own and killed: writes files of blocks for ever, says on stdout what it is about to overwrite
 // and what a synchronous filemark acknowledged. Arguments: library folder, epoch, seed.
 
-import { openVirtualDrive } from '../src/index.ts';
+// Not from index.ts: two hundred of these are started.
+import { openVirtualDrive } from '../src/virtual/virtual-drive.ts';
 
 const [libraryDir = '', epoch = '1', seed = '1'] = process.argv.slice(2);
 const drive = await openVirtualDrive({

@@ -33,8 +33,11 @@ export interface Recording {
   noteFailedFlush(fd: number): void;
   /** Changes made so far: a boundary at which power may be lost. */
   readonly length: number;
-  /** Fills `into`, an empty folder, with one thing that the disk may hold when power is lost at `boundary`. */
-  crash(boundary: number, into: string, draw: Draw): void;
+  /**
+   * Fills `into` with one thing that the disk may hold when power is lost at `boundary`. `untouched`: what an earlier
+   * call put there is as it was, and need not be written again.
+   */
+  crash(boundary: number, into: string, draw: Draw, untouched?: boolean): void;
 }
 
 /** Records what is done below `root`; what lies there already counts as flushed. */
@@ -63,6 +66,8 @@ export function recordChanges(root: string): Recording {
     else changes.push({ do: 'flush', inode });
   };
   const sizes = new Map<number, number>(contents.map((bytes, i) => [i, bytes.length]));
+
+  const there = new Map<string, ReadonlyMap<string, Buffer>>();
 
   const files: FileLayer = {
     ...hostFiles,
@@ -134,11 +139,12 @@ export function recordChanges(root: string): Recording {
       const { inode } = openFiles.get(fd)!;
       if (inode !== FOLDER) changes.push({ do: 'failedFlush', inode });
     },
-    crash: (boundary, into, draw) => {
+    crash: (boundary, into, draw, untouched = false) => {
       const disk = new CrashedDisk(initial, contents);
       for (const change of changes.slice(0, boundary)) disk.apply(change, draw);
       disk.loseSome(draw);
-      disk.writeTo(into);
+      if (!untouched) there.delete(into);
+      there.set(into, disk.writeTo(into, there.get(into)));
     },
   };
 }
@@ -249,12 +255,21 @@ class CrashedDisk {
     }
   }
 
-  writeTo(root: string): void {
-    rmSync(root, { recursive: true, force: true });
-    mkdirSync(root);
-    for (const [path, inode] of this.#names) {
-      mkdirSync(dirname(join(root, path)), { recursive: true });
-      writeFileSync(join(root, path), this.#data.get(inode) ?? Buffer.alloc(0));
+  /** Answers what lies there now. */
+  writeTo(root: string, there: ReadonlyMap<string, Buffer> = new Map()): Map<string, Buffer> {
+    if (there.size === 0) {
+      rmSync(root, { recursive: true, force: true });
+      mkdirSync(root);
     }
+    const wanted = new Map<string, Buffer>();
+    for (const [path, inode] of this.#names) {
+      const content = this.#data.get(inode) ?? Buffer.alloc(0);
+      wanted.set(path, content);
+      if (there.get(path)?.equals(content)) continue;
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), content);
+    }
+    for (const path of there.keys()) if (!wanted.has(path)) rmSync(join(root, path));
+    return wanted;
   }
 }

@@ -10,7 +10,7 @@ import { hostFiles } from '../src/file-layer.ts';
 import { type VirtualDrive, walkCartridge } from '../src/index.ts';
 import { makeVirtualBench, type VirtualBench } from './virtual-bench.ts';
 
-const FLIPS = 600;
+const FLIPS = 400;
 /** For looking at what is left: nothing needs to last. */
 const HASTY = { ...hostFiles, sync: () => {}, flush: () => {} };
 const benches: VirtualBench[] = [];
@@ -111,4 +111,4 @@ test('a wrong bit is found or harmless, and never makes another tape of it', asy
   expect({ refused: refused > 10, damaged: damaged > 50, suspect: suspect > 10 }).toEqual({
     ...{ refused: true, damaged: true, suspect: true },
   });
-});
+}, 600_000);

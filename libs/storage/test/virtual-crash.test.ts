@@ -79,7 +79,7 @@ test('after kill -9 every acknowledged file is whole, again and again on one tap
     files = found;
   }
   expect(acknowledged).toBeGreaterThan(KILLS);
-});
+}, 600_000);
 
 /** Two acknowledged files, then blocks that nobody acknowledged, and the writer never closes. */
 async function withTail(): Promise<VirtualBench> {

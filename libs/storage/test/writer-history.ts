@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { expect } from 'vitest';
-import { hostFiles } from '../src/file-layer.ts';
+import { type FileLayer, hostFiles } from '../src/file-layer.ts';
 import { Cartridge, type Fence } from '../src/virtual/cartridge.ts';
 import { createCartridge } from '../src/virtual/cartridge-info.ts';
 import type { NewRecord } from '../src/virtual/segment-writer.ts';
@@ -15,8 +15,15 @@ export const FENCE: Fence = { epoch: 1n, check: () => {}, exclusively: (work) =>
 /** Small segments, so that a short history crosses many borders. */
 const SEGMENT_BYTES = 8192;
 const MIB = 1024 * 1024;
-/** For looking at what is left: nothing needs to last. */
-const HASTY = { ...hostFiles, sync: () => {}, flush: () => {} };
+/** For looking at what is left, which stays as it is. */
+const NOTHING_WRITTEN: FileLayer = {
+  ...hostFiles,
+  create: () => hostFiles.open('/dev/null'),
+  write: (_fd, buffers) => buffers.reduce((sum, buffer) => sum + buffer.length, 0),
+  sync: () => {},
+  flush: () => {},
+  rename: () => {},
+};
 
 export function drawFrom(seed: number): Draw {
   let state = seed >>> 0;
@@ -96,7 +103,7 @@ export function tapeOf(cartridge: Cartridge): string[] {
 
 /** Loads what is left of a cartridge, which must not look as if it had lost anything. */
 export function readTape(dir: string): string[] {
-  const cartridge = new Cartridge(dir, FENCE, { files: HASTY });
+  const cartridge = new Cartridge(dir, FENCE, { files: NOTHING_WRITTEN });
   expect(cartridge.suspect).toBeNull();
   const seen = tapeOf(cartridge);
   cartridge.release();

@@ -16,6 +16,7 @@ import type {
 import type { DriveOwner } from '../drive.ts';
 import { syncFile } from '../durable-file.ts';
 import { type FileLayer, hostFiles } from '../file-layer.ts';
+import { isHostFull } from '../host-room.ts';
 import { orMediaFailure } from '../media-failure.ts';
 import { DiskDatabase } from './disk-database.ts';
 import { FileSink } from './file-sink.ts';
@@ -76,7 +77,7 @@ class FileDisk implements DiskStorage {
     const { dir } = this.#options;
     return new FileSink({
       ...{ dir, image, token, files: this.#files },
-      space: () => this.#space(),
+      room: () => ({ ...this.#space(), hostBytes: this.#host().freeBytes }),
       exclusively: (work) =>
         this.#database.transaction(() => {
           this.#database.checkToken(key, token);
@@ -152,12 +153,23 @@ class FileDisk implements DiskStorage {
   }
 
   #space(): DiskSpace {
-    const { dir, limitBytes } = this.#options;
+    const { limitBytes } = this.#options;
+    const host = this.#host();
+    const room =
+      limitBytes === undefined
+        ? host
+        : {
+            totalBytes: limitBytes,
+            freeBytes: Math.min(host.freeBytes, limitBytes - this.#usedBytes()),
+          };
+    const space = diskSpace(room, this.#marks);
+    return { ...space, full: space.full || isHostFull(host.freeBytes) };
+  }
+
+  #host(): { readonly totalBytes: number; readonly freeBytes: number } {
+    const { dir } = this.#options;
     const { blocks, bavail, bsize } = orMediaFailure('storageUnitMissing', () => statfsSync(dir));
-    const host = { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
-    if (limitBytes === undefined) return diskSpace(host, this.#marks);
-    const freeBytes = Math.min(host.freeBytes, limitBytes - this.#usedBytes());
-    return diskSpace({ totalBytes: limitBytes, freeBytes }, this.#marks);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
   }
 
   /** Unfinished fragments take room too. */

@@ -4,10 +4,11 @@
 import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { AppendFile } from '../append-file.ts';
-import type { DiskSink, DiskSpace, ImageCopy } from '../disk.ts';
+import type { DiskSink, ImageCopy } from '../disk.ts';
 import type { FilemarkMode, Position, WriteBlock, WriteResult } from '../drive.ts';
 import { syncFile } from '../durable-file.ts';
 import { type FileLayer, isDiskFull } from '../file-layer.ts';
+import { fitsHost } from '../host-room.ts';
 import { orMediaFailure } from '../media-failure.ts';
 import { fragmentName, unfinishedName } from './fragment-name.ts';
 import { endsFragment, imageBlockLength } from './image-block.ts';
@@ -18,7 +19,8 @@ export interface FileSinkParts {
   /** Names the unfinished file, and its writer. */
   readonly token: string;
   readonly files: FileLayer;
-  space(): DiskSpace;
+  /** Of the unit: what it may still take, and whether it is above its high-water mark. `hostBytes`: of the host. */
+  room(): { readonly freeBytes: number; readonly hostBytes: number; readonly full: boolean };
   /** Runs `work` while no other writer can take over; throws `staleGrant` when one did. */
   exclusively<T>(work: () => T): T;
   release(): void;
@@ -34,6 +36,7 @@ export class FileSink implements DiskSink {
   #block = 0;
   #object = 0;
   #freeBytes = 0;
+  #hostBytes = 0;
   #full = false;
   #bytesToCheck = 0;
   #closed = false;
@@ -75,25 +78,29 @@ export class FileSink implements DiskSink {
     const buffers = blocks.flatMap(({ parts }) => parts);
     return this.#file.append(buffers, sizes.slice(0, blocks.length), (index) => {
       this.#freeBytes -= sizes[index] as number;
+      this.#hostBytes -= sizes[index] as number;
     });
   }
 
   /** The host answers roughly: what is close to the end is looked at for each batch. */
   #lookAtSpace(bytes: number): void {
     this.#bytesToCheck -= bytes;
-    if (this.#bytesToCheck > 0 && this.#freeBytes > 2 * SPACE_CHECK_BYTES) return;
+    const ample = Math.min(this.#freeBytes, this.#hostBytes) > 4 * SPACE_CHECK_BYTES;
+    if (this.#bytesToCheck > 0 && ample) return;
     this.#bytesToCheck = SPACE_CHECK_BYTES;
-    const { freeBytes, full } = this.#parts.space();
+    const { freeBytes, hostBytes, full } = this.#parts.room();
     this.#freeBytes = freeBytes;
+    this.#hostBytes = hostBytes;
     this.#full = full;
   }
 
   #fitting(sizes: readonly number[]): number {
-    let room = this.#freeBytes;
+    let taken = 0;
     let count = 0;
     for (const size of sizes) {
-      room -= size;
-      if (room < 0) break;
+      const fits = taken + size <= this.#freeBytes && fitsHost(this.#hostBytes - taken, size);
+      if (!fits) break;
+      taken += size;
       count += 1;
     }
     return count;

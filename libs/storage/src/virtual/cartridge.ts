@@ -9,6 +9,7 @@ import { StatusError } from '@tapestry/status';
 import type { ReadResult, WriteResult } from '../drive.ts';
 import { replaceFile, syncFile } from '../durable-file.ts';
 import { type FileLayer, hostFiles, isDiskFull, writeAll } from '../file-layer.ts';
+import { fitsHost } from '../host-room.ts';
 import {
   type CartridgeInfo,
   type CartridgeMemory,
@@ -72,6 +73,7 @@ export class Cartridge {
   readonly #readHeader = Buffer.alloc(HEADER_BYTES);
   #bytesToHostCheck = 0;
   #hostFull = false;
+  #hostFreeBytes = 0;
 
   constructor(dir: string, fence: Fence, options: CartridgeOptions = {}) {
     this.#dir = dir;
@@ -177,8 +179,10 @@ export class Cartridge {
     let used = this.map.usedBytes;
     for (const [i, record] of records.entries()) {
       const size = storedBytes(record === 'filemark' ? 0 : record.bytes);
-      if (used + size > capacityBytes) return { fits: i, endOfMedium: true };
+      const fits = used + size <= capacityBytes && fitsHost(this.#hostFreeBytes, size);
+      if (!fits) return { fits: i, endOfMedium: true };
       used += size;
+      this.#hostFreeBytes -= size;
       this.#bytesToHostCheck -= size;
       const reached = !warned && used >= capacityBytes - earlyWarningBytes;
       if (reached) return { fits: i + 1, endOfMedium: false };
@@ -187,11 +191,13 @@ export class Cartridge {
   }
 
   #lookAtHost(): void {
-    if (this.#bytesToHostCheck > 0) return;
+    // Close to the end every look counts: others fill the host too.
+    if (this.#bytesToHostCheck > 0 && this.#hostFreeBytes > HOST_RESERVE_BYTES) return;
     this.#bytesToHostCheck = HOST_CHECK_BYTES;
     const { bavail, bsize } = statfsSync(this.#dir);
+    this.#hostFreeBytes = bavail * bsize;
     const reserve = this.#options.hostReserveBytes ?? HOST_RESERVE_BYTES;
-    this.#hostFull = bavail * bsize < reserve;
+    this.#hostFull = this.#hostFreeBytes < reserve;
   }
 
   /** Appends as many of the records as the segment takes; begins the next one when it takes none. */
