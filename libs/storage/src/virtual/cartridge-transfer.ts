@@ -10,7 +10,7 @@ import {
   readdirSync,
   readSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { syncFile } from '../durable-file.ts';
 import { type FileLayer, writeAll } from '../file-layer.ts';
@@ -58,7 +58,8 @@ export function copyCartridge(
   if (existsSync(to)) throw new StatusError('alreadyExists', `there is ${to} already`);
   const parts = partsOf(from);
   const totalBytes = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const unfinished = join(dirname(to), `.${process.pid}.part`);
+  // The same each time, so that trying again takes away what a call left that died.
+  const unfinished = join(dirname(to), `.${basename(to)}.part`);
   files.remove(unfinished);
   try {
     files.makeFolder(unfinished);
