@@ -16,6 +16,7 @@ import {
   type DriveSpec,
   type GrantRef,
   type Init,
+  type RobotSpec,
   type RunResult,
   type RunSpec,
   sealCredential,
@@ -78,6 +79,8 @@ export interface MediaServerOptions {
   /** What that host, or the filer, calls its drive. */
   readonly device?: (root: string) => string;
   readonly maxFragmentBytes?: bigint;
+  /** The robot hangs on the host of the tape, too, and is moved by NDMP SCSI. */
+  readonly robotByNdmp?: boolean;
   /** Of each tape. */
   readonly capacityBytes?: number;
   /** What the site says of filers (NDMPAGENT_FILERS_FILE). */
@@ -97,8 +100,11 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
   const filer = new FilerOfTest(root, data, options.filer, library('filer'));
   const second = new FilerOfTest(root, data, tapeHost, library('tape host'));
   const primary = await playPrimary(bus, {
-    ...{ libraryDir, fileLists, listUrl: lists.url, hosts: { filer, tapehost: second } },
+    ...{ fileLists, listUrl: lists.url, hosts: { filer, tapehost: second } },
     drive: driveOf(tape, libraryDir, options.device?.(root)),
+    robot: options.robotByNdmp
+      ? { path: 'changer0', ndmpHost: tape === 'filer' ? 'filer' : 'tapehost' }
+      : { path: `vtl:${libraryDir}` },
     maxFragmentBytes: options.maxFragmentBytes ?? 0n,
   });
   writeFileSync(join(root, FILERS), JSON.stringify(options.filers ?? {}));
@@ -265,9 +271,9 @@ class Daemons {
 }
 
 interface PrimaryFacts {
-  readonly libraryDir: string;
   readonly hosts: Readonly<Record<string, FilerOfTest>>;
   readonly drive: Partial<DriveSpec>;
+  readonly robot: Partial<RobotSpec>;
   readonly maxFragmentBytes: bigint;
   readonly fileLists: ReadonlyMap<string, Buffer>;
   readonly listUrl: string;
@@ -275,7 +281,7 @@ interface PrimaryFacts {
 
 /** nbjm, nbrb, nbemm and bpdbm, as far as a media server talks to them; nbemm keeps the append point. */
 async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
-  const { libraryDir, hosts, fileLists, listUrl, maxFragmentBytes } = facts;
+  const { hosts, fileLists, listUrl, maxFragmentBytes } = facts;
   const drive = {
     ...{ name: 'drive0', index: 0, density: 'hcart', mediaServer: 'media1', robotNumber: 0 },
     ...{ robotDrive: 1, ...facts.drive },
@@ -290,7 +296,7 @@ async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
   });
   const nbemm = await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
     GetDevices: async () => ({
-      robots: [{ number: 0, type: 'TLD', controlHost: 'media1', path: `vtl:${libraryDir}` }],
+      robots: [{ number: 0, type: 'TLD', controlHost: 'media1', ...facts.robot }],
       drives: [{ drive }],
     }),
     ListNdmpHosts: async () => ({ hosts: [{ name: 'filer', address: '127.0.0.1' }] }),

@@ -43,6 +43,7 @@ interface Case {
 const CASES: readonly Case[] = [
   { name: 'local, ndmpd', options: { tape: 'filer' } },
   { name: 'three-way, ndmpd to ndmpd', options: { tape: 'tape host' } },
+  { name: 'local, its own robot', options: { tape: 'filer', robotByNdmp: true } },
   {
     name: 'three-way, ndmpd to NDMJOB',
     options: { tape: 'tape host', tapeHost: NDMJOB, device },

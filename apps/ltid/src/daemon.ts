@@ -15,7 +15,13 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const nbemm = bus.client('nbemm');
   const store = new MountStore(join(dir, 'ltid.sqlite'));
   const { libraryModules: modules, moveTimeoutMs } = context.config;
-  const robots = new Robots({ nbemm, host, modules, moveTimeoutMs });
+  const robots = new Robots({
+    nbemm,
+    agent: bus.client('ndmpagent', host),
+    host,
+    modules,
+    moveTimeoutMs,
+  });
   let report = (): void => undefined;
   const mounts = new Mounts({
     ...{ bus, clock, log, store, robots, nbemm, stopping, config: context.config },

@@ -255,7 +255,40 @@ async function getCredential(
   request: GetNdmpCredentialRequest,
   askerHost: string | undefined,
 ) {
-  const { grant, ndmpHost } = request;
+  const mediaServer = request.forRobot
+    ? await controllerOf(parts, request, askerHost)
+    : await mediaServerOf(parts, request, askerHost);
+  const { host, user, password } = await openCredential(parts, request.ndmpHost, mediaServer);
+  const sealed = sealCredential({ user, password }, request.publicKey);
+  return { address: host.address, port: host.port, auth: host.auth, ...sealed };
+}
+
+/** A robot on an NDMP host is moved by one media server alone, which needs no grant to look at it. */
+async function controllerOf(
+  { store }: Parts,
+  { robotNumber, ndmpHost }: GetNdmpCredentialRequest,
+  askerHost: string | undefined,
+): Promise<string> {
+  const robot = await store.db
+    .selectFrom('robots')
+    .select(['control_host', 'ndmp_host'])
+    .where('number', '=', robotNumber)
+    .executeTakeFirst();
+  const isControlled =
+    robot !== undefined &&
+    robot.ndmp_host === ndmpHost &&
+    (askerHost === undefined || robot.control_host === askerHost);
+  if (isControlled) return robot.control_host;
+  const why = `${askerHost} does not control robot ${robotNumber} of NDMP host ${ndmpHost}`;
+  throw new StatusError('staleGrant', why);
+}
+
+/** The grant's. Error: 902 it is over, or another host's. */
+async function mediaServerOf(
+  parts: Parts,
+  { grant }: GetNdmpCredentialRequest,
+  askerHost: string | undefined,
+): Promise<string> {
   if (grant === null) throw new StatusError('staleGrant', 'a credential is given to a grant only');
   const { valid, mediaServer } = await parts.nbrb.CheckGrant({ grant });
   if (!valid) {
@@ -265,9 +298,7 @@ async function getCredential(
     const why = `grant ${grant.grantId} is for ${mediaServer}, not for ${askerHost}`;
     throw new StatusError('staleGrant', why);
   }
-  const { host, user, password } = await openCredential(parts, ndmpHost, mediaServer);
-  const sealed = sealCredential({ user, password }, request.publicKey);
-  return { address: host.address, port: host.port, auth: host.auth, ...sealed };
+  return mediaServer;
 }
 
 async function probe(parts: Parts, request: ProbeNdmpHostRequest, signal: AbortSignal) {

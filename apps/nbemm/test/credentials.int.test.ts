@@ -63,3 +63,25 @@ test('a probe logs in from a media server with what is stored', async () => {
   const nobody = { name: 'filer3', mediaServer: 'media1' };
   await expect(world.cli.ProbeNdmpHost(nobody)).rejects.toThrow(/2108/);
 });
+
+test('for a robot on an NDMP host: to the media server that controls it, and for that host alone', async () => {
+  await world.cli.AddNdmpHost({
+    name: 'filer7',
+    address: '10.0.0.7',
+    user: 'robot',
+    password: 'r',
+  });
+  await world.cli.AddMachine({ name: 'media2', type: 'media' });
+  const robot = { type: 'tld', path: 'changer0', ndmpHost: 'filer7' };
+  await world.cli.AddRobot({ robot: { ...robot, number: 70, controlHost: 'media1' } });
+  await world.cli.AddRobot({ robot: { ...robot, number: 71, controlHost: 'media2', path: 'c1' } });
+  const key = makeCredentialKey();
+  const ask = (robotNumber: number, ndmpHost: string) =>
+    world.asAgent.GetNdmpCredential({
+      ...{ forRobot: true, robotNumber, ndmpHost, publicKey: key.publicKey },
+    });
+  expect(openCredential(await ask(70, 'filer7'), key)).toEqual({ user: 'robot', password: 'r' });
+  await expect(ask(71, 'filer7')).rejects.toThrow(/902 .*does not control/);
+  await expect(ask(70, 'filer1')).rejects.toThrow(/902/);
+  await expect(ask(72, 'filer7')).rejects.toThrow(/902/);
+});

@@ -17,6 +17,8 @@ export const config = z
     loadTimeoutMs: z.coerce.number().int().positive().default(300_000),
     /** One motion of a tape behind an NDMP host: a rewind, or the way to its last file. */
     motionTimeoutMs: z.coerce.number().int().positive().default(600_000),
+    /** One move of a robot on an NDMP host, with the log-in before it. */
+    robotTimeoutMs: z.coerce.number().int().positive().default(600_000),
     /** A tape session that nobody asks or watches for so long is closed, and its drive given back. */
     tapeSilentMs: z.coerce.number().int().positive().default(120_000),
     /** Building and delivering a file list. */

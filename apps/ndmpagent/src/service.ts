@@ -8,6 +8,7 @@ import { fromWire, StatusError } from '@tapestry/status';
 import { type SessionStore, stateOf, type Work } from './adapters/session-store.ts';
 import { AgentSession } from './agent-session.ts';
 import { probe } from './probe.ts';
+import { RobotService } from './robot/robot-service.ts';
 import type { AgentParts, SessionContext } from './session-context.ts';
 import { TapeService } from './tape/tape-service.ts';
 
@@ -18,12 +19,14 @@ const FORGET_EVERY_MS = 3_600_000;
 export class AgentService {
   readonly #parts: SessionContext['parts'];
   readonly #tapes: TapeService;
+  readonly #robots: RobotService;
   readonly #store: SessionStore;
   readonly #sessions = new AttemptTable<AgentSession>('session');
   #forgetTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: AgentParts, store: SessionStore) {
     this.#tapes = new TapeService(parts);
+    this.#robots = new RobotService(parts);
     this.#parts = { ...parts, tapes: this.#tapes };
     this.#store = store;
   }
@@ -49,6 +52,7 @@ export class AgentService {
     const { config, filers, trace } = this.#parts;
     return {
       ...this.#tapes.handlers(),
+      ...this.#robots.handlers(),
       StartBackup: async (request) => this.#start({ kind: 'backup', request }),
       StartRestore: async (request) => this.#start({ kind: 'restore', request }),
       WatchSession: async ({ grant, afterVersion, waitMs }, call) => {

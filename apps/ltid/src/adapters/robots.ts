@@ -4,6 +4,7 @@ import type { Client } from '@tapestry/bus';
 import type { DriveSpec, RobotSpec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { type Library, openVirtualLibrary, parseVirtualDrivePath } from '@tapestry/storage';
+import { NdmpLibrary } from './ndmp-library.ts';
 
 /** What a library module exports. */
 export interface LibraryModule {
@@ -12,6 +13,8 @@ export interface LibraryModule {
 
 export interface RobotParts {
   readonly nbemm: Client<'nbemm'>;
+  /** Moves the robots of NDMP hosts. */
+  readonly agent: Client<'ndmpagent'>;
   readonly host: string;
   readonly modules: Readonly<Record<string, string>>;
   readonly moveTimeoutMs: number;
@@ -116,12 +119,18 @@ export class Robots {
   async #find(number: number, signal: AbortSignal): Promise<OpenRobot> {
     const spec = await this.#spec(number, signal);
     const open = this.#open.get(number);
-    if (open?.path === spec.path) return open;
+    if (open?.path === placeOf(spec)) return open;
     await open?.library.close();
-    const library = await openLibraryPath(spec.path, this.#parts.modules);
-    const robot: OpenRobot = { path: spec.path, library, last: Promise.resolve(), waiting: 0 };
+    const library = await this.#openLibrary(spec);
+    const robot: OpenRobot = { path: placeOf(spec), library, last: Promise.resolve(), waiting: 0 };
     this.#open.set(number, robot);
     return robot;
+  }
+
+  async #openLibrary(spec: RobotSpec): Promise<Library> {
+    const { agent, modules, moveTimeoutMs: timeoutMs } = this.#parts;
+    if (spec.ndmpHost === '') return openLibraryPath(spec.path, modules);
+    return new NdmpLibrary({ agent, spec, timeoutMs });
   }
 
   async #spec(number: number, signal: AbortSignal): Promise<RobotSpec> {
@@ -140,6 +149,11 @@ export class Robots {
     }
     return spec;
   }
+}
+
+/** Another place is another library. */
+function placeOf({ ndmpHost, path }: RobotSpec): string {
+  return ndmpHost === '' ? path : `ndmp:${ndmpHost}/${path}`;
 }
 
 /** `vtl:<folder>` is built in, other schemes come from modules. Errors: 2059. */

@@ -14,20 +14,24 @@ export interface FilerAccess {
   readonly password: string;
 }
 
-/** Errors: 2108 no such host; 902 the grant is over; 116 the answer was tampered with. */
+/** In whose name a credential is asked for. */
+export type CredentialRight = Lease | { readonly robotNumber: number };
+
+/** Errors: 2108 no such host; 902 the grant is over, or the robot another host's; 116 the answer was tampered with. */
 export async function fetchAccess(
   nbemm: Client<'nbemm'>,
-  lease: Lease,
+  right: CredentialRight,
   ndmpHost: string,
   signal: AbortSignal,
 ): Promise<FilerAccess> {
+  const asked =
+    'robotNumber' in right
+      ? { forRobot: true, robotNumber: right.robotNumber }
+      : { grant: refOf(right) };
   const key = makeCredentialKey();
   const reply = await untilAnswered(
     (call) =>
-      nbemm.GetNdmpCredential(
-        { grant: refOf(lease), ndmpHost, publicKey: key.publicKey },
-        { signal: call },
-      ),
+      nbemm.GetNdmpCredential({ ...asked, ndmpHost, publicKey: key.publicKey }, { signal: call }),
     { signal },
   );
   const { user, password } = openCredential(reply, key);
