@@ -63,6 +63,10 @@ async function addNdmpHost(parts: Parts, request: AddNdmpHostRequest) {
       const why = 'there is no default credential: set it with tpconfig -default_user_id';
       throw new StatusError('ndmpCredentialsMissing', why);
     }
+    if (useGlobal && password !== '') {
+      const why = `NDMP host ${name} takes the default credential: name a user to give it its own`;
+      throw new StatusError('invalidEntry', why);
+    }
     if (!useGlobal && (ownUser === undefined || (credential === undefined && password === ''))) {
       throw new StatusError('requiredValueNotSet', `NDMP host ${name} needs a user and a password`);
     }
@@ -132,6 +136,12 @@ async function setCredential(parts: Parts, { key, user, password }: SetNdmpCrede
     if (key.ndmpHost !== '') await requireNdmpHost(tx, key.ndmpHost);
     if (key.mediaServer !== '') await requireServer(tx, key.mediaServer);
     await saveCredential(parts, tx, { key, user, password });
+    if (key.ndmpHost === '' || key.mediaServer !== '') return;
+    await tx
+      .updateTable('ndmp_hosts')
+      .set({ use_global: false })
+      .where('name', '=', key.ndmpHost)
+      .execute();
   });
   return {};
 }

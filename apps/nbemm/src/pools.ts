@@ -111,6 +111,12 @@ async function deletePool(parts: Parts, name: string) {
     if (volume !== undefined) {
       throw inUse(`volume ${volume.media_id} is in pool ${name}, or goes back to it`);
     }
+    const rule = await tx
+      .selectFrom('barcode_rules')
+      .select('tag')
+      .where('pool', '=', name)
+      .executeTakeFirst();
+    if (rule !== undefined) throw inUse(`the barcode rule ${rule.tag} puts volumes into it`);
     await tx.deleteFrom('pools').where('name', '=', name).execute();
   });
   return {};

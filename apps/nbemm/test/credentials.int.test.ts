@@ -22,6 +22,8 @@ test('the default of all hosts, then the host’s own, then that of a media serv
   expect(await credentialOf('filer1')).toEqual({ user: 'everyone', password: 'a' });
   await expect(world.cli.DeleteNdmpCredential(all)).rejects.toThrow(/224 .*filer1/);
 
+  const orphan = { name: 'filer1', password: 'b', update: true };
+  await expect(world.cli.AddNdmpHost(orphan)).rejects.toThrow(/223 .*default/);
   await world.cli.AddNdmpHost({ name: 'filer1', user: 'own', password: 'b', update: true });
   expect(await credentialOf('filer1')).toEqual({ user: 'own', password: 'b' });
   await world.cli.AddNdmpHost({ name: 'filer1', user: 'renamed', update: true });
@@ -41,6 +43,10 @@ test('the default of all hosts, then the host’s own, then that of a media serv
   await world.cli.DeleteNdmpCredential(near);
   expect((await credentialOf('filer1')).user).toBe('renamed');
   const own = { ndmpHost: 'filer1', mediaServer: '' };
+  await world.cli.AddNdmpHost({ name: 'filer1', useGlobal: true, update: true });
+  expect((await credentialOf('filer1')).user).toBe('everyone');
+  await world.cli.SetNdmpCredential({ key: own, user: 'again', password: 'd' });
+  expect((await credentialOf('filer1')).user).toBe('again');
   await expect(world.cli.DeleteNdmpCredential(own)).rejects.toThrow(/224/);
   await world.cli.DeleteNdmpCredential(all);
   await expect(world.cli.DeleteNdmpCredential(all)).rejects.toThrow(/227/);

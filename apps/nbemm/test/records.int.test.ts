@@ -217,6 +217,9 @@ test('pools: one scratch pool, limits, and none goes while it is used', async ()
   await world.cli.AddVolume({ volume });
   await expect(world.cli.DeletePool({ name: 'Reserve' })).rejects.toThrow(/224 .*N00001/);
   await world.cli.DeleteVolume({ name: 'N00001' });
+  await world.cli.SetBarcodeRule({ rule: { tag: 'RSV', pool: 'Reserve' } });
+  await expect(world.cli.DeletePool({ name: 'Reserve' })).rejects.toThrow(/224 .*RSV/);
+  await world.cli.DeleteBarcodeRule({ name: 'RSV' });
   await world.cli.DeletePool({ name: 'Reserve' });
   await expect(world.cli.DeletePool({ name: 'Reserve' })).rejects.toThrow(/167/);
 });

@@ -93,6 +93,10 @@ const requests: { readonly [M in keyof Nbemm]?: fc.Arbitrary<object> } = {
   SetStorageUnitGroup: fc.record({ group, update: flag, set: setOf('units', 'addUnits') }),
   DeleteStorageUnitGroup: onlyName,
   ChangeSetting: fc.record({ name: word, value: word }),
+  InventoryRobot: fc.record({
+    ...{ robotNumber: int, pool: word, mediaType: word, volumeGroup: word },
+    ...{ useBarcodeRules: flag, recommendOnly: flag },
+  }),
   ListVolumes: fc.record({ mediaId: word, robotNumber: int, inRobot: flag, limit: uint }),
   ListChanges: fc.record({ afterSequence: big, limit: uint }),
 };
@@ -107,6 +111,10 @@ const calls = fc.oneof(
 const UNFORESEEN = [130, 220];
 
 test('no request is more than nbemm can bear', async () => {
+  const elements = ['A00001', 'CLN001', '??', ''].map((barcode, i) => ({
+    ...{ type: 'slot', number: i + 1, full: true, barcode },
+  }));
+  world.ltid.answer({ ReadElements: async () => ({ elements }) });
   const call = world.cli as unknown as Record<string, (request: object) => Promise<object>>;
   const outcomes = new Map<number, number>();
   await fc.assert(
