@@ -161,7 +161,9 @@ test('what cannot be asked for is refused before anything is made', async () => 
   expect((await run('vtl list file')).status).toBe(2059);
 });
 
-test('on a full disk vtl says 129, and leaves what was there as it was', ({ skip }) => {
+test('on a full disk vtl says 129, and leaves what was there as it was', async ({ skip }) => {
+  await run('vtl create LIB -slots 2 -cartridges 2 -capacity 4m');
+  await fillFirst();
   const small = join(shell.dir, 'small');
   mkdirSync(small);
   const main = join(import.meta.dirname, '../src/main.ts');
@@ -173,20 +175,30 @@ test('on a full disk vtl says 129, and leaves what was there as it was', ({ skip
     head -c 700000 /dev/zero > filler 2>/dev/null
     vtl create other -slots 3 -cartridges 1 -capacity 4m
     vtl load library
+    vtl export "$2" TAP001 -to .
     rm filler
+    vtl export "$2" TAP001 -to .
+    vtl check TAP001
     vtl list library
     vtl check library
     vtl load library`;
-  const { status, stdout } = spawnSync('unshare', ['-Urm', 'sh', '-c', script, 'sh', small], {
-    encoding: 'utf8',
-    env: { PATH: process.env.PATH, NODE: process.execPath, MAIN: main },
-  });
+  const { status, stdout } = spawnSync(
+    'unshare',
+    ['-Urm', 'sh', '-c', script, 'sh', small, library],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, NODE: process.execPath, MAIN: main },
+    },
+  );
   if (status === 99 || status === null || stdout === '')
     return skip('mounting is not permitted here');
   expect(stdout.match(/^vtl \w+: \d+$/gm)).toEqual([
     'vtl create: 0',
     'vtl create: 129',
     'vtl load: 129',
+    'vtl export: 129',
+    'vtl export: 0',
+    'vtl check: 0',
     'vtl list: 0',
     'vtl check: 0',
     'vtl load: 0',
