@@ -26,6 +26,8 @@ import type { StreamSink } from './stream-sink.ts';
 import { joinPath, type WalkedDirectory } from './walked-directory.ts';
 
 const BATCH = 256;
+/** Of longer directories, names of files are forgotten before subdirectories are visited. */
+const NAMES_KEPT_MAX = 1000;
 /** Directories whose contents the helper looks at before they are visited. */
 const AHEAD = 32;
 const NO_XATTRS: readonly Xattr[] = [];
@@ -145,7 +147,10 @@ export class BackupRun {
       if (next >= walked.names.length) break;
       ({ children, next } = this.#loadBatch(walked, next));
     }
-    if (walked.isSent) walked.names = directoriesOf(walked.names); // nobody lists the others any more
+    // Once it is sent, nobody lists the others any more.
+    if (walked.isSent && walked.names.length > NAMES_KEPT_MAX) {
+      walked.names = directoriesOf(walked.names);
+    }
     await this.#visitBelow(walked);
     if (!walked.hasFailed) this.#seen.add(walked.print);
     this.#report.flushOldHistory();

@@ -20,7 +20,7 @@ export interface WalkedDirectory {
   readonly verdict: Verdict;
   /** Those of everything in it, when they were asked for ahead. */
   readonly xattrsBelow: XattrsByName | undefined;
-  /** What it holds; once its files are sent, only the directories in it. */
+  /** What it holds; once its files are sent, only the directories in it, if it is long. */
   names: NameList;
   isSent: boolean;
   /** Something in it is not whole in the stream. */
