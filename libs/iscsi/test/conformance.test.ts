@@ -10,3 +10,9 @@ driveConformance(
   (wanted) => startTape({ ...wanted, isSimple: true }),
   { fence: false },
 );
+
+driveConformance(
+  'iSCSI, emulated drive that knows neither positions nor lengths',
+  (wanted) => startTape({ ...wanted, isSimple: true, isSilent: true }),
+  { fence: false },
+);

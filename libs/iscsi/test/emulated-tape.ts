@@ -13,6 +13,8 @@ export interface EmulatedTapeOptions {
   readonly persistentReservations?: boolean;
   /** A simple emulation: no positions, no LOCATE, SPACE passes filemarks, a READ of another length gives other data. */
   readonly isSimple?: boolean;
+  /** A READ of another length says nothing of it: a long block is cut. */
+  readonly isSilent?: boolean;
 }
 
 type TapeRecord = Buffer | 'mark';
@@ -174,6 +176,7 @@ export class EmulatedTape {
     this.at += 1;
     if (record === 'mark') return sense(0, 0x0001, { flags: FILEMARK, information: asked });
     if (record.length === asked) return { data: record };
+    if (this.options.isSilent) return { data: record.subarray(0, asked) };
     const answer = sense(0, 0, { flags: ILI, information: asked - record.length });
     if (!this.options.isSimple) return { ...answer, data: record.subarray(0, asked) };
     // It takes the residual for the length.

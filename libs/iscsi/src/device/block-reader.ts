@@ -8,24 +8,35 @@ import { BLOCK_BYTES_MAX, SPACE } from '../scsi/ssc.ts';
 import type { TapePositioning } from './tape-positioning.ts';
 import type { TapeUnit } from './tape-unit.ts';
 
+/** A block that is longer than what was asked for shows by as much. */
+const SPARE_BYTES = 8;
+
 export class BlockReader {
   readonly #unit: TapeUnit;
   readonly #positioning: TapePositioning;
-  readonly #mustBeExact: boolean;
+  readonly #isDoubtful: boolean;
+  readonly #maxBytes: number;
+  #tellsLengths = false;
   #lastBytes = 0;
 
-  /** `mustBeExact`: the device gives the right data only to who asks for the very length of the block. */
-  constructor(unit: TapeUnit, positioning: TapePositioning, mustBeExact: boolean) {
+  /**
+   * `isDoubtful`: the device may give the right data only to who asks for the very length of the block, or may cut a block
+   * without a word. Which of both it is shows when it first tells of a wrong length.
+   */
+  constructor(
+    unit: TapeUnit,
+    positioning: TapePositioning,
+    { isDoubtful, maxBytes }: { isDoubtful: boolean; maxBytes: number },
+  ) {
     this.#unit = unit;
     this.#positioning = positioning;
-    this.#mustBeExact = mustBeExact;
+    this.#isDoubtful = isDoubtful;
+    this.#maxBytes = maxBytes;
   }
 
   async read(into: Uint8Array): Promise<ReadResult> {
     const room = Buffer.from(into.buffer, into.byteOffset, Math.min(into.length, BLOCK_BYTES_MAX));
-    // Blocks of one file mostly have one length.
-    const isGuessed = this.#mustBeExact && this.#lastBytes > 0 && this.#lastBytes < room.length;
-    const target = isGuessed ? room.subarray(0, this.#lastBytes) : room;
+    const target = this.#target(room);
     const outcome = await this.#unit.read(target);
     const { sense } = outcome;
     if (sense && isEndOfData(sense)) return { kind: 'endOfData' };
@@ -37,9 +48,9 @@ export class BlockReader {
       this.#positioning.passedFilemark();
       return { kind: 'filemark' };
     }
-    const lengthBytes = lengthOf(outcome, target.length);
-    const isWhole = lengthBytes === target.length || !this.#mustBeExact;
-    const arrivedBytes = isWhole ? outcome.data.length : await this.#readAgain(lengthBytes, room);
+    const { lengthBytes, arrivedBytes } = this.#isDoubtful
+      ? await this.#settle(outcome, target, room)
+      : { lengthBytes: lengthOf(outcome, target.length), arrivedBytes: outcome.data.length };
     this.#positioning.passedBlock();
     this.#lastBytes = lengthBytes;
     if (lengthBytes > into.length) return { kind: 'oversize', lengthBytes };
@@ -49,16 +60,48 @@ export class BlockReader {
     return { kind: 'block', lengthBytes, crc32: null };
   }
 
-  /** Back over the block, and through it once more with its own length. */
-  async #readAgain(lengthBytes: number, room: Buffer): Promise<number> {
-    await this.#unit.space(SPACE.blocks, -1);
-    const fits = lengthBytes <= room.length;
-    const target = fits ? room.subarray(0, lengthBytes) : Buffer.allocUnsafe(lengthBytes);
-    const { sense, data } = await this.#unit.read(target);
-    if (sense !== null) throw new StatusError('mediaReadError', describeSense(sense));
-    if (!fits) target.copy(room, 0, 0, room.length);
-    return data.length;
+  #target(room: Buffer): Buffer {
+    if (!this.#isDoubtful) return room;
+    if (!this.#tellsLengths) {
+      const bytes = Math.min(room.length + SPARE_BYTES, BLOCK_BYTES_MAX);
+      return Buffer.allocUnsafe(bytes);
+    }
+    // Blocks of one file mostly have one length.
+    const isGuess = this.#lastBytes > 0 && this.#lastBytes < room.length;
+    return isGuess ? room.subarray(0, this.#lastBytes) : room;
   }
+
+  /** The length of the block, and its data in `room`, whatever the device made of the first try. */
+  async #settle(outcome: DeviceOutcome, target: Buffer, room: Buffer): Promise<Arrived> {
+    this.#tellsLengths ||= outcome.sense?.incorrectLength ?? false;
+    const lengthBytes = lengthOf(outcome, target.length);
+    if (outcome.sense?.incorrectLength) return this.#readAgain(lengthBytes, room);
+    const isPlaced = target.buffer === room.buffer;
+    if (!isPlaced) target.copy(room, 0, 0, Math.min(lengthBytes, room.length));
+    const mayBeCut = !isPlaced && lengthBytes === target.length;
+    return mayBeCut
+      ? this.#readAgain(this.#maxBytes, room)
+      : { lengthBytes, arrivedBytes: lengthBytes };
+  }
+
+  /** Back over the block, and through it once more with its own length, or with the longest. */
+  async #readAgain(bytes: number, room: Buffer): Promise<Arrived> {
+    await this.#unit.space(SPACE.blocks, -1);
+    const fits = bytes <= room.length;
+    const target = fits ? room.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
+    const outcome = await this.#unit.read(target);
+    const { sense } = outcome;
+    if (sense && !sense.incorrectLength) {
+      throw new StatusError('mediaReadError', describeSense(sense));
+    }
+    if (!fits) target.copy(room, 0, 0, Math.min(outcome.data.length, room.length));
+    return { lengthBytes: lengthOf(outcome, bytes), arrivedBytes: outcome.data.length };
+  }
+}
+
+interface Arrived {
+  readonly lengthBytes: number;
+  readonly arrivedBytes: number;
 }
 
 /** The sense tells the length better than the residual, which some devices get wrong beside a sense. */

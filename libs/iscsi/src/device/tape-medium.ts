@@ -51,7 +51,10 @@ export async function openTapeMedium(
     worm,
     barcode,
     positioning,
-    reader: new BlockReader(unit, positioning, !knowsPosition),
+    reader: new BlockReader(unit, positioning, {
+      isDoubtful: !knowsPosition,
+      maxBytes: limits.maxBytes,
+    }),
     age: () => {
       isAged = true;
     },
