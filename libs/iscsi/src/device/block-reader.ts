@@ -10,6 +10,7 @@ import type { TapeUnit } from './tape-unit.ts';
 
 /** A block that is longer than what was asked for shows by as much. */
 const SPARE_BYTES = 8;
+const LONGER = 4;
 
 export class BlockReader {
   readonly #unit: TapeUnit;
@@ -80,11 +81,20 @@ export class BlockReader {
     if (!isPlaced) target.copy(room, 0, 0, Math.min(lengthBytes, room.length));
     const mayBeCut = !isPlaced && lengthBytes === target.length;
     return mayBeCut
-      ? this.#readAgain(this.#maxBytes, room)
+      ? this.#readLonger(lengthBytes, room)
       : { lengthBytes, arrivedBytes: lengthBytes };
   }
 
-  /** Back over the block, and through it once more with its own length, or with the longest. */
+  /** With room for ever more, until there is room left. */
+  async #readLonger(bytes: number, room: Buffer): Promise<Arrived> {
+    for (let asked = bytes; ; ) {
+      asked = Math.min(this.#maxBytes, asked * LONGER);
+      const { lengthBytes, arrivedBytes } = await this.#readAgain(asked, room);
+      if (lengthBytes !== asked || asked === this.#maxBytes) return { lengthBytes, arrivedBytes };
+    }
+  }
+
+  /** Back over the block, and through it once more with another length. */
   async #readAgain(bytes: number, room: Buffer): Promise<Arrived> {
     await this.#unit.space(SPACE.blocks, -1);
     const fits = bytes <= room.length;

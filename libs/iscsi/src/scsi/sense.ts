@@ -28,13 +28,17 @@ export interface Sense {
 }
 
 const END_OF_DATA = 0x0005;
+const END_OF_MEDIUM_REACHED = 0x0002;
 
-/** Some emulations tell the end of data without the key that belongs to it. */
+/**
+ * There is nothing behind the position: nothing was written there, or the tape is at its end. Some emulations tell it
+ * without the key that belongs to it.
+ */
 export function isEndOfData({ key, code, deferred }: Sense): boolean {
-  return (
-    !deferred &&
-    (key === SENSE_KEY.blankCheck || (key === SENSE_KEY.noSense && code === END_OF_DATA))
-  );
+  if (deferred) return false;
+  if (key === SENSE_KEY.blankCheck) return true;
+  const isEnd = key === SENSE_KEY.noSense && code === END_OF_DATA;
+  return isEnd || (key === SENSE_KEY.mediumError && code === END_OF_MEDIUM_REACHED);
 }
 
 const FILEMARK = 0x80;
