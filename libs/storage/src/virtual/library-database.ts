@@ -111,14 +111,13 @@ export class LibraryDatabase {
   }
 
   elements(): ElementRow[] {
-    const rows = this.#db.prepare('SELECT * FROM element ORDER BY address').all();
-    return rows.map((row) => ({
-      address: Number(row.address),
-      type: row.type as ElementType,
-      index: Number(row.idx),
-      barcode: row.barcode as string | null,
-      sourceAddress: row.source_address === null ? null : Number(row.source_address),
-    }));
+    return this.#db.prepare('SELECT * FROM element ORDER BY address').all().map(elementOf);
+  }
+
+  /** Where a cartridge is. */
+  placeOf(barcode: string): ElementRow | undefined {
+    const row = this.#db.prepare('SELECT * FROM element WHERE barcode = ?').get(barcode);
+    return row && elementOf(row);
   }
 
   setElement(address: number, barcode: string | null, sourceAddress: number | null): void {
@@ -220,4 +219,14 @@ export class LibraryDatabase {
   close(): void {
     this.#db.close();
   }
+}
+
+function elementOf(row: Record<string, unknown>): ElementRow {
+  return {
+    address: Number(row.address),
+    type: row.type as ElementType,
+    index: Number(row.idx),
+    barcode: row.barcode as string | null,
+    sourceAddress: row.source_address === null ? null : Number(row.source_address),
+  };
 }

@@ -207,8 +207,9 @@ class FileLibrary implements VirtualLibrary {
   /** Has `make` make the cartridge's folder while nobody else changes the library, and gives it a place. */
   #admit(barcode: string, make: (dir: string) => void): number {
     return this.#change(() => {
-      const known = this.#database.elements().some((element) => element.barcode === barcode);
-      if (known) throw new StatusError('alreadyExists', `there is a cartridge ${barcode} already`);
+      if (this.#database.placeOf(barcode)) {
+        throw new StatusError('alreadyExists', `there is a cartridge ${barcode} already`);
+      }
       const address = this.#freePlace();
       if (address === null) throw new StatusError('notMountable', 'the library is full');
       make(cartridgePath(this.#dir, barcode));
@@ -297,7 +298,7 @@ class FileLibrary implements VirtualLibrary {
   async protectCartridge(barcode: string, writeProtected: boolean): Promise<void> {
     this.#change(() => {
       const dir = this.cartridgeDir(barcode);
-      const place = this.#database.elements().find((element) => element.barcode === barcode);
+      const place = this.#database.placeOf(barcode);
       const drive = place?.type === 'drive' ? this.#database.drive(place.index) : undefined;
       if (drive && !drive.ejected && hasLiveHolder(drive)) {
         throw new StatusError('mediaInUse', `${barcode} is in use by grant ${drive.grantId}`);
@@ -307,8 +308,7 @@ class FileLibrary implements VirtualLibrary {
   }
 
   cartridgeDir(barcode: string): string {
-    const known = this.#database.elements().some((element) => element.barcode === barcode);
-    if (known) return cartridgePath(this.#dir, barcode);
+    if (this.#database.placeOf(barcode)) return cartridgePath(this.#dir, barcode);
     throw new StatusError('notFound', `the library has no cartridge ${barcode}`);
   }
 
