@@ -66,6 +66,8 @@ test('new cartridges come in by the mail slots, write-once ones too, until the l
   expect((await run('vtl add LIB -cleaning 1')).out).toBe('CLN001 in element 1025\n');
   expect((await run('vtl list LIB')).out).toMatch(/768 +TAP002 +- +worm/);
   expect((await run('vtl load LIB')).status).toBe(164);
+  expect((await run('vtl export LIB -to mail')).out).toMatch(/^TAP002 is now .*mail\/TAP002\n$/);
+  expect((await run('vtl export LIB -to mail')).status).toBe(227);
 });
 
 test('a cartridge leaves for a folder and comes into another library with all that is on it', async () => {
@@ -149,7 +151,8 @@ test('what cannot be asked for is refused before anything is made', async () => 
     ['vtl create LIB -prefix TOOLONGX', 144],
     ['vtl create LIB extra', 144],
     ['vtl export LIB', 144],
-    ['vtl export LIB -to out', 144],
+    ['vtl export LIB -to out', 2059],
+    ['vtl protect LIB', 144],
     ['vtl load LIB somewhere -cartridges 1', 144],
   ] as const) {
     const { status: found, out } = await run(line);

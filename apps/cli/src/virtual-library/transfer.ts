@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { openVirtualLibrary, type VirtualLibrary } from '@tapestry/storage';
-import type { Context } from '../command.ts';
+import { type Context, requireSome } from '../command.ts';
 import type { VtlVerb } from '../commands/vtl.ts';
 import { usage } from '../option-table.ts';
 import { showProgress } from './progress.ts';
@@ -11,8 +11,22 @@ import { showProgress } from './progress.ts';
 export const exportCartridges: VtlVerb = async (context, dir, words, { to }) => {
   if (to === undefined) throw usage('export needs -to and a folder');
   const target = resolve(context.cwd, to);
-  return forEach(dir, words, (library, barcode) => exportOne(context, library, barcode, target));
+  const barcodes = words.length > 0 ? words : await inMailSlots(dir);
+  return forEach(dir, barcodes, (library, barcode) => exportOne(context, library, barcode, target));
 };
+
+/** What was put there to be taken out. Error: 227 when nothing was. */
+async function inMailSlots(dir: string): Promise<string[]> {
+  const library = await openVirtualLibrary(dir);
+  try {
+    const found = (await library.inventory())
+      .filter(({ type }) => type === 'importExport')
+      .flatMap(({ barcode }) => (barcode === null ? [] : [barcode]));
+    return [...requireSome(found, 'the mail slots are empty: say which cartridges')];
+  } finally {
+    await library.close();
+  }
+}
 
 async function exportOne(
   context: Context,
