@@ -1,6 +1,6 @@
-import { StatusError } from '@tapestry/status';
+import { StatusError, type StatusName } from '@tapestry/status';
 import { expect, test } from 'vitest';
-import { untilAnswered } from './until-answered.ts';
+import { untilAnswered, wasAnsweredBy } from './until-answered.ts';
 
 const { signal } = new AbortController();
 
@@ -32,4 +32,18 @@ test('a caller that stops is not kept', async () => {
   });
   stop.abort(new Error('stopped'));
   await expect(asking).rejects.toThrow('stopped');
+});
+
+test('a failure that a service passes on is its answer, silence is none', () => {
+  const isAnswer = wasAnsweredBy('ndmpagent');
+  const error = (status: StatusName, context: Record<string, string> = {}): StatusError =>
+    new StatusError(status, 'x', context);
+  expect(isAnswer(error('connectTimedOut'))).toBe(true);
+  expect(isAnswer(error('connectTimedOut', { subject: 'tapestry.nbemm.any.List.ndmpagent' }))).toBe(
+    true,
+  );
+  const own = { subject: 'tapestry.ndmpagent.media1.TapeCall.bptm' };
+  expect(isAnswer(error('connectTimedOut', own))).toBe(false);
+  expect(isAnswer(error('cannotConnect', { service: 'ndmpagent on media1' }))).toBe(false);
+  expect(isAnswer(error('accessNotAllowed', own))).toBe(true);
 });

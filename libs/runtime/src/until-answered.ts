@@ -33,6 +33,18 @@ export async function untilAnswered<T>(
   }
 }
 
+/**
+ * For `isAnswer` where the service passes on failures of others that look like its own silence: true unless the bus could
+ * not reach the service itself, or heard nothing from it.
+ */
+export function wasAnsweredBy(service: string): (error: StatusError) => boolean {
+  return ({ status, context }) => {
+    const { subject = '', service: away = '' } = context;
+    const isSilence = `${subject}`.includes(`.${service}.`) || `${away}`.startsWith(service);
+    return !isSilence || status === 'accessNotAllowed';
+  };
+}
+
 /** Resolves after `ms`, or at once when the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

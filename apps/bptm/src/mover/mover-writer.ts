@@ -68,7 +68,7 @@ export class MoverWriter {
 
   /** Leaves the tape where the mover's first record goes. */
   async #begin(number: number, file: number, begin: bigint): Promise<OpenFragment> {
-    const { order } = { order: this.#order };
+    const order = this.#order;
     const { volume, mediaServer, software, image, copy } = order;
     const segment = randomBytes(16);
     const written = moverFragment(

@@ -11,8 +11,7 @@ import type {
   TapeOperation,
 } from '@tapestry/contracts';
 import { type Lease, refOf } from '@tapestry/runtime/fence';
-import { untilAnswered } from '@tapestry/runtime/until-answered';
-import type { StatusError } from '@tapestry/status';
+import { untilAnswered, wasAnsweredBy } from '@tapestry/runtime/until-answered';
 
 export interface TapeLinkParts {
   readonly agent: Client<'ndmpagent'>;
@@ -77,13 +76,7 @@ export class TapeLink {
 
   #answered<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const signal = AbortSignal.any([this.#parts.signal, AbortSignal.timeout(OPERATION_MAX_MS)]);
-    return untilAnswered(call, { signal, isAnswer });
+    // What an NDMP host did not answer is an answer of ndmpagent's.
+    return untilAnswered(call, { signal, isAnswer: wasAnsweredBy('ndmpagent') });
   }
-}
-
-/** Only a call that ndmpagent did not hear, or not answer, is worth asking again: the bus names whom it could not reach. */
-function isAnswer({ status, context }: StatusError): boolean {
-  const { subject = '', service = '' } = context;
-  const isSilence = `${subject}`.includes('.ndmpagent.') || `${service}`.startsWith('ndmpagent');
-  return !isSilence || status === 'accessNotAllowed';
 }

@@ -10,8 +10,7 @@ import type {
   UseRobotReply,
   UseRobotRequest,
 } from '@tapestry/contracts';
-import { untilAnswered } from '@tapestry/runtime/until-answered';
-import type { StatusError } from '@tapestry/status';
+import { untilAnswered, wasAnsweredBy } from '@tapestry/runtime/until-answered';
 import type { ElementType, Library, LibraryElement, LibraryIdentity } from '@tapestry/storage';
 
 export interface NdmpLibraryParts {
@@ -59,16 +58,9 @@ export class NdmpLibrary implements Library {
     };
     return untilAnswered((signal) => agent.UseRobot(request, { signal }), {
       signal: AbortSignal.timeout(timeoutMs),
-      isAnswer,
+      isAnswer: wasAnsweredBy('ndmpagent'),
     });
   }
-}
-
-/** Only a question that ndmpagent did not hear, or not answer, is worth asking again. */
-function isAnswer({ status, context }: StatusError): boolean {
-  const { subject = '', service = '' } = context;
-  const isSilence = `${subject}`.includes('.ndmpagent.') || `${service}`.startsWith('ndmpagent');
-  return !isSilence || status === 'accessNotAllowed';
 }
 
 function elementOf(element: RobotElement): LibraryElement {
