@@ -54,7 +54,7 @@ function compare(rounds: Rounds, { title, what, marks, show }: Row): Figure[] {
     const [value, unit] = show(seconds);
     return { name: `${who}: ${title}`, value, unit, goal: '' };
   };
-  const figures = [figure(NDMPD, own)];
+  const figures = [figure(NDMPD, own), ...cpu(rounds, what)];
   for (const { who, goal } of marks) {
     const theirs = secondsOf(rounds, who, what);
     if (theirs === undefined) continue;
@@ -64,6 +64,19 @@ function compare(rounds: Rounds, { title, what, marks, show }: Row): Figure[] {
       unit: '%',
       goal,
     });
+  }
+  return figures;
+}
+
+/** Says more than the time does on a machine with other things to do. */
+function cpu(rounds: Rounds, what: string): Figure[] {
+  const [own, theirs] = [rounds.cpuSeconds(NDMPD, what), rounds.cpuSeconds(NDMJOB, what)];
+  if (own === undefined) return [];
+  const figures: Figure[] = [
+    { name: '  processor time of ndmpd', value: own, unit: 's', goal: '' },
+  ];
+  if (theirs !== undefined) {
+    figures.push({ name: '  processor time of NDMJOB', value: theirs, unit: 's', goal: '' });
   }
   return figures;
 }

@@ -3,6 +3,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Pval } from '@tapestry/ndmp';
 import { percentile } from '../../../tools/bench/figures.ts';
@@ -11,6 +12,8 @@ import type { BenchServer } from './servers.ts';
 
 const run = promisify(execFile);
 const RAW_COPY = new URL('./raw-copy.ts', import.meta.url).pathname;
+/** Longer than a server takes to bury a process, and to start the next one ahead. */
+const SETTLE_MS = 500;
 const HISTORIES = ['n', 'f', 'd'] as const;
 export const TAR = 'GNU tar';
 export const RAW = 'raw copy';
@@ -22,6 +25,7 @@ export class Rounds {
   readonly #work: string;
   readonly #parts: readonly string[];
   readonly #seconds = new Map<string, number[]>();
+  readonly #cpuSeconds = new Map<string, number[]>();
   readonly #env = new Map<string, Pval[]>();
   #counts = false;
 
@@ -54,15 +58,24 @@ export class Rounds {
 
   /** The middle of the rounds that counted; undefined for what was not measured. */
   seconds(who: string, what: string): number | undefined {
-    const all = this.#seconds.get(`${who} ${what}`);
-    return all === undefined ? undefined : percentile(all, 50);
+    return middle(this.#seconds.get(`${who} ${what}`));
   }
 
-  #add(who: string, what: string, seconds: number): void {
-    process.stderr.write(`  ${this.#counts ? '' : '('}${who}, ${what}: ${seconds.toFixed(2)} s\n`);
+  /** Of the processors, by all processes of a server. */
+  cpuSeconds(who: string, what: string): number | undefined {
+    return middle(this.#cpuSeconds.get(`${who} ${what}`));
+  }
+
+  #add(who: string, what: string, seconds: number, cpuSeconds?: number): void {
+    const cpu = cpuSeconds === undefined ? '' : `, ${cpuSeconds.toFixed(2)} s of the processors`;
+    process.stderr.write(
+      `${this.#counts ? '  ' : '  ('}${who}, ${what}: ${seconds.toFixed(2)} s${cpu}\n`,
+    );
     if (!this.#counts) return;
     const key = `${who} ${what}`;
     this.#seconds.set(key, [...(this.#seconds.get(key) ?? []), seconds]);
+    if (cpuSeconds === undefined) return;
+    this.#cpuSeconds.set(key, [...(this.#cpuSeconds.get(key) ?? []), cpuSeconds]);
   }
 
   #image(server: BenchServer, tree: Tree): string {
@@ -88,9 +101,12 @@ export class Rounds {
   }
 
   async #backUp(server: BenchServer, tree: Tree, history: string): Promise<void> {
+    const before = server.cpuSeconds();
     const { seconds, entries } = await timeBackup(server.login, backupEnv(server, tree, history));
+    const spent = await this.#spent(server, before);
     if (history !== 'n' && entries === 0) throw new Error(`${server.name} sent no history`);
-    this.#add(server.name, `backup ${tree}${history === 'n' ? '' : ` HIST=${history}`}`, seconds);
+    const what = `backup ${tree}${history === 'n' ? '' : ` HIST=${history}`}`;
+    this.#add(server.name, what, seconds, spent);
   }
 
   async #recover(server: BenchServer, tree: Tree): Promise<void> {
@@ -98,9 +114,17 @@ export class Rounds {
     const image = this.#image(server, tree);
     mkdirSync(join(this.#work, 'to'));
     const destination = server.nameOf('to');
+    const before = server.cpuSeconds();
     const seconds = await timeRecovery(server.login, { image, env, destination });
+    const spent = await this.#spent(server, before);
     await this.#compare(tree);
-    this.#add(server.name, `recovery ${tree}`, seconds);
+    this.#add(server.name, `recovery ${tree}`, seconds, spent);
+  }
+
+  /** Once the processes of the operation are gone, and with them their count is complete. */
+  async #spent(server: BenchServer, before: number): Promise<number> {
+    await sleep(SETTLE_MS);
+    return server.cpuSeconds() - before;
   }
 
   /** Into a pipe, as the streams of the others go to another process. */
@@ -132,6 +156,10 @@ function backupEnv(server: BenchServer, tree: Tree, history: string): Pval[] {
     { name: 'TYPE', value: 'tar' },
     { name: 'HIST', value: history },
   ];
+}
+
+function middle(values: readonly number[] | undefined): number | undefined {
+  return values === undefined ? undefined : percentile(values, 50);
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

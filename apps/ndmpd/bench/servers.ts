@@ -1,7 +1,7 @@
 // The servers that are measured: ndmpd, and NDMJOB where it can be had.
 
 import { execFile, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
@@ -16,6 +16,7 @@ import type { Login } from './dma.ts';
 const MAIN = new URL('../src/main.ts', import.meta.url).pathname;
 const FAST_FORMAT = new URL('../../../tools/peers/fast-format.c', import.meta.url).pathname;
 const USER = 'bench';
+const TICKS_A_SECOND = 100;
 
 export interface BenchServer {
   readonly name: string;
@@ -24,6 +25,8 @@ export interface BenchServer {
   nameOf(folder: string): string;
   /** Of its processes, each at its own peak; undefined where that is not told. */
   peakMb(): number | undefined;
+  /** Spent by all its processes up to now. */
+  cpuSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -41,6 +44,7 @@ export async function startNdmpd(work: string): Promise<BenchServer> {
     login: { address: JSON.parse(first.value).address, user: USER, password: USER },
     nameOf: (folder) => `/bench/${folder}`,
     peakMb: () => peakOfTree(child.pid ?? 0),
+    cpuSeconds: () => cpuOfTree(child.pid ?? 0),
     stop: async () => {
       child.kill();
       await ended;
@@ -60,6 +64,7 @@ export async function startPeer(work: string): Promise<BenchServer | string> {
     login: { address: peer.address, user: NDMJOB_USER, password: NDMJOB_PASSWORD },
     nameOf: (folder) => join(work, folder),
     peakMb: () => undefined,
+    cpuSeconds: () => cpuOfTree(peer.pid),
     stop: () => peer.stop(),
   };
 }
@@ -67,8 +72,20 @@ export async function startPeer(work: string): Promise<BenchServer | string> {
 function peakOfTree(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   const own = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim().split(' ');
-  return children
-    .filter((one) => one !== '')
-    .reduce((sum, one) => sum + peakOfTree(Number(one)), own);
+  return childrenOf(pid).reduce((sum, child) => sum + peakOfTree(child), own);
+}
+
+/** Seconds of a process, of its children and of those that it has buried. */
+function cpuOfTree(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  const words = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const own = words.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_A_SECOND;
+  return childrenOf(pid).reduce((sum, child) => sum + cpuOfTree(child), own);
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').split(' '))
+    .filter((word) => word !== '')
+    .map(Number);
 }

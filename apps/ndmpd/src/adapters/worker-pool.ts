@@ -4,6 +4,8 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 
+/** Starting one takes a core for a while, which the operation that has just begun could use. */
+const REFILL_DELAY_MS = 2000;
 const HEAP_MAX_MB = 512;
 /** What is short-lived may take three times this; with Node's own 16 it took as long and a hundred MB more. */
 const YOUNG_HEAP_MAX_MB = 8;
@@ -26,7 +28,8 @@ export class WorkerPool {
     const worker = this.#spare ?? start();
     this.#spare = undefined;
     worker.removeAllListeners();
-    setImmediate(() => this.#refill());
+    worker.once('exit', () => this.#refill());
+    setTimeout(() => this.#refill(), REFILL_DELAY_MS).unref();
     return worker;
   }
 

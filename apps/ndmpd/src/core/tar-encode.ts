@@ -272,10 +272,20 @@ function writeOctal(block: Buffer, at: number, length: number, value: number): v
 /** Magic and checksum of the first block, which counts its own field as blanks. */
 function sealBlock(block: Buffer): void {
   MAGIC.copy(block, 257);
-  let sum = 8 * 0x20;
-  for (let i = 0; i < BLOCK_BYTES; i += 1) sum += block[i] as number;
+  let sum = 8 * 0x20 + (block[156] as number);
+  for (let i = 100; i < 148; i += 1) sum += block[i] as number;
+  for (let i = 257; i < 345; i += 1) sum += block[i] as number;
+  // Names and targets are followed by zeros, which need no looking at.
+  sum += sumOfText(block, 0, NAME_BYTES) + sumOfText(block, 157, NAME_BYTES);
+  sum += sumOfText(block, 345, PREFIX_BYTES);
   writeOctal(block, 148, 7, sum);
   block[155] = 0x20;
+}
+
+function sumOfText(block: Buffer, at: number, length: number): number {
+  let sum = 0;
+  for (let i = at; i < at + length && block[i] !== 0; i += 1) sum += block[i] as number;
+  return sum;
 }
 
 /** GNU.sparse 1.0: count, then offset and length of each extent, one number a line, padded. */
