@@ -7,6 +7,7 @@ export {
 } from './device/media-changer.ts';
 export { openTapeDrive, type TapeDriveOptions } from './device/tape-drive.ts';
 export type { TapeTimeouts } from './device/tape-unit.ts';
+export { listUnits, type TargetUnit } from './device/units.ts';
 export { IscsiError, type IscsiFailure, toStatusError } from './iscsi-error.ts';
 export type { ChapCredentials, ChapHash } from './login/chap.ts';
 export type { DigestChoice, Negotiated } from './login/operational-keys.ts';

@@ -45,6 +45,8 @@ export class EmulatedTape {
   at = 0;
   isLoaded = true;
   isRemovalPrevented = false;
+  /** A cartridge that is in but not loaded says so. */
+  needsLoad = false;
   /** Asks to be cleaned. */
   isDirty = false;
   /** TapeAlert flags that were not read yet. */
@@ -104,7 +106,8 @@ export class EmulatedTape {
     }
     if (opcode === 0x1a) return this.#modeSense(cdb[2] ?? 0);
     if (opcode === 0x15) return {};
-    if (!this.isLoaded) return sense(2, 0x3a00);
+    if (!this.isLoaded && opcode === 0x1b) return this.#other(cdb);
+    if (!this.isLoaded) return sense(2, this.needsLoad ? 0x0402 : 0x3a00);
     if (this.options.isSimple && opcode === 0x34) {
       return { data: Buffer.concat([Buffer.of(0x20), Buffer.alloc(31)]) };
     }
@@ -128,7 +131,7 @@ export class EmulatedTape {
       case 0x19:
         return this.#protection() ?? this.#cut();
       case 0x1b:
-        this.isLoaded = false;
+        this.isLoaded = ((cdb[4] ?? 0) & 1) === 1;
         this.at = 0;
         return {};
       case 0x2b:

@@ -69,6 +69,26 @@ describe('a drive', () => {
     expect(await drive.loadState()).toMatchObject({ loaded: false, cleaning: true });
   });
 
+  test('loads what was brought and not loaded, but not what its owner ejected', async () => {
+    const { open, tape } = await start();
+    tape.needsLoad = true;
+    tape.isLoaded = false;
+    const drive = await open(owner(1));
+    expect(await drive.loadState()).toMatchObject({ loaded: true });
+    await drive.unload();
+    expect(await drive.loadState()).toMatchObject({ loaded: false });
+    expect(await drive.loadState()).toMatchObject({ loaded: false });
+  });
+
+  test('is given back also when its last flush fails', async () => {
+    const fixture = await start();
+    const drive = await written(fixture);
+    fixture.tape.planned.push({ opcode: 0x10, answer: sense(3, 0x0c00) });
+    expect(await statusOf(drive.close())).toBe('mediaWriteError');
+    expect(fixture.tape.isRemovalPrevented).toBe(false);
+    await fixture.open(owner(1), 'elsewhere');
+  });
+
   test('holds the cartridge while it is open and lets it go afterwards', async () => {
     const { open, tape } = await start();
     const drive = await open(owner(1));

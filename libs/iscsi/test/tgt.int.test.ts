@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { StatusError } from '@tapestry/status';
 import type { Drive, Library } from '@tapestry/storage';
 import { driveConformance, libraryConformance } from '@tapestry/storage/conformance';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -18,6 +19,7 @@ import {
 import {
   discoverTargets,
   IscsiSession,
+  listUnits,
   makeIsid,
   openMediaChanger,
   openTapeDrive,
@@ -82,6 +84,19 @@ describe.runIf(unavailable === undefined)('tgt', () => {
       });
     });
 
+    test('tells what is behind it', async () => {
+      const session = running.session('units');
+      const units = await listUnits(session);
+      expect(units.map(({ lun, kind, serial }) => `${lun} ${kind} ${serial}`)).toEqual([
+        expect.stringMatching(/^0 null /),
+        '1 tape DRV0000001',
+        '2 tape DRV0000002',
+        '3 changer LIB0000001',
+      ]);
+      expect(units[1]?.identifiers.length).toBeGreaterThan(0);
+      await session.close();
+    });
+
     test('moves blocks with and without digests, and with R2Ts for nearly all of them', async () => {
       for (const digest of ['off', 'required'] as const) {
         const session = running.session('blocks', { headerDigest: digest, dataDigest: digest });
@@ -127,6 +142,32 @@ describe.runIf(unavailable === undefined)('tgt', () => {
       const error = await session.connect(LONG_MS).catch((reason: IscsiError) => reason);
       expect(error).toMatchObject({ failure: 'login', loginStatus: 0x0203 });
     });
+  });
+
+  test('may die in the middle of a block, and come back', async () => {
+    const running = await start();
+    const session = running.session('survivor');
+    const library = await openMediaChanger({ transport: session.device(TGT_LUN.changer) });
+    await library.move(TGT_ELEMENT.slot, TGT_ELEMENT.drive);
+    const transport = session.device(TGT_LUN.drives[0]);
+    const drive = await openTapeDrive({ transport, owner: { grantId: 'g', epoch: 1n } });
+    const block = { parts: [Buffer.alloc(256 * 1024, 5)] };
+    let written = 0;
+    const writing = (async () => {
+      for (;;) written += (await drive.writeBlocks([block, block])).written;
+    })().catch((error: StatusError) => error.status);
+    await expect.poll(() => written, { timeout: LONG_MS }).toBeGreaterThan(10);
+    await running.tgt.stop();
+    expect(await writing).toBe('mediaWriteError');
+    await expect(drive.loadState()).rejects.toMatchObject({ status: 'mediaOpenError' });
+    const again = await start({ port: running.tgt.port });
+    await expect
+      .poll(() => drive.loadState().catch(() => null), { timeout: LONG_MS })
+      .toMatchObject({ loaded: false });
+    await expect(drive.writeBlocks([block])).rejects.toMatchObject({ status: 'driveNotReady' });
+    await session.close();
+    await again.stop();
+    await running.stop();
   });
 
   describe('with CHAP', () => {

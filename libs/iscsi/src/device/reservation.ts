@@ -124,7 +124,7 @@ export class Reservation {
     try {
       return await this.#device.run({ ...request, timeoutMs: this.#timeoutMs, isHarmless: true });
     } catch (error) {
-      throw error instanceof IscsiError ? toStatusError(error) : error;
+      throw error instanceof IscsiError ? toStatusError(error, 'mediaOpenError') : error;
     }
   }
 

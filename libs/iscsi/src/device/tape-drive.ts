@@ -35,6 +35,7 @@ export interface TapeDriveOptions {
 
 const LOG_BYTES = 512;
 const CLEANING = 0x3003;
+const NEEDS_LOAD = 0x0402;
 const FILEMARKS_MAX = 0xff_ffff;
 
 /**
@@ -60,6 +61,8 @@ class TapeDrive implements Drive {
   /** Written behind the last sync. */
   #isDirty = false;
   #isPastWarning = false;
+  /** By us, and not seen to be taken out since. */
+  #isEjected = false;
   #isFenced = false;
   #isClosed = false;
 
@@ -91,7 +94,7 @@ class TapeDrive implements Drive {
 
   async loadState(): Promise<LoadState> {
     await this.#attached();
-    const notReady = await this.#unit.testUnitReady();
+    const notReady = await this.#readiness();
     if (this.#isFenced) throw fenced();
     if (notReady) {
       this.#medium = null;
@@ -222,6 +225,7 @@ class TapeDrive implements Drive {
     await this.#unit.unload(false);
     // Some emulations say GOOD and keep the cartridge.
     if ((await this.#unit.testUnitReady()) === null) await this.#unit.unload(true);
+    this.#isEjected = true;
     this.#medium = null;
   }
 
@@ -230,13 +234,20 @@ class TapeDrive implements Drive {
     this.#isClosed = true;
     try {
       await this.#flush();
-      if (this.#medium) await this.#unit.set(spc.preventRemoval(false));
-      if (this.#isFenced) throw fenced();
-      await this.#reservation.release();
     } finally {
-      this.#medium = null;
-      await this.#onClose();
+      await this.#giveBack();
     }
+  }
+
+  /** A cartridge that the robot brought and the drive did not load by itself is loaded; one that we ejected is not. */
+  async #readiness(): Promise<Sense | null> {
+    const notReady = await this.#unit.testUnitReady();
+    if (notReady === null || notReady.code !== NEEDS_LOAD || this.#isEjected) {
+      if (notReady?.code !== NEEDS_LOAD) this.#isEjected = false;
+      return notReady;
+    }
+    await this.#unit.load();
+    return this.#unit.testUnitReady();
   }
 
   /** Null for a page that the drive does not have. */
@@ -245,13 +256,25 @@ class TapeDrive implements Drive {
     return data && spc.parseLogPage(page, data);
   }
 
+  /** Whatever became of the last flush. */
+  async #giveBack(): Promise<void> {
+    try {
+      if (this.#isFenced) throw fenced();
+      if (this.#medium) await this.#unit.set(spc.preventRemoval(false));
+      await this.#reservation.release();
+    } finally {
+      this.#medium = null;
+      await this.#onClose();
+    }
+  }
+
   /** After a lost nexus: the drive has forgotten modes and prevention, and may have been anybody's. */
   async #attached(): Promise<void> {
     if (this.#isFenced) throw fenced();
     if (!this.#unit.device.isDetached) return;
     this.#medium?.positioning.lose();
     this.#medium?.age();
-    await this.#unit.attach();
+    await this.#unit.attach('mediaOpenError');
     await this.#reservation.take();
   }
 

@@ -70,18 +70,22 @@ export class TapeUnit {
     });
   }
 
-  async attach(): Promise<void> {
+  /** `failure`: what it means that the drive cannot be reached; by default it is told as what it is. */
+  async attach(failure?: StatusName): Promise<void> {
     const { shortMs } = this.#timeouts;
-    await this.#connected(this.device.attach(shortMs));
+    await this.#connected(this.device.attach(shortMs), failure);
     // For its unit attentions alone: it may belong to somebody else, or be empty.
-    await this.#connected(this.device.testUnitReady(shortMs));
+    await this.#connected(this.device.testUnitReady(shortMs), failure);
   }
 
   /** Null when ready, else why not. */
   async testUnitReady(): Promise<Sense | null> {
     const cdb = spc.testUnitReady();
     const timeoutMs = this.#timeouts.shortMs;
-    const outcome = await this.#connected(this.device.run({ cdb, timeoutMs, isHarmless: true }));
+    const outcome = await this.#connected(
+      this.device.run({ cdb, timeoutMs, isHarmless: true }),
+      'mediaOpenError',
+    );
     if (outcome.sense?.key === SENSE_KEY.notReady) return outcome.sense;
     this.#check(outcome, {
       failure: 'mediaOpenError',
@@ -96,7 +100,7 @@ export class TapeUnit {
     const dataIn = Buffer.alloc(replyBytes);
     const timeoutMs = this.#timeouts.shortMs;
     const request = { cdb, dataIn, timeoutMs, isHarmless: true };
-    const outcome = await this.#connected(this.device.run(request));
+    const outcome = await this.#connected(this.device.run(request), 'mediaOpenError');
     const { sense } = outcome;
     if (sense?.key === SENSE_KEY.illegalRequest && NOT_SUPPORTED.has(sense.code)) return null;
     this.#check(outcome, {
@@ -112,7 +116,7 @@ export class TapeUnit {
     const timeoutMs = this.#timeouts.shortMs;
     const dataOut = parameters ? { dataOut: [parameters] } : {};
     const request = { cdb, timeoutMs, isHarmless: true, ...dataOut };
-    const outcome = await this.#connected(this.device.run(request));
+    const outcome = await this.#connected(this.device.run(request), 'mediaOpenError');
     if (outcome.sense?.key === SENSE_KEY.illegalRequest) return false;
     this.#check(outcome, { failure: 'mediaOpenError', what: 'setting up', answers: isRemark });
     return true;
@@ -164,9 +168,9 @@ export class TapeUnit {
   async readPosition(): Promise<ssc.LongPosition | null> {
     const dataIn = Buffer.alloc(ssc.LONG_POSITION_BYTES);
     const request = { cdb: ssc.readLongPosition(), dataIn, timeoutMs: this.#timeouts.shortMs };
-    const outcome = await this.#connected(this.device.run(request));
-    if (outcome.sense?.key === SENSE_KEY.illegalRequest) return null;
     const failure = 'mediaPositionError';
+    const outcome = await this.#connected(this.device.run(request), failure);
+    if (outcome.sense?.key === SENSE_KEY.illegalRequest) return null;
     this.#check(outcome, { failure, what: 'reading the position', answers: isRemark });
     return ssc.parseLongPosition(outcome.data);
   }
@@ -174,6 +178,10 @@ export class TapeUnit {
   async erase(): Promise<void> {
     const request = { cdb: ssc.erase(), timeoutMs: this.#timeouts.eraseMs };
     await this.#expect(request, { failure: 'mediaWriteError', what: 'erasing', answers: isRemark });
+  }
+
+  async load(): Promise<void> {
+    await this.#move(ssc.load(), 'loading');
   }
 
   /** `atEnd`: what some emulations need to let the cartridge go. */

@@ -275,6 +275,7 @@ class LoginAttempt {
       (resolve) => {
         this.#settle = resolve;
         this.#initiator.start();
+        if (this.#initiator.ended) resolve(this.#initiator.ended);
       },
     );
     clearTimeout(timer);

@@ -122,6 +122,7 @@ export class IscsiSession {
     if (this.#isClosed) throw new IscsiError('closed', 'the session was closed');
     if (this.#connection?.isOpen) return this.#connection;
     if (!this.#connecting) await this.#backOff(deadlineMs);
+    if (this.#isClosed) throw new IscsiError('closed', 'the session was closed');
     this.#connecting ??= this.#login().finally(() => {
       this.#connecting = undefined;
     });

@@ -24,6 +24,28 @@ export function parseInquiry(data: Buffer): Inquiry {
   };
 }
 
+export const REPORT_LUNS_BYTES = 4096;
+
+export function reportLuns(): Buffer {
+  const cdb = Buffer.alloc(12);
+  cdb[0] = 0xa0;
+  cdb.writeUInt32BE(REPORT_LUNS_BYTES, 6);
+  return cdb;
+}
+
+/** Numbers of the units with one level of addressing; others are none that we could reach. */
+export function parseLuns(data: Buffer): number[] {
+  if (data.length < 8) return [];
+  const end = Math.min(data.length, 8 + data.readUInt32BE(0));
+  const luns: number[] = [];
+  for (let at = 8; at + 8 <= end; at += 8) {
+    const isOneLevel = data.subarray(at + 2, at + 8).every((byte) => byte === 0);
+    const method = (data[at] ?? 0) >> 6;
+    if (isOneLevel && method < 2) luns.push(data.readUInt16BE(at) & 0x3fff);
+  }
+  return luns;
+}
+
 export const VPD_BYTES = 255;
 export const VPD = { unitSerial: 0x80, deviceIdentification: 0x83 } as const;
 

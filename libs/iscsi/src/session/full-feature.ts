@@ -48,6 +48,8 @@ export interface FullFeatureOptions {
 /** The answer to a request that is not a SCSI command: its header (valid during the call) and text, or the failure. */
 export type Reply = { readonly header: Buffer; readonly text: Buffer } | IscsiError;
 
+type Handler = (header: Buffer, data: Buffer) => void;
+
 interface PendingRequest {
   readonly opcode: number;
   readonly text: TextCollector;
@@ -66,6 +68,17 @@ export class FullFeature {
   readonly #tasks = new Map<number, CommandTask>();
   readonly #waiting: CommandTask[] = [];
   readonly #requests = new Map<number, PendingRequest>();
+  readonly #handlers: Readonly<Record<number, Handler>> = {
+    [OPCODE.scsiResponse]: (header, data) => this.#onScsiResponse(header, data),
+    [OPCODE.dataIn]: (header, data) => this.#onDataIn(header, data),
+    [OPCODE.r2t]: (header) => this.#onR2t(header),
+    [OPCODE.taskManagementResponse]: (header, data) => this.#onReply(header, data),
+    [OPCODE.textResponse]: (header, data) => this.#onReply(header, data),
+    [OPCODE.logoutResponse]: (header, data) => this.#onReply(header, data),
+    [OPCODE.nopIn]: (header, data) => this.#onNopIn(header, data),
+    [OPCODE.asyncMessage]: (header, data) => this.#onAsync(header, data),
+    [OPCODE.reject]: (header, data) => this.#onReject(header, data),
+  };
   #cmdSn: number;
   #expStatSn: number;
   #maxCmdSn: number;
@@ -162,11 +175,11 @@ export class FullFeature {
   /** One PDU of the target. Throws when it breaks the rules; then the connection must end by `end`. */
   receive(header: Buffer, data: Buffer): void {
     const opcode = opcodeOf(header);
-    const handler = HANDLERS[opcode];
+    const handler = this.#handlers[opcode];
     if (handler === undefined) throw protocolError(`a PDU with opcode ${opcode}`);
     this.#noteStatSn(header, opcode);
     this.#noteWindow(header);
-    this[handler](header, data);
+    handler(header, data);
     this.#sendWaiting();
   }
 
@@ -291,7 +304,7 @@ export class FullFeature {
     return task;
   }
 
-  onScsiResponse(header: Buffer, data: Buffer): void {
+  #onScsiResponse(header: Buffer, data: Buffer): void {
     const task = this.#task(header);
     const senseBytes = data.length < 2 ? 0 : data.readUInt16BE(0);
     if (senseBytes > data.length - 2 && data.length > 0) throw protocolError('a cut sense');
@@ -305,7 +318,7 @@ export class FullFeature {
     }
   }
 
-  onDataIn(header: Buffer, data: Buffer): void {
+  #onDataIn(header: Buffer, data: Buffer): void {
     const task = this.#task(header);
     task.noteDataIn(data);
     if (((header[AT.flags] ?? 0) & HAS_STATUS) === 0) return;
@@ -313,13 +326,13 @@ export class FullFeature {
     task.respond(header, NOTHING);
   }
 
-  onR2t(header: Buffer): void {
+  #onR2t(header: Buffer): void {
     const task = this.#task(header);
     const range = task.grant(header, this.#options.negotiated.maxBurstBytes);
     this.#sendDataOut(task, range, header.readUInt32BE(AT.targetTag));
   }
 
-  onReply(header: Buffer, data: Buffer): void {
+  #onReply(header: Buffer, data: Buffer): void {
     const tag = header.readUInt32BE(AT.initiatorTag);
     const request = this.#requests.get(tag);
     if (request === undefined || REPLY_TO[opcodeOf(header)] !== request.opcode) {
@@ -338,9 +351,9 @@ export class FullFeature {
     request.settle({ header, text: request.text.take() });
   }
 
-  onNopIn(header: Buffer, data: Buffer): void {
+  #onNopIn(header: Buffer, data: Buffer): void {
     const targetTag = header.readUInt32BE(AT.targetTag);
-    if (header.readUInt32BE(AT.initiatorTag) !== NO_TAG) this.onReply(header, data);
+    if (header.readUInt32BE(AT.initiatorTag) !== NO_TAG) this.#onReply(header, data);
     else if (targetTag !== NO_TAG) this.#pong(header, targetTag, data);
   }
 
@@ -352,7 +365,7 @@ export class FullFeature {
     this.#sendImmediate(pong, [data.subarray(0, Math.min(PING_BYTES_MAX, sendSegmentBytes))]);
   }
 
-  onAsync(header: Buffer, data: Buffer): void {
+  #onAsync(header: Buffer, data: Buffer): void {
     const event = decodeAsync(header, data);
     if (event.kind === 'tasksEnded') {
       const lun = Buffer.from(header.subarray(AT.lun, AT.lun + 8));
@@ -363,7 +376,7 @@ export class FullFeature {
   }
 
   /** The target refuses a PDU of ours. Only what asks nothing of a device can be refused without an end. */
-  onReject(header: Buffer, data: Buffer): void {
+  #onReject(header: Buffer, data: Buffer): void {
     const error = protocolError(`the target rejects a PDU: ${rejectReason(header)}`);
     const opcode = data.length >= 48 ? opcodeOf(data) : -1;
     const tag = data.length >= 48 ? data.readUInt32BE(AT.initiatorTag) : NO_TAG;
@@ -390,27 +403,6 @@ export class FullFeature {
     }
   }
 }
-
-type Handler =
-  | 'onScsiResponse'
-  | 'onDataIn'
-  | 'onR2t'
-  | 'onReply'
-  | 'onNopIn'
-  | 'onAsync'
-  | 'onReject';
-
-const HANDLERS: Readonly<Record<number, Handler>> = {
-  [OPCODE.scsiResponse]: 'onScsiResponse',
-  [OPCODE.dataIn]: 'onDataIn',
-  [OPCODE.r2t]: 'onR2t',
-  [OPCODE.taskManagementResponse]: 'onReply',
-  [OPCODE.textResponse]: 'onReply',
-  [OPCODE.logoutResponse]: 'onReply',
-  [OPCODE.nopIn]: 'onNopIn',
-  [OPCODE.asyncMessage]: 'onAsync',
-  [OPCODE.reject]: 'onReject',
-};
 
 const REPLY_TO: Readonly<Record<number, number>> = {
   [OPCODE.taskManagementResponse]: OPCODE.taskManagement,
