@@ -126,6 +126,24 @@ test('check reads everything, says what is damaged and where, and answers 85', a
   expect((await run('vtl check LIB')).status).toBe(85);
 });
 
+test('a cartridge in use is not checked, which is status 1', async () => {
+  await run('vtl create LIB -slots 2 -cartridges 2 -capacity 4m');
+  const opened = await openVirtualLibrary(library);
+  await opened.move(FIRST_ADDRESS.slot, FIRST_ADDRESS.drive);
+  const owner = { grantId: 'g', epoch: 1n };
+  const drive = await openVirtualDrive({ libraryDir: library, driveIndex: 0, owner });
+  const { status, out } = await run('vtl check LIB');
+  expect({ status, out }).toEqual({
+    ...{ status: 1, out: expect.stringContaining('TAP001: in use, not checked\nTAP002: good') },
+  });
+  expect((await run('vtl protect LIB TAP001')).status).toBe(97);
+  expect((await run('vtl export LIB TAP001 -to out')).status).toBe(97);
+  expect((await run('vtl list LIB')).out).toMatch(/TAP001 .*in use/);
+  await drive.close();
+  expect((await run('vtl check LIB TAP001')).status).toBe(0);
+  await opened.close();
+});
+
 test('a cartridge is protected against writing, and released', async () => {
   await run('vtl create LIB -slots 1 -cartridges 1 -capacity 4m');
   expect((await run('vtl protect LIB TAP001')).status).toBe(0);

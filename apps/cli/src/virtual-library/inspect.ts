@@ -1,5 +1,5 @@
 // vtl check and dump: read cartridges whole, in a library or exported, and say what is on them and what is wrong. Nothing is
-// changed; a cartridge in use is read as it is at that moment.
+// changed. A cartridge in use is dumped as it is at that moment, and not checked: what is being written looks damaged.
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -21,21 +21,29 @@ import { sizeText } from './sizes.ts';
 /** So many problems of one cartridge are told; the rest is counted. */
 const PROBLEMS_MAX = 20;
 const DAMAGED = 85;
+const PARTIAL = 1;
 
 interface Named {
   readonly name: string;
   readonly dir: string;
+  /** Somebody has it in a drive, and may be writing. */
+  readonly inUse: boolean;
 }
 
-/** Status 0, or 85 when anything that was on a cartridge cannot be read. */
+/** Status 0; 85 when anything that was on a cartridge cannot be read; 1 when some were in use, and so not checked. */
 export const check: VtlVerb = async (context, dir, words) => {
   let damaged = 0;
+  let left = 0;
   for (const cartridge of await find(context, dir, words)) {
-    if (!checkOne(context, cartridge)) damaged += 1;
+    if (cartridge.inUse) {
+      context.out(`${cartridge.name}: in use, not checked\n`);
+      left += 1;
+    } else if (!checkOne(context, cartridge)) damaged += 1;
   }
   if (damaged > 0)
     context.error(`${damaged} of the cartridges ${damaged === 1 ? 'is' : 'are'} damaged\n`);
-  return damaged > 0 ? DAMAGED : 0;
+  if (damaged > 0) return DAMAGED;
+  return left > 0 ? PARTIAL : 0;
 };
 
 function checkOne(context: Context, { name, dir }: Named): boolean {
@@ -149,13 +157,17 @@ function open(dir: string): CartridgeWalk | string {
 async function find(context: Context, dir: string, words: readonly string[]): Promise<Named[]> {
   if (existsSync(join(dir, 'cartridge.json'))) {
     const folders = [dir, ...words.map((word) => resolve(context.cwd, word))];
-    return folders.map((folder) => ({ name: folder, dir: folder }));
+    return folders.map((folder) => ({ name: folder, dir: folder, inUse: false }));
   }
   const library = await openVirtualLibrary(dir);
   try {
-    const held = (await library.inventory()).map(({ barcode }) => barcode);
-    const barcodes = words.length > 0 ? words : held.filter((barcode) => barcode !== null);
-    return barcodes.map((name) => ({ name, dir: library.cartridgeDir(name) }));
+    const elements = (await library.inventory()).filter(({ barcode }) => barcode !== null);
+    const held = new Map(elements.map((element) => [element.barcode as string, element]));
+    const barcodes = words.length > 0 ? words : [...held.keys()];
+    return barcodes.map((name) => {
+      const inUse = held.get(name)?.accessible === false;
+      return { name, dir: library.cartridgeDir(name), inUse };
+    });
   } finally {
     await library.close();
   }
