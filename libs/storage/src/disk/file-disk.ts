@@ -21,7 +21,13 @@ import { orMediaFailure } from '../media-failure.ts';
 import { DiskDatabase } from './disk-database.ts';
 import { FileSink } from './file-sink.ts';
 import { FileSource } from './file-source.ts';
-import { fragmentName, imageKey, parseFragmentName, tokenOfUnfinished } from './fragment-name.ts';
+import {
+  type FragmentName,
+  fragmentName,
+  imageKey,
+  parseFragmentName,
+  tokenOfUnfinished,
+} from './fragment-name.ts';
 import { checkWaterMarks, diskSpace, type WaterMarks } from './water-marks.ts';
 
 export interface FileDiskOptions extends WaterMarks {
@@ -101,10 +107,10 @@ class FileDisk implements DiskStorage {
     );
   }
 
-  #fragments(): StoredFragment[] {
+  #fragments(belongs: (name: FragmentName) => boolean = () => true): StoredFragment[] {
     return this.#names().flatMap((file) => {
       const name = parseFragmentName(file);
-      if (!name) return [];
+      if (!name || !belongs(name)) return [];
       const found = statSync(join(this.#options.dir, file), { throwIfNoEntry: false });
       if (!found?.isFile()) return [];
       return [{ ...name, sizeBytes: found.size, writtenMs: Math.floor(found.mtimeMs) }];
@@ -116,7 +122,7 @@ class FileDisk implements DiskStorage {
   }
 
   #fragmentsOf({ backupId, copy }: ImageCopy): StoredFragment[] {
-    return this.#fragments().filter((each) => each.backupId === backupId && each.copy === copy);
+    return this.#fragments((name) => name.backupId === backupId && name.copy === copy);
   }
 
   async delete(image: ImageCopy, options: { readonly fence?: DriveOwner } = {}): Promise<number> {
