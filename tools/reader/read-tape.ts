@@ -20,6 +20,10 @@ const USAGE = 'usage: read-tape list|verify <folder>... | extract <backup id>[/c
 function fragmentsOn(folders: readonly string[]): Fragment[] {
   return folders.flatMap((folder) => {
     const files = tapeFiles(readCartridge(folder));
+    if (files.flat().length === 0) {
+      process.stderr.write(`${folder}: blank\n`);
+      return [];
+    }
     const label = readLabel(files);
     process.stderr.write(`${folder}: volume ${label.mediaId}, pool ${label.pool}\n`);
     return findFragments(files);

@@ -1,13 +1,16 @@
 // Local and three-way through every daemon: the filer writes its own tape, another filer writes that tape through it, and
 // both come back. No byte of the data passes the media server.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareTrees } from '../../demo/compare.ts';
 import { type Filer, startFiler } from '../../demo/filer.ts';
 import { makeTree } from '../../demo/tree.ts';
 import { addPolicy, type Site, startSite } from './site.ts';
+
+const READER = join(import.meta.dirname, '../../reader/read-tape.ts');
 
 let site: Site;
 let second: Filer;
@@ -41,11 +44,28 @@ test('local: the filer backs up onto its own tape, full and incremental, and res
   writeFileSync(join(site.source, 'later.txt'), 'written after the full backup');
   const incremental = await site.ended(await site.backup({ schedule: 'incr' }));
   expect(incremental.status, await site.details(incremental.jobId)).toBe(0);
+  // A stranger to our code finds the filer's own archives on the tape.
+  const { images } = await site.bus.client('bpdbm').ListImages({ client: 'filer1' });
+  const onTape = images.map(({ backupId }) => namesOnTape(backupId));
+  expect(onTape.filter((names) => names.includes('later.txt'))).toHaveLength(1);
+  expect(onTape.map((names) => names.length > 200).sort()).toEqual([false, true]);
   const restore = await site.ended(await site.restore(['/data']));
   expect(restore.status, await site.details(restore.jobId)).toBe(0);
   expect(compareTrees(site.source, site.restored).differences).toEqual([]);
   await site.nothingHeld();
 }, 300_000);
+
+/** Members of an image, by the independent reader and GNU tar. */
+function namesOnTape(backupId: string): string[] {
+  const cartridges = join(site.dir, 'library/cartridges');
+  const folders = readdirSync(cartridges).map((name) => join(cartridges, name));
+  const maxBuffer = 256 * 1024 * 1024;
+  const stream = execFileSync(process.execPath, [READER, 'extract', backupId, ...folders], {
+    maxBuffer,
+  });
+  const list = execFileSync('tar', ['-tf', '-'], { input: stream, encoding: 'utf8', maxBuffer });
+  return list.split('\n').filter((name) => name !== '');
+}
 
 test('three-way: another filer backs up through it onto the same tape', async () => {
   const bprd = site.bus.client('bprd');
