@@ -6,7 +6,7 @@ export type FaultPlace = 'robot' | `drive ${number}` | `cartridge ${string}` | `
 
 /**
  * robot: `jam` a move fails (2020) and nothing was moved, `jamBehindMove` it fails and was made all the same, `doorOpen` every
- * call fails (2020).
+ * call fails (2020), `slow` a move takes `delayMs` longer.
  * drive, cartridge: `notReady` nothing is loaded yet (2037), `loadFails` (83), `readFails` (85), `writeFails` (84),
  * `positionFails` (86), `unloadFails` (87), `cleaningRequired` the drive asks to be cleaned.
  * cartridge: `unreadableBarcode`. element: `looksEmpty` and `looksFull` the inventory is wrong about it.
@@ -15,6 +15,7 @@ export type FaultKind =
   | 'jam'
   | 'jamBehindMove'
   | 'doorOpen'
+  | 'slow'
   | 'notReady'
   | 'loadFails'
   | 'readFails'
@@ -33,21 +34,23 @@ export interface Fault {
   readonly times?: number;
   /** How often all goes well before it strikes. Default 0. */
   readonly after?: number;
+  /** Of `slow`. */
+  readonly delayMs?: number;
 }
 
-/** Whether a fault of this kind strikes at one of these places now, and what is left of the faults then. */
+/** The fault of this kind that strikes at one of these places now, null for none, and what is left of the faults then. */
 export function strike(
   faults: readonly Fault[],
   places: readonly FaultPlace[],
   kind: FaultKind,
-): { readonly struck: boolean; readonly left: readonly Fault[] } {
+): { readonly struck: Fault | null; readonly left: readonly Fault[] } {
   const at = faults.findIndex((fault) => fault.kind === kind && places.includes(fault.place));
   const found = faults[at];
-  if (!found) return { struck: false, left: faults };
+  if (!found) return { struck: null, left: faults };
   const { after = 0, times } = found;
-  if (after > 0) return { struck: false, left: faults.with(at, { ...found, after: after - 1 }) };
-  if (times === undefined) return { struck: true, left: faults };
+  if (after > 0) return { struck: null, left: faults.with(at, { ...found, after: after - 1 }) };
+  if (times === undefined) return { struck: found, left: faults };
   const left =
     times > 1 ? faults.with(at, { ...found, times: times - 1 }) : faults.toSpliced(at, 1);
-  return { struck: times > 0, left };
+  return { struck: times > 0 ? found : null, left };
 }

@@ -56,6 +56,21 @@ export function robotFaults(make: MakeLibrary): void {
     expect(await find(library, 'slot', 0)).toMatchObject({ barcode: from.barcode });
   });
 
+  test('a slow robot makes its move in the end, and not before', async ({ skip }) => {
+    const { library, reopen, faults } = await make();
+    if (!faults) return skip();
+    const from = (await find(library, 'slot', 0)).address;
+    await faults.add({ place: 'robot', kind: 'slow', delayMs: 50, times: 1 });
+    let made = false;
+    const move = library.move(from, from + 2).then(() => {
+      made = true;
+    });
+    expect(await find(await reopen(), 'slot', 0)).toMatchObject({ full: true });
+    expect(made).toBe(false);
+    await move;
+    expect(await find(library, 'slot', 2)).toMatchObject({ full: true });
+  });
+
   test('behind an open door nothing can be asked or moved', async ({ skip }) => {
     const { library, reopen, faults } = await make();
     if (!faults) return skip();

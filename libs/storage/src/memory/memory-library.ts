@@ -1,5 +1,6 @@
 // A library in memory, for tests: the same elements, rules and fence as the virtual library on files.
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '@tapestry/status';
 import type { Drive, DriveOwner } from '../drive.ts';
 import {
@@ -149,6 +150,8 @@ class InMemory implements MemoryLibrary {
 
   async move(from: number, to: number, options: MoveOptions = {}): Promise<void> {
     this.#checkRobot();
+    const slow = this.#struckBy(['robot'], 'slow');
+    if (slow) await sleep(slow.delayMs ?? 0);
     const jammed = new StatusError('robotDown', 'the robot is stuck');
     if (this.#strikes(['robot'], 'jam')) throw jammed;
     this.#move(from, to, options);
@@ -203,6 +206,10 @@ class InMemory implements MemoryLibrary {
   }
 
   #strikes(places: readonly FaultPlace[], kind: FaultKind): boolean {
+    return this.#struckBy(places, kind) !== null;
+  }
+
+  #struckBy(places: readonly FaultPlace[], kind: FaultKind): Fault | null {
     const { struck, left } = strike(this.#faults, places, kind);
     this.#faults = left;
     return struck;

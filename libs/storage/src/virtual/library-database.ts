@@ -183,9 +183,13 @@ export class LibraryDatabase {
     return this.#selectFault.get() !== undefined;
   }
 
-  /** Not within a transaction that may be undone: what struck is used up. */
   strikes(places: readonly FaultPlace[], kind: FaultKind): boolean {
-    if (!this.faulty) return false;
+    return this.struckBy(places, kind) !== null;
+  }
+
+  /** Not within a transaction that may be undone: what struck is used up. */
+  struckBy(places: readonly FaultPlace[], kind: FaultKind): Fault | null {
+    if (!this.faulty) return null;
     return this.transaction(() => {
       const before = this.faults();
       const { struck, left } = strike(before, places, kind);

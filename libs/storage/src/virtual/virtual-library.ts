@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '@tapestry/status';
 import { syncFile } from '../durable-file.ts';
 import { type ElementLayout, type ElementPlace, elementPlaces } from '../element-layout.ts';
@@ -314,6 +315,8 @@ class FileLibrary implements VirtualLibrary {
 
   async move(from: number, to: number, options: MoveOptions = {}): Promise<void> {
     this.#checkRobot();
+    const slow = this.#database.struckBy(['robot'], 'slow');
+    if (slow) await sleep(slow.delayMs ?? 0);
     const jammed = new StatusError(
       'robotDown',
       `the robot is stuck on its way from ${from} to ${to}`,
