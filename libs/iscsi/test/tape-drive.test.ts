@@ -240,6 +240,22 @@ describe('owners', () => {
     await fixture.open(owner(6));
   });
 
+  test('a reservation of another program is respected, its registration alone is not', async () => {
+    const fixture = await start();
+    const foreign = (action: number, own: bigint, other: bigint): void => {
+      const list = Buffer.alloc(24);
+      list.writeBigUInt64BE(own, 0);
+      list.writeBigUInt64BE(other, 8);
+      const cdb = Buffer.from([0x5f, action, 3, 0, 0, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0]);
+      fixture.tape.execute({ lun: 0, cdb, dataOut: list }, 'foreign');
+    };
+    foreign(6, 0n, 2n ** 64n - 1n);
+    const drive = await fixture.open(owner(1));
+    await drive.close();
+    foreign(1, 2n ** 64n - 1n, 0n);
+    expect(await statusOf(fixture.open(owner(2)))).toBe('mediaInUse');
+  });
+
   test('an owner that comes back after a loss has its drive still', async () => {
     const fixture = await start();
     const drive = await written(fixture);

@@ -4,8 +4,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StatusError } from '@tapestry/status';
-import type { Drive, Library } from '@tapestry/storage';
-import { driveConformance, libraryConformance } from '@tapestry/storage/conformance';
+import {
+  type Drive,
+  type Library,
+  openTrailerBlock,
+  readVolumeLabel,
+  verifyAppendPoint,
+  writeVolumeLabel,
+} from '@tapestry/storage';
+import {
+  asWrites,
+  driveConformance,
+  libraryConformance,
+  sampleFragment,
+} from '@tapestry/storage/conformance';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   startTgt,
@@ -142,6 +154,38 @@ describe.runIf(unavailable === undefined)('tgt', () => {
       const error = await session.connect(LONG_MS).catch((reason: IscsiError) => reason);
       expect(error).toMatchObject({ failure: 'login', loginStatus: 0x0203 });
     });
+  });
+
+  test('keeps a labelled volume with fragments of ours, and where the next one goes', async () => {
+    const running = await start();
+    const session = running.session('volume');
+    const library = await openMediaChanger({ transport: session.device(TGT_LUN.changer) });
+    await library.move(TGT_ELEMENT.slot, TGT_ELEMENT.drive);
+    const transport = session.device(TGT_LUN.drives[0]);
+    const drive = await openTapeDrive({ transport, owner: { grantId: 'g', epoch: 1n } });
+    expect(await readVolumeLabel(drive)).toEqual({ kind: 'blank' });
+    const label = { mediaId: 'DISK01', assignedMs: 0n, pool: 'NetBackup' };
+    await writeVolumeLabel(drive, label);
+    let digest = new Uint8Array();
+    for (const file of [1, 2]) {
+      const blocks = sampleFragment({ backupId: 'filer1_1', copy: 1 }, file, 40);
+      await drive.writeBlocks(asWrites(blocks));
+      await drive.writeFilemarks(1, 'sync');
+      digest = Buffer.from(openTrailerBlock(blocks.at(-1) ?? Buffer.alloc(0)).digest);
+    }
+    await drive.writeBlocks([{ parts: [Buffer.alloc(4096)] }]);
+    const expected = { ...label, fileNumber: 3, object: null, digest };
+    expect(await readVolumeLabel(drive)).toEqual({ kind: 'ours', label });
+    const found = await verifyAppendPoint(drive, expected);
+    expect(found).toMatchObject({ lastTrailer: { fileNumber: 2 }, unclosedTail: true });
+    expect(await drive.position()).toMatchObject({ file: 3, block: 0 });
+    const wrong = { ...expected, digest: Buffer.alloc(digest.length, 1) };
+    await expect(verifyAppendPoint(drive, wrong)).rejects.toMatchObject({
+      status: 'mediaPositionError',
+    });
+    await drive.close();
+    await session.close();
+    await running.stop();
   });
 
   test('may die in the middle of a block, and come back', async () => {

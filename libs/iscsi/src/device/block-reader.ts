@@ -36,7 +36,8 @@ export class BlockReader {
   }
 
   async read(into: Uint8Array): Promise<ReadResult> {
-    const room = Buffer.from(into.buffer, into.byteOffset, Math.min(into.length, BLOCK_BYTES_MAX));
+    // No block is longer, so nothing more need be asked for.
+    const room = Buffer.from(into.buffer, into.byteOffset, Math.min(into.length, this.#maxBytes));
     const target = this.#target(room);
     const outcome = await this.#unit.read(target);
     const { sense } = outcome;

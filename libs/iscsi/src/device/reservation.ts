@@ -8,6 +8,9 @@ import type { DeviceOutcome, ScsiDevice } from '../scsi/scsi-device.ts';
 import { SENSE_KEY } from '../scsi/sense.ts';
 import { SCSI_STATUS } from '../scsi/transport.ts';
 
+/** The upper two bytes of our keys: others are of programs whose epochs we know nothing of. */
+const MARK = 0x5459n << 48n;
+const EPOCH_MAX = (1n << 48n) - 1n;
 const READ_KEYS = 0;
 const READ_RESERVATION = 1;
 const SERVICE = {
@@ -21,6 +24,10 @@ const EXCLUSIVE_ACCESS = 3;
 const REPLY_BYTES = 1024;
 const SURVIVES_POWER_LOSS = 1;
 
+function isOurs(key: bigint): boolean {
+  return (key & ~EPOCH_MAX) === MARK;
+}
+
 export class Reservation {
   readonly #device: ScsiDevice;
   readonly #key: bigint;
@@ -29,7 +36,10 @@ export class Reservation {
 
   constructor(device: ScsiDevice, owner: DriveOwner, timeoutMs: number) {
     this.#device = device;
-    this.#key = owner.epoch;
+    if (owner.epoch < 0n || owner.epoch > EPOCH_MAX) {
+      throw new StatusError('invalidParameter', `an epoch of ${owner.epoch}`);
+    }
+    this.#key = MARK | owner.epoch;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -40,8 +50,11 @@ export class Reservation {
   async take(): Promise<boolean> {
     const holder = await this.#in(READ_RESERVATION);
     if (holder === null) return false;
-    const keys = (await this.#in(READ_KEYS)) ?? [];
-    if ([...keys, ...holder].some((key) => key > this.#key)) {
+    if (holder.some((key) => !isOurs(key))) {
+      throw new StatusError('mediaInUse', 'another program has the drive');
+    }
+    const keys = ((await this.#in(READ_KEYS)) ?? []).filter(isOurs);
+    if (keys.some((key) => key > this.#key)) {
       throw new StatusError('staleGrant', 'a later owner has the drive');
     }
     await this.#register();

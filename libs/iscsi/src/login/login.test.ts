@@ -1,9 +1,11 @@
 // Logins against a scripted target: what is agreed on, who proves what, and every way to fail.
 
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { INITIATOR_NAME, Kit, loginError } from '../../test/initiator-kit.ts';
 import { TARGET_NAME } from '../../test/scripted-target.ts';
 import { newHeader, OPCODE } from '../wire/pdu.ts';
+import { encodeKeys } from '../wire/text-keys.ts';
 
 const SECRET = Buffer.from('initiator-secret');
 const TARGET_SECRET = Buffer.from('target-side-secret');
@@ -220,6 +222,57 @@ describe('refusals', () => {
     });
     expect(error.failure).toBe('protocol');
     expect(error.message).toContain(text);
+  });
+
+  test('whatever comes, a login ends, goes on or waits, and nothing else is thrown', () => {
+    const response = fc.record({
+      opcode: fc.constantFrom(OPCODE.loginResponse, OPCODE.loginResponse, OPCODE.textResponse),
+      flags: fc.constantFrom(0, 0x40, 0x81, 0x87, 0x04, 0x44, 0xff),
+      tsih: fc.nat(2),
+      status: fc.constantFrom(0, 0, 0, 0x0101, 0x0201, 0x0300),
+      keys: fc.array(
+        fc.tuple(
+          fc.constantFrom(
+            'AuthMethod',
+            'CHAP_A',
+            'CHAP_I',
+            'CHAP_C',
+            'CHAP_R',
+            'MaxBurstLength',
+            'X',
+          ),
+          fc.constantFrom('CHAP', 'None', '5', '0x00', '1024', '', '0b!', 'Reject'),
+        ),
+        { maxLength: 4 },
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(response, { minLength: 1, maxLength: 6 }), fc.boolean(), (all, cut) => {
+        let sn = 0;
+        const left = [...all];
+        const kit = new Kit({
+          chap: MUTUAL,
+          cutBytes: cut ? 1 : 1000,
+          script: {
+            onPdu: (_, __, target) => {
+              const next = left.shift();
+              if (next === undefined) return true;
+              const header = newHeader(next.opcode, next.flags, 0);
+              header.writeUInt16BE(next.tsih, 14);
+              header.writeUInt16BE(next.status, 36);
+              header.writeUInt32BE(sn++, 24);
+              target.say(header, encodeKeys(next.keys));
+              return true;
+            },
+          },
+        });
+        kit.initiator.start();
+        kit.pump();
+        // Nobody proved the target's secret here.
+        expect(kit.fullFeature).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('a target that never comes to an end is left', () => {

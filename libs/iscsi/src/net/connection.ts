@@ -177,7 +177,11 @@ export class Connection {
     };
     this.#ask((settle) => this.#fullFeature.abortTask(tag, settle), abortMs)
       .then(isDone)
-      .catch(() => this.#ask((done) => this.#fullFeature.resetLun(lun, done), resetMs).then(isDone))
+      .catch(() =>
+        this.#ask((done) => this.#fullFeature.endTasks('lunReset', lun, done), resetMs).then(
+          isDone,
+        ),
+      )
       .catch(() => this.drop(new IscsiError('timedOut', 'a command could not be aborted')));
   }
 

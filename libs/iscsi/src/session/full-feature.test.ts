@@ -316,11 +316,18 @@ describe('task management', () => {
     expect(header?.readUInt32BE(AT.refCmdSn)).toBe(2);
   });
 
-  test('LOGICAL UNIT RESET ends the tasks of that unit', () => {
+  test.each([
+    ['abortTaskSet', 0x82, [0, 1]],
+    ['clearTaskSet', 0x84, [0, 1]],
+    ['lunReset', 0x85, [0, 1]],
+    ['targetWarmReset', 0x86, [0, 1, 2]],
+    ['targetColdReset', 0x87, [0, 1, 2]],
+  ] as const)('%s ends the tasks that it is meant for', (what, flags, ended) => {
     const { kit, failed } = withSilentCommands(0);
-    kit.fullFeature?.resetLun(encodeLun(0), () => {});
+    kit.fullFeature?.endTasks(what, encodeLun(0), () => {});
     kit.pump();
-    expect(failed).toEqual([0, 1]);
+    expect(failed).toEqual(ended);
+    expect(kit.target.seen.at(-1)?.header[AT.flags]).toBe(flags);
   });
 
   test('a function that is refused ends nothing', () => {

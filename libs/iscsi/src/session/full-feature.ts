@@ -19,7 +19,7 @@ import { TextCollector } from '../wire/text-keys.ts';
 import { type CommandOutcome, CommandTask, HAS_STATUS, type ScsiCommand } from './command-task.ts';
 import { type AsyncEvent, decodeAsync, rejectReason } from './target-messages.ts';
 
-export const TASK_FUNCTION = {
+const TASK_FUNCTION = {
   abortTask: 1,
   abortTaskSet: 2,
   clearTaskSet: 4,
@@ -27,6 +27,8 @@ export const TASK_FUNCTION = {
   targetWarmReset: 6,
   targetColdReset: 7,
 } as const;
+
+export type EndTasks = Exclude<keyof typeof TASK_FUNCTION, 'abortTask'>;
 
 export interface FullFeatureEvents {
   /** Buffers for the wire, in order; not to be changed by us afterwards. */
@@ -138,13 +140,16 @@ export class FullFeature {
     this.#sendImmediate(header, []);
   }
 
-  resetLun(lun: Buffer, settle: (reply: Reply) => void): void {
-    const header = this.#request(OPCODE.taskManagement, FINAL | TASK_FUNCTION.lunReset, (reply) => {
-      const isOfLun = (task: CommandTask): boolean => task.command.lun.equals(lun);
-      if (!(reply instanceof IscsiError)) this.#dropAborted(isOfLun, reply);
+  /** Ends the commands of one device, or with `targetWarmReset` and `targetColdReset` of all. As `abortTask` otherwise. */
+  endTasks(what: EndTasks, lun: Buffer, settle: (reply: Reply) => void): void {
+    const isOfAll = what === 'targetWarmReset' || what === 'targetColdReset';
+    const isMeant = (task: CommandTask): boolean => isOfAll || task.command.lun.equals(lun);
+    const flags = FINAL | TASK_FUNCTION[what];
+    const header = this.#request(OPCODE.taskManagement, flags, (reply) => {
+      if (!(reply instanceof IscsiError)) this.#dropAborted(isMeant, reply);
       settle(reply);
     });
-    lun.copy(header, AT.lun);
+    if (!isOfAll) lun.copy(header, AT.lun);
     header.writeUInt32BE(NO_TAG, AT.referencedTag);
     this.#sendImmediate(header, []);
   }
