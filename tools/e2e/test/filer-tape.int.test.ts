@@ -2,7 +2,7 @@
 // both come back. No byte of the data passes the media server.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareTrees } from '../../demo/compare.ts';
@@ -10,6 +10,8 @@ import { type Filer, startFiler } from '../../demo/filer.ts';
 import { makeTree } from '../../demo/tree.ts';
 import { addPolicy, type Site, startSite } from './site.ts';
 
+const PICKED = Buffer.alloc(300_000, 'picked');
+const PICK = { from: '/data/zone', to: '/restore/picked' };
 const READER = join(import.meta.dirname, '../../reader/read-tape.ts');
 
 let site: Site;
@@ -19,9 +21,12 @@ let secondSource: string;
 beforeAll(async () => {
   site = await startSite({ filerHasDrive: true });
   makeTree(site.source, { files: 200, bytes: 20_000_000 });
+  mkdirSync(join(site.source, 'zone'));
+  writeFileSync(join(site.source, 'zone/picked.bin'), PICKED);
   secondSource = join(site.dir, 'second-data');
   mkdirSync(secondSource);
   makeTree(secondSource, { files: 50, bytes: 5_000_000 });
+  writeFileSync(join(secondSource, 'picked.bin'), PICKED);
   const restored = join(site.dir, 'second-restored');
   mkdirSync(restored);
   const exports = { data: secondSource, restore: restored };
@@ -52,6 +57,10 @@ test('local: the filer backs up onto its own tape, full and incremental, and res
   const restore = await site.ended(await site.restore(['/data']));
   expect(restore.status, await site.details(restore.jobId)).toBe(0);
   expect(compareTrees(site.source, site.restored).differences).toEqual([]);
+  const picked = await site.ended(await site.restore(['/data/zone/picked.bin'], PICK));
+  expect(picked.status, await site.details(picked.jobId)).toBe(0);
+  expect(await site.details(picked.jobId)).toMatch(/: direct access/);
+  expect(readFileSync(join(site.restored, 'picked/picked.bin')).equals(PICKED)).toBe(true);
   await site.nothingHeld();
 }, 300_000);
 
@@ -76,14 +85,22 @@ test('three-way: another filer backs up through it onto the same tape', async ()
   const backup = await site.ended(jobIds[0]!);
   expect(backup.status, await site.details(backup.jobId)).toBe(0);
   expect(await site.details(backup.jobId)).toMatch(/connects to the tape host/);
-  const { jobId } = await bprd.SubmitRestore({
-    ...{ requestId: 'three-way-back', requester, client: 'filer2' },
-    renames: [{ from: Buffer.from('/data'), to: Buffer.from('/restore') }],
-    paths: [Buffer.from('/data')],
-  });
-  const restore = await site.ended(jobId);
-  expect(restore.status, await site.details(restore.jobId)).toBe(0);
+  const restore = async (path: string, from: string, to: string): Promise<string> => {
+    const renames = [{ from: Buffer.from(from), to: Buffer.from(to) }];
+    const paths = [Buffer.from(path)];
+    const requestId = `three-way ${path}`;
+    const asked = { requestId, requester, client: 'filer2', renames, paths };
+    const row = await site.ended((await bprd.SubmitRestore(asked)).jobId);
+    const details = await site.details(row.jobId);
+    expect(row.status, details).toBe(0);
+    return details;
+  };
+  await restore('/data', '/data', '/restore');
   const back = join(site.dir, 'second-restored');
   expect(compareTrees(secondSource, back).differences).toEqual([]);
+  const file = join(back, 'picked.bin');
+  rmSync(file);
+  expect(await restore('/data/picked.bin', '/data', '/restore')).toMatch(/: direct access/);
+  expect(readFileSync(file).equals(PICKED)).toBe(true);
   await site.nothingHeld();
 }, 300_000);
