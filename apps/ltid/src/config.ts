@@ -16,6 +16,15 @@ export const config = z
     lookEveryMs: z.coerce.number().int().positive().default(10_000),
     /** The longest that one robot move may take. */
     moveTimeoutMs: z.coerce.number().int().positive().default(300_000),
+    /** How long a volume that nobody uses stays in its drive for the next grant. Longer ones count as half an hour. */
+    unmountDelayMs: z.coerce
+      .number()
+      .int()
+      .nonnegative()
+      .default(180_000)
+      .transform((ms) => Math.min(ms, 1_800_000)),
+    /** A move that fails is tried again after this time, then after 5 and 15 times as long. */
+    retryPauseMs: z.coerce.number().int().positive().default(1_000),
     /** JSON object: scheme of a robot's path → module that exports `openLibrary(path)`. */
     libraryModules: modules,
   })

@@ -5,6 +5,8 @@ import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { MountStore } from './adapters/mount-store.ts';
 import { Robots } from './adapters/robots.ts';
 import { type Config, config } from './config.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { Letters } from './letters.ts';
 import { Mounts } from './mounts.ts';
 import { Renewals } from './renewals.ts';
 import { makeHandlers, startClocks } from './service.ts';
@@ -22,9 +24,10 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     modules,
     moveTimeoutMs,
   });
+  const letters = new Letters({ store, nbemm, clock, log, stopping });
   let report = (): void => undefined;
   const mounts = new Mounts({
-    ...{ bus, clock, log, store, robots, nbemm, stopping, config: context.config },
+    ...{ bus, clock, log, store, robots, letters, stopping, config: context.config },
     onChanged: () => report(),
   });
   const renewals = new Renewals({
@@ -32,7 +35,11 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     nbrb: bus.client('nbrb'),
   });
   report = () => renewals.report();
-  const parts = { mounts, renewals, robots, stopping, log, config: context.config };
+  const housekeeping = new Housekeeping({
+    ...{ mounts, robots, letters, clock, log, stopping, config: context.config },
+  });
+  void letters.deliver();
+  const parts = { mounts, renewals, robots, housekeeping, stopping, log, config: context.config };
   const clocks = startClocks(parts);
   return {
     handlers: makeHandlers(parts),

@@ -1,13 +1,13 @@
 // Mounts at work: the table of drives, the robot moves that a mount needs, and what is told to nbrb about it. Every change
 // is on the disk before anybody hears of it.
 
-import type { Bus, Client } from '@tapestry/bus';
+import type { Bus } from '@tapestry/bus';
 import type { DriveReport, DriveSpec, Grant, MountReply, MountRow } from '@tapestry/contracts';
 import type { Clock, Logger } from '@tapestry/runtime';
 import { tellDetail } from '@tapestry/runtime';
 import { type Lease, leaseOf, refOf } from '@tapestry/runtime/fence';
-import { asStatusError, StatusError } from '@tapestry/status';
-import type { Library, LibraryElement } from '@tapestry/storage';
+import { asStatusError, StatusError, type StatusName } from '@tapestry/status';
+import type { Library } from '@tapestry/storage';
 import type { MountStore } from './adapters/mount-store.ts';
 import { driveIndexOf, type Robots } from './adapters/robots.ts';
 import type { Config } from './config.ts';
@@ -19,7 +19,9 @@ import {
   sameLease,
   step,
 } from './core/drive-row.ts';
-import { plan } from './core/plan.ts';
+import { driveAt, type Move, plan } from './core/plan.ts';
+import type { Letters } from './letters.ts';
+import { carryOut } from './robot-moves.ts';
 
 export interface MountParts {
   readonly bus: Bus;
@@ -28,7 +30,7 @@ export interface MountParts {
   readonly config: Readonly<Config>;
   readonly store: MountStore;
   readonly robots: Robots;
-  readonly nbemm: Client<'nbemm'>;
+  readonly letters: Letters;
   /** Aborts when the daemon stops: the table stays as it stands. */
   readonly stopping: AbortSignal;
   /** Told after each change of a holder or state. */
@@ -51,6 +53,18 @@ export class Mounts {
 
   get rows(): readonly DriveRow[] {
     return [...this.#rows.values()];
+  }
+
+  /** Whether a mount is on its way into this drive. */
+  isMounting(drive: string): boolean {
+    return this.#running.has(drive);
+  }
+
+  /** The row of each drive of this host that a robot serves, also of those that never had a mount. */
+  rowsOfRobot(robotNumber: number): readonly DriveRow[] {
+    return this.#parts.robots.drives
+      .filter((drive) => drive.robotNumber === robotNumber)
+      .map((drive) => this.#rowOf(drive));
   }
 
   byLease(lease: Lease): DriveRow | undefined {
@@ -150,7 +164,9 @@ export class Mounts {
     this.#requireServing();
     this.apply(spec.name, { type: 'mountAsked', lease, mediaId });
     try {
-      await robots.use(spec.robotNumber, signal, (library) => this.#bring(library, grant, spec));
+      await robots.use(spec.robotNumber, signal, (library, late) =>
+        this.#bring({ library, grant, spec, signal: late }),
+      );
     } catch (thrown) {
       const error = asStatusError(thrown, 'notMountable');
       // Devices may have been changed since they were learnt.
@@ -163,29 +179,59 @@ export class Mounts {
     if (!sameLease(row.holder, lease)) {
       throw new StatusError('staleGrant', `drive ${spec.name} was given to a later grant`);
     }
-    void this.#tellMounted(grant, spec);
+    this.#parts.letters.mediaEvent({
+      ...{ grant: refOf(lease), mediaId, drive: spec.name, event: 'MEDIA_EVENT_MOUNTED' },
+    });
     return { drivePath: spec.path, mountMs: BigInt(clock.nowMs() - startMs) };
   }
 
-  async #bring(library: Library, grant: Grant, spec: DriveSpec): Promise<void> {
-    const volume = grant.volume!;
-    const barcode = volume.barcode || volume.mediaId;
+  async #bring({ library, grant, spec, signal }: Bringing): Promise<void> {
+    const { mediaId, barcode } = grant.volume!;
     const driveIndex = driveIndexOf(spec);
-    const heldDrives = this.rows
-      .filter((row) => row.holder !== null && row.robotNumber === spec.robotNumber)
-      .filter((row) => row.drive !== spec.name)
-      .map((row) => row.driveIndex);
-    const elements = await inventoryWith(library, barcode);
-    const found = plan(elements, { barcode, driveIndex, heldDrives });
-    if ('failure' in found) throw new StatusError(found.failure.status, found.failure.detail);
-    const granted = elements.find(({ type, index }) => type === 'drive' && index === driveIndex)!;
-    for (const { from, to, why } of found.moves) {
-      this.#parts.log.info({ robot: spec.robotNumber, from, to }, why);
-      // The granted drive is ours by a later epoch than any that may still have it open.
-      const fence = { grantId: grant.grantId, epoch: grant.epoch };
-      await library.move(from, to, from === granted.address ? { fence } : {});
-      if (from === granted.address) this.#tellUnloaded(grant, why);
+    const others = this.rows.filter(
+      (row) => row.robotNumber === spec.robotNumber && row.drive !== spec.name,
+    );
+    const heldDrives = others.filter((row) => row.holder !== null).map((row) => row.driveIndex);
+    const wanted = { barcode: barcode || mediaId, driveIndex, heldDrives };
+    let address = -1;
+    // The granted drive is ours by a later epoch than any that may still have it open.
+    const fence = { grantId: grant.grantId, epoch: grant.epoch };
+    const outcome = await carryOut({
+      ...{ library, signal, retryPauseMs: this.#parts.config.retryPauseMs },
+      planned: (elements) => {
+        address = driveAt(elements, driveIndex)?.address ?? -1;
+        return plan(elements, wanted);
+      },
+      optionsOf: ({ from }) => (from === address ? { fence } : {}),
+      onMoved: (move) => {
+        this.#parts.log.info({ robot: spec.robotNumber, ...move }, 'moved');
+        if (move.from === address) this.#tellUnloaded(grant, move.why);
+      },
+    });
+    if ('failure' in outcome) {
+      this.#tellFailed(grant, outcome, address);
+      throw outcome.failure;
     }
+    // Where it came from is empty now, when that was another drive.
+    for (const { drive, mediaId: held } of others) {
+      if (held === mediaId) this.apply(drive, { type: 'sighted', full: false });
+    }
+  }
+
+  /** Which part of a failure is whose: the robot's own is nobody's fault. */
+  #tellFailed(grant: Grant, { failure, at }: MoveFailure, address: number): void {
+    const { letters } = this.#parts;
+    const { mediaId } = grant.volume!;
+    const drive = grant.drive!.name;
+    const { status, detail } = failure;
+    const about = { grant: refOf(leaseOf(grant)), mediaId, drive, detail };
+    if (status === 'mediaMisplaced') {
+      letters.mediaEvent({ ...about, event: 'MEDIA_EVENT_MISPLACED' });
+    }
+    if (!DEVICE_FAILURES.has(status) || at === null) return;
+    if (at.to === address) letters.mediaEvent({ ...about, event: 'MEDIA_EVENT_LOAD_ERROR' });
+    if (at.from === address)
+      letters.driveDown(drive, `it does not give its volume back: ${detail}`);
   }
 
   /** The grant says where its drive is; a grant that does not is asked about at nbemm. */
@@ -199,19 +245,6 @@ export class Mounts {
   #tellUnloaded({ attempt, drive }: Grant, why: string): void {
     const text = `${why} from drive ${drive?.name}`;
     tellDetail(this.#parts.bus, { attempt: attempt!, producer: 'ltid', text, key: 'unload' });
-  }
-
-  async #tellMounted(grant: Grant, spec: DriveSpec): Promise<void> {
-    const { nbemm, clock, log } = this.#parts;
-    try {
-      await nbemm.RecordMediaEvent({
-        ...{ grant: refOf(leaseOf(grant)), mediaId: grant.volume!.mediaId, drive: spec.name },
-        ...{ event: 'MEDIA_EVENT_MOUNTED', atMs: BigInt(clock.nowMs()), detail: '' },
-      });
-    } catch (error) {
-      // Only a count of mounts: not worth holding up anything.
-      log.warn({ err: error, drive: spec.name }, 'nbemm was not told of a mount');
-    }
   }
 
   #rowOf(spec: DriveSpec): DriveRow {
@@ -246,11 +279,19 @@ export class Mounts {
   }
 }
 
-/** A volume that the library does not show may have been put in since it last looked. */
-async function inventoryWith(
-  library: Library,
-  barcode: string,
-): Promise<readonly LibraryElement[]> {
-  const elements = await library.inventory();
-  return elements.some((element) => element.barcode === barcode) ? elements : library.rescan();
+interface Bringing {
+  readonly library: Library;
+  readonly grant: Grant;
+  readonly spec: DriveSpec;
+  readonly signal: AbortSignal;
 }
+
+interface MoveFailure {
+  readonly failure: StatusError;
+  readonly at: Move | null;
+}
+
+/** Failures of a move that say something about the drive it went to or came from. */
+export const DEVICE_FAILURES: ReadonlySet<StatusName> = new Set<StatusName>([
+  ...(['notMountable', 'driveNotReady', 'mediaOpenError', 'mediaCloseError'] as const),
+]);

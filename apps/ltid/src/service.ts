@@ -7,6 +7,7 @@ import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
 import type { ElementType, LibraryElement } from '@tapestry/storage';
 import type { Robots } from './adapters/robots.ts';
+import type { Housekeeping } from './housekeeping.ts';
 import type { MountParts, Mounts } from './mounts.ts';
 import type { Renewals } from './renewals.ts';
 
@@ -14,6 +15,7 @@ export interface ServiceParts extends Pick<MountParts, 'log' | 'config'> {
   readonly mounts: Mounts;
   readonly renewals: Renewals;
   readonly robots: Robots;
+  readonly housekeeping: Housekeeping;
   readonly stopping: AbortSignal;
 }
 
@@ -49,16 +51,21 @@ function elementRow({ type, index, full, barcode }: LibraryElement): Element {
 }
 
 /** Starts what ltid does by itself; answers how to end it. */
-export function startClocks({ mounts, renewals, robots, config, stopping, log }: ServiceParts): {
-  stop(): void;
-} {
+export function startClocks(parts: ServiceParts): { stop(): void } {
+  const { mounts, renewals, robots, housekeeping, config, stopping, log } = parts;
   let looking = false;
   const timer = setInterval(() => {
     if (looking) return;
     looking = true;
-    void mounts.look().finally(() => {
-      looking = false;
-    });
+    void mounts
+      .look()
+      .then(() => housekeeping.run())
+      .catch((error: unknown) => {
+        if (!stopping.aborted) log.error({ err: error }, 'looking after the drives failed');
+      })
+      .finally(() => {
+        looking = false;
+      });
   }, config.lookEveryMs);
   const learn = untilAnswered((signal) => robots.reload(signal), {
     signal: stopping,

@@ -79,7 +79,13 @@ async function recordMediaEvent(parts: Parts, request: RecordMediaEventRequest) 
     if (added.length === 0) return;
     if (event === 'MEDIA_EVENT_MOUNTED') await noteMount(tx, mediaId, drive, atMs);
     else if (event === 'MEDIA_EVENT_CLEANED') await noteCleaning(tx, mediaId, drive, atMs);
-    else if (event === 'MEDIA_EVENT_FULL') await setBits(tx, mediaId, MEDIA_BIT.full);
+    else if (event === 'MEDIA_EVENT_CLEANING_EXPIRED') await noteUsedUp(tx, mediaId);
+    else if (event === 'MEDIA_EVENT_UNMOUNTED') await noteUnmount(tx, mediaId, drive);
+    else if (event === 'MEDIA_EVENT_MISPLACED') await noteMisplaced(parts, tx, mediaId);
+    else if (event === 'MEDIA_EVENT_CONDEMNED') {
+      await setBits(tx, mediaId, MEDIA_BIT.frozen);
+      parts.log.warn({ mediaId, drive, detail }, 'a volume was frozen: its drive condemns it');
+    } else if (event === 'MEDIA_EVENT_FULL') await setBits(tx, mediaId, MEDIA_BIT.full);
     else if (isErrorEvent(event)) await noteError(parts, tx, { mediaId, drive, atMs });
     await tx
       .deleteFrom('media_events')
@@ -130,6 +136,38 @@ async function noteCleaning(tx: Tx, mediaId: string, drive: string, atMs: number
     .set((eb) => ({ last_cleaned_ms: eb.fn('greatest', ['last_cleaned_ms', eb.val(atMs)]) }))
     .where('name', '=', drive)
     .execute();
+}
+
+/** Without a volume: whatever was thought to be in the drive. */
+async function noteUnmount(tx: Tx, mediaId: string, drive: string): Promise<void> {
+  const inDrive = tx
+    .updateTable('volumes')
+    .set({ mounted_drive: '' })
+    .where('mounted_drive', '=', drive);
+  await (mediaId === '' ? inDrive : inDrive.where('media_id', '=', mediaId)).execute();
+}
+
+async function noteUsedUp(tx: Tx, mediaId: string): Promise<void> {
+  await lockVolume(tx, mediaId);
+  await tx
+    .updateTable('volumes')
+    .set((eb) => ({ cleanings: 0, version: eb('version', '+', 1n) }))
+    .where('media_id', '=', mediaId)
+    .execute();
+}
+
+/** As an inventory would find it: the volume is offered again once one sees it in a robot. */
+async function noteMisplaced(parts: Parts, tx: Tx, mediaId: string): Promise<void> {
+  await lockVolume(tx, mediaId);
+  await tx
+    .updateTable('volumes')
+    .set((eb) => ({
+      ...{ slot: 0, robot_number: 0, mounted_drive: '', volume_group: '' },
+      version: eb('version', '+', 1n),
+    }))
+    .where('media_id', '=', mediaId)
+    .execute();
+  parts.log.warn({ mediaId }, 'a volume is not in its robot: it is on record outside of it');
 }
 
 async function setBits(tx: Tx, mediaId: string, bits: number): Promise<void> {

@@ -356,3 +356,29 @@ test('every change has its line, in order, for those who missed the event', asyn
     .poll(() => heard)
     .toEqual([{ what: 'pool Line2', sequence: after.changes[0]?.sequence }]);
 });
+
+test('what ltid tells: a drive is empty, a volume is gone or condemned, a cleaning was made', async () => {
+  await world.cli.AddPool({ name: 'Told' });
+  for (const [mediaId, slot] of [
+    ['Y00001', 81],
+    ['Y00002', 82],
+  ] as const) {
+    await world.cli.AddVolume({ volume: { mediaId, density: 'hcart', slot, pool: 'Told' } });
+  }
+  const cleaner = { mediaId: 'CLN081', density: 'hcart', slot: 83 };
+  await world.cli.AddVolume({ volume: cleaner, mediaType: 'HCART_CLN', cleanings: 2 });
+  let atMs = 1_000n;
+  const tell = async (mediaId: string, name: string) => {
+    atMs += 1n;
+    const event = { mediaId, drive: 'drive0', atMs, event: `MEDIA_EVENT_${name}` as never };
+    await world.asBptm.RecordMediaEvent(event);
+    const [row] = (await world.cli.ListVolumes({ mediaId })).volumes;
+    return row;
+  };
+  expect(await tell('Y00001', 'MOUNTED')).toMatchObject({ mountedDrive: 'drive0' });
+  expect(await tell('Y00001', 'UNMOUNTED')).toMatchObject({ mountedDrive: '', mounts: 1 });
+  expect(await tell('Y00001', 'MISPLACED')).toMatchObject({ volume: { slot: 0 } });
+  expect(await tell('Y00002', 'CONDEMNED')).toMatchObject({ statusBits: 1 });
+  expect(await tell('CLN081', 'CLEANED')).toMatchObject({ cleanings: 1 });
+  expect(await tell('CLN081', 'CLEANING_EXPIRED')).toMatchObject({ cleanings: 0 });
+});

@@ -18,7 +18,20 @@ const MIGRATIONS = [
      renewed_ms INTEGER NOT NULL,
      heard_ms INTEGER NOT NULL
    ) STRICT`,
+  `ALTER TABLE drives ADD COLUMN idle_ms INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE letters (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     kind TEXT NOT NULL,
+     request BLOB NOT NULL
+   ) STRICT`,
 ];
+
+/** Something that nbemm must hear. */
+export interface Letter {
+  readonly id: number;
+  readonly kind: 'mediaEvent' | 'driveState';
+  readonly request: Uint8Array;
+}
 
 interface Stored {
   drive: string;
@@ -31,6 +44,7 @@ interface Stored {
   reason: string;
   renewed_ms: number;
   heard_ms: number;
+  idle_ms: number;
 }
 
 export class MountStore {
@@ -47,18 +61,33 @@ export class MountStore {
       mediaId: row.media_id,
       holder: row.holder === null ? null : leaseOf(codec('GrantRef').decode(row.holder)),
       ...{ state: row.state, writerPid: row.writer_pid, reason: row.reason },
-      ...{ renewedMs: row.renewed_ms, heardMs: row.heard_ms },
+      ...{ renewedMs: row.renewed_ms, heardMs: row.heard_ms, idleMs: row.idle_ms },
     }));
   }
 
   save(row: DriveRow): void {
     const holder = row.holder === null ? null : codec('GrantRef').encode(refOf(row.holder));
     this.#db
-      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         ...([row.drive, row.robotNumber, row.driveIndex, row.mediaId, holder, row.state] as const),
-        ...([row.writerPid, row.reason, row.renewedMs, row.heardMs] as const),
+        ...([row.writerPid, row.reason, row.renewedMs, row.heardMs, row.idleMs] as const),
       );
+  }
+
+  /** Keeps at most `max` letters: the oldest make room. */
+  addLetter({ kind, request }: Omit<Letter, 'id'>, max: number): void {
+    this.#db.prepare('INSERT INTO letters (kind, request) VALUES (?, ?)').run(kind, request);
+    this.#db.prepare('DELETE FROM letters WHERE id <= (SELECT max(id) FROM letters) - ?').run(max);
+  }
+
+  firstLetter(): Letter | undefined {
+    const found = this.#db.prepare('SELECT * FROM letters ORDER BY id LIMIT 1').get();
+    return found as unknown as Letter | undefined;
+  }
+
+  dropLetter(id: number): void {
+    this.#db.prepare('DELETE FROM letters WHERE id = ?').run(id);
   }
 
   close(): void {

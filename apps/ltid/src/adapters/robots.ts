@@ -26,6 +26,7 @@ const QUEUE_MAX = 64;
 interface OpenRobot {
   readonly path: string;
   readonly library: Library;
+  /** Settles when the work before has come out of the library, however late. */
   last: Promise<unknown>;
   waiting: number;
 }
@@ -35,6 +36,7 @@ export class Robots {
   readonly #open = new Map<number, OpenRobot>();
   #specs: readonly RobotSpec[] = [];
   #drives: readonly DriveSpec[] = [];
+  #shared: ReadonlySet<string> = new Set();
   #finding: Promise<unknown> = Promise.resolve();
 
   constructor(parts: RobotParts) {
@@ -52,6 +54,13 @@ export class Robots {
     const { robots, drives } = await nbemm.GetDevices({ mediaServer: host }, { signal });
     this.#specs = robots;
     this.#drives = drives.flatMap(({ drive }) => (drive === null ? [] : [drive]));
+    const shared = drives.filter(({ paths }) => paths.some((path) => path.mediaServer !== host));
+    this.#shared = new Set(shared.map(({ drive }) => drive?.name ?? ''));
+  }
+
+  /** Whether other hosts reach the drive too: what is in it may be theirs. */
+  isShared(drive: string): boolean {
+    return this.#shared.has(drive);
   }
 
   /** The next request asks nbemm again which robots there are. */
@@ -68,23 +77,28 @@ export class Robots {
   }
 
   /**
-   * Runs `work` with the robot to itself, within the move timeout.
-   * Errors: 2059 no such robot; 37 another host controls it; 134 too much waits for it; 52 it took too long.
+   * Runs `work` with the robot to itself. The move timeout counts the waiting too; `signal` of the work aborts with it.
+   * Errors: 2059 no such robot; 134 too much waits for it; 52 it took too long.
    */
   async use<T>(
     robotNumber: number,
     signal: AbortSignal,
-    work: (library: Library) => Promise<T>,
+    work: (library: Library, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const robot = await this.#robot(robotNumber, signal);
     if (robot.waiting >= QUEUE_MAX) {
       throw new StatusError('resourcesBusy', `too many requests wait for robot ${robotNumber}`);
     }
     robot.waiting += 1;
-    const run = robot.last.then(() => this.#inTime(work(robot.library), robotNumber));
+    const late = new AbortController();
+    // What hangs in the library keeps the next ones out: two orders at once are worse than none.
+    const run = robot.last.then(() => {
+      late.signal.throwIfAborted();
+      return work(robot.library, late.signal);
+    });
     robot.last = run.catch(() => undefined);
     try {
-      return await run;
+      return await this.#inTime(run, robotNumber, late);
     } finally {
       robot.waiting -= 1;
     }
@@ -95,15 +109,15 @@ export class Robots {
     this.#open.clear();
   }
 
-  async #inTime<T>(work: Promise<T>, robotNumber: number): Promise<T> {
+  async #inTime<T>(run: Promise<T>, robotNumber: number, late: AbortController): Promise<T> {
     const { moveTimeoutMs } = this.#parts;
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(
-      () => late.reject(new StatusError('mountTimedOut', `robot ${robotNumber} does not answer`)),
-      moveTimeoutMs,
-    );
+    const failure = new StatusError('mountTimedOut', `robot ${robotNumber} does not answer`);
+    const timer = setTimeout(() => late.abort(failure), moveTimeoutMs);
+    const aborted = new Promise<never>((_resolve, reject) => {
+      late.signal.addEventListener('abort', () => reject(failure), { once: true });
+    });
     try {
-      return await Promise.race([work, late.promise]);
+      return await Promise.race([run, aborted]);
     } finally {
       clearTimeout(timer);
     }

@@ -1,6 +1,13 @@
 import type { Lease } from '@tapestry/runtime/fence';
 import { expect, test } from 'vitest';
-import { type DriveEvent, type DriveRow, idleRow, step, validForMs } from './drive-row.ts';
+import {
+  type DriveEvent,
+  type DriveRow,
+  idleRow,
+  isDueHome,
+  step,
+  validForMs,
+} from './drive-row.ts';
 
 const limits = { silentMs: 100 };
 const lease = (epoch: bigint): Lease => ({
@@ -97,4 +104,28 @@ test('a lease is good for T1 from its last renewal', () => {
   ]);
   expect(validForMs(row, 2500, 1000)).toBe(500);
   expect(validForMs(row, 9000, 1000)).toBe(0);
+});
+
+test('a volume stays for the delay once nobody holds it, and not while somebody does', () => {
+  const idle = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [100, giveBack(5n)],
+  ]);
+  expect(isDueHome(idle, 199, 100)).toBe(false);
+  expect(isDueHome(idle, 200, 100)).toBe(true);
+  expect(isDueHome(step(idle, ask(6n), 150, limits), 900, 100)).toBe(false);
+  const gone = step(idle, { type: 'sighted', full: false }, 300, limits);
+  expect(gone).toMatchObject({ mediaId: '', idleMs: 0 });
+  expect(isDueHome(gone, 900, 100)).toBe(false);
+});
+
+test('a volume that nobody brought is idle from when it was seen; a stuck one waits once more', () => {
+  const seen = run([[50, { type: 'sighted', full: true }]]);
+  expect(seen.idleMs).toBe(50);
+  expect(step(seen, { type: 'sighted', full: true }, 70, limits)).toBe(seen);
+  const stuck = step(seen, { type: 'stuck', reason: 'jam' }, 90, limits);
+  expect(stuck).toMatchObject({ reason: 'jam', idleMs: 90 });
+  const held = step(seen, ask(5n), 60, limits);
+  expect(step(held, { type: 'sighted', full: true }, 70, limits)).toBe(held);
 });

@@ -17,6 +17,8 @@ export interface DriveRow {
   readonly renewedMs: number;
   /** When the holder was last heard of. */
   readonly heardMs: number;
+  /** Since when a volume stays in the drive that nobody holds; 0 when somebody does, or it is empty. */
+  readonly idleMs: number;
 }
 
 export type DriveEvent =
@@ -28,6 +30,10 @@ export type DriveEvent =
   | { readonly type: 'heard'; readonly lease: Lease; readonly writerPid: number }
   | { readonly type: 'renewed'; readonly lease: Lease }
   | { readonly type: 'restarted' }
+  /** What the library shows of a drive. */
+  | { readonly type: 'sighted'; readonly full: boolean }
+  /** Its volume could not be taken home. */
+  | { readonly type: 'stuck'; readonly reason: string }
   | { readonly type: 'looked'; readonly stillHeld: boolean };
 
 export interface Limits {
@@ -38,7 +44,7 @@ export interface Limits {
 export function idleRow(drive: string, robotNumber: number, driveIndex: number): DriveRow {
   return {
     ...{ drive, robotNumber, driveIndex, mediaId: '', holder: null, state: 'idle' },
-    ...{ writerPid: 0, reason: '', renewedMs: 0, heardMs: 0 },
+    ...{ writerPid: 0, reason: '', renewedMs: 0, heardMs: 0, idleMs: 0 },
   };
 }
 
@@ -67,7 +73,7 @@ export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Li
       return {
         ...row,
         ...{ holder: lease, mediaId, state: 'mounting', writerPid: 0, reason: '' },
-        ...{ renewedMs: nowMs, heardMs: nowMs },
+        ...{ renewedMs: nowMs, heardMs: nowMs, idleMs: 0 },
       };
     }
     case 'restarted':
@@ -80,6 +86,10 @@ export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Li
       };
     case 'looked':
       return looked(row, event.stillHeld, nowMs, limits);
+    case 'sighted':
+      return sighted(row, event.full, nowMs);
+    case 'stuck':
+      return row.holder === null ? { ...row, reason: event.reason, idleMs: nowMs } : row;
     default:
       // A late word of somebody who holds the drive no more changes nothing.
       return sameLease(row.holder, event.lease) ? ofHolder(row, event, nowMs) : row;
@@ -96,9 +106,9 @@ function ofHolder(row: DriveRow, event: HolderEvent, nowMs: number): DriveRow {
     case 'mounted':
       return { ...row, state: 'mounted', reason: '', heardMs: nowMs };
     case 'mountFailed':
-      return free(row, event.reason);
+      return { ...free(row, event.reason, nowMs), mediaId: '' };
     case 'unmountAsked':
-      if (!event.stillHeld) return free(row, '');
+      if (!event.stillHeld) return free(row, '', nowMs);
       return { ...row, state: 'unknown', reason: 'given back, but a process still has it open' };
     case 'heard': {
       const state = row.state === 'unknown' ? 'mounted' : row.state;
@@ -112,13 +122,26 @@ function ofHolder(row: DriveRow, event: HolderEvent, nowMs: number): DriveRow {
 
 function looked(row: DriveRow, stillHeld: boolean, nowMs: number, limits: Limits): DriveRow {
   if (row.holder === null || nowMs - row.heardMs < limits.silentMs) return row;
-  if (!stillHeld) return free(row, '');
+  if (!stillHeld) return free(row, '', nowMs);
   if (row.state === 'unknown') return row;
   return { ...row, state: 'unknown', reason: 'its writer is silent, but has the drive open' };
 }
 
-function free(row: DriveRow, reason: string): DriveRow {
-  return { ...row, holder: null, state: 'idle', writerPid: 0, reason };
+/** A volume that nobody brought here counts as idle from now on. */
+function sighted(row: DriveRow, full: boolean, nowMs: number): DriveRow {
+  if (row.holder !== null) return row;
+  if (full) return row.idleMs === 0 ? { ...row, idleMs: nowMs } : row;
+  if (row.idleMs === 0 && row.mediaId === '') return row;
+  return { ...row, mediaId: '', idleMs: 0, reason: '' };
+}
+
+function free(row: DriveRow, reason: string, nowMs: number): DriveRow {
+  return { ...row, holder: null, state: 'idle', writerPid: 0, reason, idleMs: nowMs };
+}
+
+/** Whether its volume has waited for the next grant for as long as it may. */
+export function isDueHome(row: DriveRow, nowMs: number, unmountDelayMs: number): boolean {
+  return row.holder === null && row.idleMs > 0 && nowMs - row.idleMs >= unmountDelayMs;
 }
 
 /** How long the holder's lease is good from now on: T1 from the last time that nbrb called it valid. */

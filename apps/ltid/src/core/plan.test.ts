@@ -1,9 +1,10 @@
 import type { LibraryElement } from '@tapestry/storage';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { plan } from './plan.ts';
+import { plan, planHome, planPutDown } from './plan.ts';
 
-type Kind = 'slot' | 'drive';
+type Kind = 'slot' | 'drive' | 'robot' | 'importExport';
+const FIRST = { robot: 0, drive: 100, importExport: 500, slot: 1000 };
 const element = (
   type: Kind,
   index: number,
@@ -11,7 +12,7 @@ const element = (
   sourceAddress: number | null = null,
 ): LibraryElement => ({
   ...{ type, index, barcode, sourceAddress, full: barcode !== null },
-  ...{ address: (type === 'slot' ? 1000 : 100) + index, accessible: true, driveSerial: null },
+  ...{ address: FIRST[type] + index, accessible: true, driveSerial: null },
 });
 
 const wanted = { barcode: 'A', driveIndex: 0, heldDrives: [] };
@@ -81,4 +82,28 @@ test('the moves of any plan work, and lose no volume', () => {
       expect([...content.values()].filter((barcode) => barcode !== null)).toHaveLength(seen.size);
     }),
   );
+});
+
+test('what is in a drive goes home, or into any free slot, or stays', () => {
+  const slots = [element('slot', 0, null), element('slot', 1, null)];
+  expect(planHome([element('drive', 0, null)], 0)).toEqual({ moves: [] });
+  const home = planHome([element('drive', 0, 'A', 1001), ...slots], 0);
+  expect(home).toMatchObject({ moves: [{ from: 100, to: 1001 }] });
+  const any = planHome([element('drive', 0, 'A', 1007), ...slots], 0);
+  expect(any).toMatchObject({ moves: [{ to: 1000 }] });
+  const full = planHome([element('drive', 0, 'A'), element('slot', 0, 'B')], 0);
+  expect(full).toMatchObject({ failure: { status: 'notMountable' } });
+  const open = { ...element('drive', 0, 'A'), accessible: false };
+  expect(planHome([open, ...slots], 0)).toMatchObject({ failure: { status: 'mediaInUse' } });
+});
+
+test('the hand of the robot is emptied into a slot, else out of the library', () => {
+  const hand = element('robot', 0, 'A', 100);
+  expect(planPutDown([element('robot', 0, null)])).toEqual({ moves: [] });
+  const mail = element('importExport', 0, null);
+  expect(planPutDown([hand, mail, element('slot', 0, null)])).toMatchObject({
+    moves: [{ from: 0, to: 1000 }],
+  });
+  expect(planPutDown([hand, mail])).toMatchObject({ moves: [{ from: 0, to: 500 }] });
+  expect(planPutDown([hand])).toMatchObject({ failure: { status: 'notMountable' } });
 });

@@ -1,5 +1,5 @@
 // Which robot move is next? From what is in a library's elements and what is wanted, the moves that bring a volume into a
-// drive, or why there are none.
+// drive, take one out of it, or empty the robot's hand; or why there are none.
 
 import type { StatusName } from '@tapestry/status';
 import type { LibraryElement } from '@tapestry/storage';
@@ -26,7 +26,7 @@ export interface Wanted {
 /** An idle volume in the drive goes home first; a volume that is in the drive already needs no move. */
 export function plan(elements: readonly LibraryElement[], wanted: Wanted): Plan {
   const { barcode, driveIndex } = wanted;
-  const drive = elements.find(({ type, index }) => type === 'drive' && index === driveIndex);
+  const drive = driveAt(elements, driveIndex);
   if (drive === undefined)
     return fail('mediaOpenError', `the robot has no drive ${driveIndex + 1}`);
   if (drive.full && drive.barcode === barcode) return { moves: [] };
@@ -34,29 +34,62 @@ export function plan(elements: readonly LibraryElement[], wanted: Wanted): Plan 
   if (source === undefined) {
     return fail('mediaMisplaced', `${barcode} is in no slot or drive of the robot`);
   }
-  if (source.type === 'drive' && wanted.heldDrives.includes(source.index)) {
+  const isOthers = wanted.heldDrives.includes(source.index) || !source.accessible;
+  if (source.type === 'drive' && isOthers) {
     return fail('mediaInUse', `${barcode} is in use in drive ${source.index + 1}`);
   }
   const load: Move = { from: source.address, to: drive.address, why: `load ${barcode}` };
   if (!drive.full) return { moves: [load] };
-  const home = homeOf(drive, elements, source);
+  const home = homeOf(drive, elements, source.address);
   if (home === undefined) {
     return fail('notMountable', `no free slot for ${drive.barcode ?? 'the volume in the drive'}`);
   }
-  const unload: Move = { from: drive.address, to: home.address, why: `unload ${drive.barcode}` };
-  return { moves: [unload, load] };
+  return { moves: [unloadTo(drive, home), load] };
+}
+
+/** What is in the drive goes home. Nothing to do when it is empty. */
+export function planHome(elements: readonly LibraryElement[], driveIndex: number): Plan {
+  const drive = driveAt(elements, driveIndex);
+  if (!drive?.full) return { moves: [] };
+  if (!drive.accessible) return fail('mediaInUse', `drive ${driveIndex + 1} is in use`);
+  const home = homeOf(drive, elements);
+  if (home !== undefined) return { moves: [unloadTo(drive, home)] };
+  return fail('notMountable', `no free slot for ${drive.barcode ?? 'the volume in the drive'}`);
+}
+
+/** What the robot holds in its hand, after it was broken off, goes into a slot, or else out of the library. */
+export function planPutDown(elements: readonly LibraryElement[]): Plan {
+  const hand = elements.find(({ type, full }) => type === 'robot' && full);
+  if (hand === undefined) return { moves: [] };
+  const place =
+    homeOf(hand, elements) ?? elements.find(({ type, full }) => type === 'importExport' && !full);
+  const what = hand.barcode ?? 'a volume without a readable barcode';
+  if (place === undefined) return fail('notMountable', `no free slot for ${what} in the hand`);
+  return { moves: [{ from: hand.address, to: place.address, why: `put down ${what}` }] };
+}
+
+export function driveAt(
+  elements: readonly LibraryElement[],
+  driveIndex: number,
+): LibraryElement | undefined {
+  return elements.find(({ type, index }) => type === 'drive' && index === driveIndex);
+}
+
+function unloadTo(drive: LibraryElement, home: LibraryElement): Move {
+  const what = drive.barcode ?? 'a volume without a readable barcode';
+  return { from: drive.address, to: home.address, why: `unload ${what}` };
 }
 
 /** Where it came from when that is free, else any free slot. Never where the wanted volume stands: it is not gone yet. */
-function homeOf(
-  drive: LibraryElement,
+export function homeOf(
+  { sourceAddress }: LibraryElement,
   elements: readonly LibraryElement[],
-  source: LibraryElement,
+  notAddress?: number,
 ): LibraryElement | undefined {
   const free = elements.filter(
-    ({ type, full, address }) => type === 'slot' && !full && address !== source.address,
+    ({ type, full, address }) => type === 'slot' && !full && address !== notAddress,
   );
-  return free.find(({ address }) => address === drive.sourceAddress) ?? free[0];
+  return free.find(({ address }) => address === sourceAddress) ?? free[0];
 }
 
 function fail(status: StatusName, detail: string): Plan {

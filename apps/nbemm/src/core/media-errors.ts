@@ -22,6 +22,7 @@ export function isErrorEvent(event: MediaEvent): boolean {
     event === 'MEDIA_EVENT_READ_ERROR' ||
     event === 'MEDIA_EVENT_POSITION_ERROR' ||
     event === 'MEDIA_EVENT_WRONG_LABEL' ||
+    event === 'MEDIA_EVENT_LOAD_ERROR' ||
     event === 'MEDIA_EVENT_WRITE_PROTECTED'
   );
 }
