@@ -119,6 +119,28 @@ describe('a drive', () => {
     expect(fixture.tape.records).toHaveLength(4);
   });
 
+  test('sends again what the device did not carry out for the sake of some news', async () => {
+    const fixture = await start();
+    const drive = await written(fixture);
+    fixture.tape.planned.push({ opcode: 0x0a, answer: sense(6, 0x2a10) });
+    expect(await drive.writeBlocks([block('four')])).toMatchObject({ written: 1 });
+    expect(fixture.tape.records.map(String)).toEqual(['one', 'two', 'three', 'four']);
+  });
+
+  test('is set up again when somebody else, or a reset, changed its modes', async () => {
+    for (const code of [0x2a01, 0x2900]) {
+      const fixture = await start();
+      const drive = await written(fixture);
+      const setUps = (): number => fixture.tape.seen.filter((opcode) => opcode === '1a').length;
+      const before = setUps();
+      fixture.tape.planned.push({ opcode: 0x0a, answer: sense(6, code) });
+      expect(await statusOf(drive.writeBlocks([block('four')]))).toBe('mediaWriteError');
+      expect(await drive.position()).toMatchObject({ object: 3 });
+      expect(setUps()).toBeGreaterThan(before);
+      expect(await drive.writeBlocks([block('four')])).toMatchObject({ written: 1 });
+    }
+  });
+
   test('passes a damaged block with an error, wherever the device stopped', async () => {
     for (const [skips, expected] of [
       [0, 'two'],

@@ -71,8 +71,9 @@ class TapeDrive implements Drive {
     this.#unit = new TapeUnit(transport, all, (what) => {
       if (what === 'fenced') this.#isFenced = true;
       // Whoever relied on the position of the medium before must not go on as if nothing had been.
-      else this.#medium?.positioning.lose();
-      if (what === 'mediumChanged') this.#medium?.age();
+      else if (what !== 'modeChanged') this.#medium?.positioning.lose();
+      // A reset forgets the modes as well.
+      if (what !== 'fenced') this.#medium?.age();
     });
     this.#reservation = new Reservation(this.#unit.device, owner, all.shortMs);
     this.#onClose = onClose ?? (async () => {});

@@ -28,9 +28,9 @@ export const TAPE_TIMEOUTS: TapeTimeouts = {
 
 /**
  * mediumChanged: another medium, at its beginning. positionLost: the drive was reset, or a command failed half done.
- * fenced: another owner has the reservation.
+ * modeChanged: somebody set the drive up otherwise. fenced: another owner has the reservation.
  */
-export type Disturbance = 'mediumChanged' | 'positionLost' | 'fenced';
+export type Disturbance = 'mediumChanged' | 'positionLost' | 'modeChanged' | 'fenced';
 
 interface Expectation {
   /** What a failure means to the caller. */
@@ -49,6 +49,7 @@ const isReadable = (sense: Sense): boolean =>
   isEnd(sense) || (!sense.deferred && sense.key === SENSE_KEY.mediumError);
 const PREEMPTED = new Set([0x2a03, 0x2a04, 0x2a05]);
 const MEDIUM_CHANGED = 0x2800;
+const MODE_CHANGED = 0x2a01;
 const NOT_SUPPORTED = new Set([0x2000, 0x2400]);
 
 export class TapeUnit {
@@ -66,6 +67,7 @@ export class TapeUnit {
     this.device = new ScsiDevice(transport, (sense) => {
       if (PREEMPTED.has(sense.code)) onDisturbance('fenced');
       else if (sense.code === MEDIUM_CHANGED) onDisturbance('mediumChanged');
+      else if (sense.code === MODE_CHANGED) onDisturbance('modeChanged');
       else if (sense.code >> 8 === 0x29) onDisturbance('positionLost');
     });
   }

@@ -27,7 +27,8 @@ export const DEFAULT_TIMEOUTS: ConnectionTimeouts = {
   connectMs: 10_000,
   loginMs: 15_000,
   pingAfterMs: 5_000,
-  pongMs: 15_000,
+  // A simple target answers nothing while it waits for its disk.
+  pongMs: 30_000,
   abortMs: 10_000,
   resetMs: 20_000,
   logoutMs: 5_000,

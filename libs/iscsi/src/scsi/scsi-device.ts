@@ -20,6 +20,11 @@ export interface DeviceRequest extends Omit<ScsiRequest, 'nexus'> {
 }
 
 const UNIT_ATTENTIONS_MAX = 8;
+/**
+ * Unit attentions that tell of nothing that a command relies on: log parameters, ALUA state, capacity, clock, inquiry data,
+ * device identifier, list of units. The command was not carried out, as with each of them, and may be sent again.
+ */
+const NEWS = new Set([0x2a02, 0x2a06, 0x2a09, 0x2a10, 0x3f03, 0x3f05, 0x3f0e]);
 const BUSY_PAUSE_FIRST_MS = 50;
 const BUSY_PAUSE_MAX_MS = 2_000;
 const NO_DATA = Buffer.alloc(0);
@@ -52,7 +57,8 @@ export class ScsiDevice {
       const outcome = await this.#whenNotBusy(rest);
       if (outcome.sense?.key !== SENSE_KEY.unitAttention) return outcome;
       this.#onUnitAttention(outcome.sense);
-      if (!isHarmless || attentions >= UNIT_ATTENTIONS_MAX) return outcome;
+      const mayRepeat = isHarmless || NEWS.has(outcome.sense.code);
+      if (!mayRepeat || attentions >= UNIT_ATTENTIONS_MAX) return outcome;
     }
   }
 
