@@ -85,11 +85,15 @@ export async function startNdmjob(options: NdmjobOptions): Promise<Ndmjob> {
     env: environment(program, bin, shim),
   });
   const ended = once(child, 'exit');
+  const kill = (): boolean => {
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
+      return false;
+    return process.kill(-child.pid, 'SIGKILL');
+  };
+  process.once('exit', kill);
   const stop = async (): Promise<void> => {
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-      process.kill(-child.pid, 'SIGKILL');
-      await ended;
-    }
+    process.off('exit', kill);
+    if (kill()) await ended;
   };
   try {
     await ready(port, () => child.exitCode !== null);

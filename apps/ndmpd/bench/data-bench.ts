@@ -29,15 +29,15 @@ const files = Number(values.files);
 const neededBytes = 4 * largeBytes + 4 * files * BLOCK_BYTES;
 const work = mkdtempSync(join(values.dir ?? benchFolder(neededBytes), 'ndmpd-bench-'));
 const servers: BenchServer[] = [];
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void cleanUp().then(() => process.exit(1)));
-}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+// However it ends: nobody may be there any more to read what is printed.
+process.once('exit', () => rmSync(work, { recursive: true, force: true, maxRetries: 5 }));
 process.stderr.write(`ndmpd: ${values.gib} GiB in one file, ${files} small ones, in ${work}\n`);
 
 try {
   printFigures(await measure(), values.json);
 } finally {
-  await cleanUp();
+  for (const server of servers.splice(0)) await server.stop();
 }
 
 async function measure(): Promise<Figure[]> {
@@ -51,9 +51,4 @@ async function measure(): Promise<Figure[]> {
   const rounds = new Rounds(work, servers, values.only.split(','));
   for (let i = 0; i <= Number(values.rounds); i += 1) await rounds.run({ counts: i > 0 });
   return figuresOf(rounds, { largeBytes, files });
-}
-
-async function cleanUp(): Promise<void> {
-  for (const server of servers) await server.stop();
-  rmSync(work, { recursive: true, force: true });
 }

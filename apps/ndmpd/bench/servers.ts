@@ -37,6 +37,8 @@ export async function startNdmpd(work: string): Promise<BenchServer> {
   const args = [MAIN, ...flags, '--export', `bench=${work}`];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const kill = (): boolean => child.kill();
+  process.once('exit', kill);
   const first = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (first.done) throw new Error('ndmpd ended at its start');
   return {
@@ -46,7 +48,8 @@ export async function startNdmpd(work: string): Promise<BenchServer> {
     peakMb: () => peakOfTree(child.pid ?? 0),
     cpuSeconds: () => cpuOfTree(child.pid ?? 0),
     stop: async () => {
-      child.kill();
+      process.off('exit', kill);
+      kill();
       await ended;
     },
   };
@@ -57,7 +60,11 @@ export async function startPeer(work: string): Promise<BenchServer | string> {
   const reason = ndmjobUnavailable();
   if (reason !== undefined) return reason;
   const formatter = join(work, 'fast-format');
-  await promisify(execFile)('cc', ['-O2', '-o', formatter, FAST_FORMAT]);
+  try {
+    await promisify(execFile)('cc', ['-O2', '-o', formatter, FAST_FORMAT]);
+  } catch {
+    return 'no C compiler for its formatter';
+  }
   const peer = await startNdmjob({ dir: join(work, 'ndmjob'), formatter });
   return {
     name: 'NDMJOB',
