@@ -40,6 +40,8 @@ export class Kit {
   fullFeature: FullFeature | undefined;
   negotiated: Negotiated | undefined;
   ended: IscsiError | undefined;
+  /** Flips a bit in this byte of what the target says at a time. */
+  damageFrom: number | undefined;
   isClosedByTarget = false;
   readonly #cutBytes: number;
   #toTarget: Buffer[] = [];
@@ -95,6 +97,8 @@ export class Kit {
       const toTarget = Buffer.concat(this.#toTarget.splice(0));
       for (const piece of this.#cut(toTarget)) this.target.receive(piece);
       const toInitiator = Buffer.concat(this.#toInitiator.splice(0));
+      const { damageFrom } = this;
+      if (damageFrom !== undefined) toInitiator[damageFrom] = (toInitiator[damageFrom] ?? 0) ^ 0x10;
       for (const piece of this.#cut(toInitiator)) this.initiator.receive(piece);
     }
     this.#isPumping = false;

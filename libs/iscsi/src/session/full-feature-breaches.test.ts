@@ -129,6 +129,21 @@ describe('breaches', () => {
     expect(kit.ended?.message).toContain(text);
   });
 
+  test('a PDU that was damaged on its way ends the connection, and is told by its digest', () => {
+    const keys = { HeaderDigest: 'CRC32C', DataDigest: 'CRC32C' };
+    for (const [at, text] of [
+      [20, 'header digest mismatch'],
+      [60, 'data digest mismatch'],
+    ] as const) {
+      const dataIn = Buffer.alloc(16);
+      const kit = opened({ script: { keys, device: () => ({ data: pattern(16) }) } });
+      kit.damageFrom = at;
+      const outcome = kit.run({ cdb: CDB, dataIn });
+      expect(kit.ended?.message).toContain(text);
+      expect(failure(outcome)).toMatchObject({ failure: 'protocol', mayHaveTakenEffect: true });
+    }
+  });
+
   test('a sense that is longer than its PDU ends the connection', () => {
     const kit = opened({
       script: {
