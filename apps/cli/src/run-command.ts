@@ -3,6 +3,7 @@
 import { STATUS, StatusError, statusByCode } from '@tapestry/status';
 import type { Command, Context } from './command.ts';
 import { type OptionSpec, parseLine, usage } from './option-table.ts';
+import { wrapped } from './render/table.ts';
 
 /** What the shell sees: eight bits, so above 255 it is 252 and the text has the number. */
 export function shellCode(status: number): number {
@@ -41,9 +42,15 @@ export function statusLine(code: number, text = ''): string {
   return `EXIT STATUS ${code}: ${row === undefined ? text || 'no text for this code' : STATUS[row].text}`;
 }
 
+/** Longer forms of a command go on below themselves. */
+const LINE_WIDTH = 110;
+
 export function usageText(name: string, command: Command): string {
   const lines = command.synopsis.map((form, i) => {
-    return `${i === 0 ? 'usage:' : '      '} ${name} ${form}`.trimEnd();
+    const line = `${i === 0 ? 'usage:' : '      '} ${name} ${form}`.trimEnd();
+    if (line.length <= LINE_WIDTH) return line;
+    const start = line.length - form.length;
+    return line.slice(0, start) + wrapped(form, LINE_WIDTH - start).join(`\n${' '.repeat(start)}`);
   });
   return `${lines.join('\n')}\n`;
 }

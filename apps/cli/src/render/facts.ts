@@ -1,6 +1,7 @@
 // What a filer was found to offer: a heading a subject, and its facts in labelled lines below, long ones over several.
 
 import type { ProbeFact } from '@tapestry/contracts';
+import { wrapped } from './table.ts';
 
 const WIDTH = 100;
 const INDENT = 2;
@@ -26,18 +27,4 @@ function rowsText(rows: readonly ProbeFact[]): string {
       return `${lines.join('\n')}\n`;
     })
     .join('');
-}
-
-/** Broken at blanks; a word that is longer than a line keeps together, so that it can be copied. */
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/).filter((each) => each !== '')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) {
-      lines[lines.length - 1] = `${last} ${word}`;
-    } else {
-      lines.push(word);
-    }
-  }
-  return lines;
 }

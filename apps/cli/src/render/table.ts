@@ -44,3 +44,17 @@ export function word(text: string): string {
   if (text === '') return '*NULL*';
   return /[\s"]/.test(text) ? `"${text.replaceAll('"', '\\"')}"` : text;
 }
+
+/** Broken at blanks; a word that is longer than a line keeps together, so that it can be copied. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/).filter((each) => each !== '')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${last} ${word}`;
+    } else {
+      lines.push(word);
+    }
+  }
+  return lines;
+}
