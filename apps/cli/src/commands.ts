@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   vmdelete: async () => (await import('./commands/vmdelete.ts')).vmdelete,
   vmoprcmd: async () => (await import('./commands/vmoprcmd.ts')).vmoprcmd,
   vmupdate: async () => (await import('./commands/vmupdate.ts')).vmupdate,
+  robtest: async () => (await import('./commands/robtest.ts')).robtest,
   vmcheckxxx: async () => (await import('./commands/vmcheckxxx.ts')).vmcheckxxx,
   vmpool: async () => (await import('./commands/vmpool.ts')).vmpool,
   bpstuadd: async () => (await import('./commands/bpstuadd.ts')).bpstuadd,

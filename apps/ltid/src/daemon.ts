@@ -9,6 +9,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { Letters } from './letters.ts';
 import { Mounts } from './mounts.ts';
 import { Renewals } from './renewals.ts';
+import { RobotDesk } from './robot-desk.ts';
 import { makeHandlers, startClocks } from './service.ts';
 
 async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid'>> {
@@ -20,6 +21,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const robots = new Robots({
     nbemm,
     agent: bus.client('ndmpagent', host),
+    ltidOf: (other) => bus.client('ltid', other),
     host,
     modules,
     moveTimeoutMs,
@@ -38,8 +40,18 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const housekeeping = new Housekeeping({
     ...{ mounts, robots, letters, clock, log, stopping, config: context.config },
   });
+  const desk = new RobotDesk({ mounts, robots, letters, clock, log, config: context.config });
   void letters.deliver();
-  const parts = { mounts, renewals, robots, housekeeping, stopping, log, config: context.config };
+  const parts = {
+    mounts,
+    renewals,
+    robots,
+    housekeeping,
+    desk,
+    stopping,
+    log,
+    config: context.config,
+  };
   const clocks = startClocks(parts);
   return {
     handlers: makeHandlers(parts),

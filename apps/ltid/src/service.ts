@@ -1,32 +1,25 @@
 // ltid on the bus, and its two clocks: one that looks after silent writers, one that learns the devices after a start.
 
 import type { Handlers } from '@tapestry/bus';
-import type { Element } from '@tapestry/contracts';
 import { leaseOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
-import type { ElementType, LibraryElement } from '@tapestry/storage';
 import type { Robots } from './adapters/robots.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { MountParts, Mounts } from './mounts.ts';
 import type { Renewals } from './renewals.ts';
+import type { RobotDesk } from './robot-desk.ts';
 
 export interface ServiceParts extends Pick<MountParts, 'log' | 'config'> {
   readonly mounts: Mounts;
   readonly renewals: Renewals;
   readonly robots: Robots;
   readonly housekeeping: Housekeeping;
+  readonly desk: RobotDesk;
   readonly stopping: AbortSignal;
 }
 
-const ELEMENT_NAMES: Readonly<Record<ElementType, string>> = {
-  slot: 'slot',
-  drive: 'drive',
-  importExport: 'import_export',
-  robot: 'robot',
-};
-
-export function makeHandlers({ mounts, renewals, robots }: ServiceParts): Handlers<'ltid'> {
+export function makeHandlers({ mounts, renewals, desk }: ServiceParts): Handlers<'ltid'> {
   return {
     Mount: async ({ grant }, call) => {
       if (grant === null) throw new StatusError('invalidRequest', 'the mount names no grant');
@@ -37,17 +30,12 @@ export function makeHandlers({ mounts, renewals, robots }: ServiceParts): Handle
       return {};
     },
     RenewMount: async ({ grant, writerPid }) => renewals.renew(leaseOf(grant), writerPid),
-    ReadElements: async ({ robotNumber }, call) => {
-      robots.forget();
-      const elements = await robots.use(robotNumber, call.signal, (library) => library.rescan());
-      return { elements: elements.map(elementRow) };
-    },
+    ReadElements: (request, call) => desk.read(request, call),
+    MoveMedium: (request, call) => desk.move(request, call),
+    ImportVolumes: ({ robotNumber }, call) => desk.importAll(robotNumber, call),
+    EjectVolumes: (request, call) => desk.eject(request, call),
     ListMounts: async () => ({ mounts: mounts.mountRows() }),
   };
-}
-
-function elementRow({ type, index, full, barcode }: LibraryElement): Element {
-  return { type: ELEMENT_NAMES[type], number: index + 1, full, barcode: barcode ?? '' };
 }
 
 /** Starts what ltid does by itself; answers how to end it. */

@@ -16,7 +16,7 @@ export interface Parts {
   readonly inventory: InventoryBook;
   readonly nbrb: Pick<Client<'nbrb'>, 'CheckGrant' | 'Dump'>;
   readonly bpdbm: Pick<Client<'bpdbm'>, 'ListPolicies'>;
-  readonly ltid: (host: string) => Pick<Client<'ltid'>, 'ReadElements'>;
+  readonly ltid: (host: string) => Pick<Client<'ltid'>, 'ReadElements' | 'ImportVolumes'>;
   readonly ndmpagent: (host: string) => Pick<Client<'ndmpagent'>, 'Probe'>;
   readonly log: StoreLog;
   readonly nowMs: () => number;

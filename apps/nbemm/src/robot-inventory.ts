@@ -24,13 +24,16 @@ async function inventoryRobot(parts: Parts, request: InventoryRobotRequest) {
   const { robotNumber, recommendOnly } = request;
   checkGroup(request.volumeGroup);
   const { control_host } = await requireRobot(parts.store.db, robotNumber);
-  const { elements } = await parts.ltid(control_host).ReadElements({ robotNumber });
+  const ltid = parts.ltid(control_host);
+  const moving = request.emptyMap && !recommendOnly;
+  const imported = moving ? (await ltid.ImportVolumes({ robotNumber })).media : [];
+  const { elements } = await ltid.ReadElements({ robotNumber });
   const plan = recommendOnly
     ? await planOf(parts.store.db, request, elements)
     : await edit(parts, `robot ${robotNumber}`, (tx) => carryOut(parts, tx, request, elements));
   const unusable = [...plan.unusable];
   if (unusable.length > 0) parts.log.warn({ robotNumber, unusable }, 'some media have no use');
-  return { changes: [...plan.changes], unusable, elements, applied: !recommendOnly };
+  return { changes: [...plan.changes], unusable, elements, imported, applied: !recommendOnly };
 }
 
 /** The plan is made in the transaction: what was on record a moment ago may be another volume's place by now. */

@@ -1,6 +1,6 @@
 // vmupdate: lets the records of volumes follow what a robot holds.
 
-import type { InventoryChange } from '@tapestry/contracts';
+import type { InventoryChange, MovedMedium } from '@tapestry/contracts';
 import { command } from '../command.ts';
 import { EMM_SERVER, usage } from '../option-table.ts';
 import { poolName } from './vmadd.ts';
@@ -8,7 +8,7 @@ import { poolName } from './vmadd.ts';
 export const vmupdate = command({
   purpose: 'inventory a robot and update the volumes on record',
   synopsis: [
-    '-rt TLD -rn N [-rh HOST] [-mt TYPE] [-p POOL] [-v GROUP] [-use_barcode_rules] [-recommend] [-full]',
+    '-rt TLD -rn N [-rh HOST] [-mt TYPE] [-p POOL] [-v GROUP] [-use_barcode_rules] [-empty_map] [-recommend] [-full]',
   ],
   options: {
     rt: { kind: 'word', value: 'TYPE', help: 'robot type' },
@@ -19,6 +19,7 @@ export const vmupdate = command({
     recommend: { kind: 'flag', help: 'only tell what would change' },
     use_barcode_rules: { kind: 'flag', help: 'type, pool and mounts of new volumes by vmrule' },
     v: { kind: 'word', value: 'GROUP', help: "volume group (the robot's own)" },
+    empty_map: { kind: 'flag', help: 'first move what is in the import/export slots into slots' },
     full: { kind: 'flag', help: 'accepted; the whole robot is always read' },
     h: EMM_SERVER,
   },
@@ -27,11 +28,13 @@ export const vmupdate = command({
     if (options.rn === undefined) throw usage('-rn is needed');
     const pool = options.p === undefined ? '' : await poolName(context, options.p);
     const nbemm = await context.client('nbemm');
-    const { changes, unusable } = await nbemm.InventoryRobot({
+    const { changes, unusable, imported } = await nbemm.InventoryRobot({
       ...{ robotNumber: options.rn, pool, mediaType: options.mt },
       ...{ recommendOnly: options.recommend, volumeGroup: options.v },
       useBarcodeRules: options.use_barcode_rules,
+      emptyMap: options.empty_map,
     });
+    for (const each of imported) context.out(movedText(each));
     for (const why of unusable) context.error(`not used: ${why}\n`);
     if (changes.length === 0) {
       context.out('The records match what the robot holds.\n');
@@ -42,6 +45,13 @@ export const vmupdate = command({
     return 0;
   },
 });
+
+/** What became of a volume that stood in an import/export slot, or that was to go there. */
+function movedText({ barcode, to, failure }: MovedMedium): string {
+  const what = barcode || 'a volume without a readable barcode';
+  if (failure !== null) return `${what} was not moved: ${failure.code} ${failure.detail}\n`;
+  return `${what} was moved into slot ${to?.number}\n`;
+}
 
 /** What an inventory changes about one volume, or would. */
 export function sentence(change: InventoryChange): string {

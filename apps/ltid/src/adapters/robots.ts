@@ -1,10 +1,12 @@
-// The robots that this host controls: which there are (nbemm knows), their open libraries, and one move at a time in each.
+// The robots that this host uses: which there are (nbemm knows), their open libraries, and one move at a time in each. Those
+// that another host controls are moved by its ltid.
 
 import type { Client } from '@tapestry/bus';
 import type { DriveSpec, RobotSpec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { type Library, openVirtualLibrary, parseVirtualDrivePath } from '@tapestry/storage';
 import { NdmpLibrary } from './ndmp-library.ts';
+import { RemoteLibrary } from './remote-library.ts';
 
 /** What a library module exports. */
 export interface LibraryModule {
@@ -15,6 +17,8 @@ export interface RobotParts {
   readonly nbemm: Client<'nbemm'>;
   /** Moves the robots of NDMP hosts. */
   readonly agent: Client<'ndmpagent'>;
+  /** The ltid of another host. */
+  readonly ltidOf: (host: string) => Client<'ltid'>;
   readonly host: string;
   readonly modules: Readonly<Record<string, string>>;
   readonly moveTimeoutMs: number;
@@ -76,6 +80,13 @@ export class Robots {
     return this.#drives.find((drive) => drive.name === name);
   }
 
+  /** Error: 37 another host controls it: asking on would go round in circles. */
+  async requireOwn(robotNumber: number, signal: AbortSignal): Promise<void> {
+    const { controlHost } = await this.#spec(robotNumber, signal);
+    if (controlHost === this.#parts.host) return;
+    throw new StatusError('invalidServer', `robot ${robotNumber} is controlled by ${controlHost}`);
+  }
+
   /**
    * Runs `work` with the robot to itself. The move timeout counts the waiting too; `signal` of the work aborts with it.
    * Errors: 2059 no such robot; 134 too much waits for it; 52 it took too long.
@@ -133,16 +144,30 @@ export class Robots {
   async #find(number: number, signal: AbortSignal): Promise<OpenRobot> {
     const spec = await this.#spec(number, signal);
     const open = this.#open.get(number);
-    if (open?.path === placeOf(spec)) return open;
+    if (open?.path === this.#placeOf(spec)) return open;
     await open?.library.close();
     const library = await this.#openLibrary(spec);
-    const robot: OpenRobot = { path: placeOf(spec), library, last: Promise.resolve(), waiting: 0 };
+    const robot: OpenRobot = {
+      path: this.#placeOf(spec),
+      library,
+      last: Promise.resolve(),
+      waiting: 0,
+    };
     this.#open.set(number, robot);
     return robot;
   }
 
+  /** Another place is another library. */
+  #placeOf({ controlHost, ndmpHost, path }: RobotSpec): string {
+    if (controlHost !== this.#parts.host) return `host:${controlHost}`;
+    return ndmpHost === '' ? path : `ndmp:${ndmpHost}/${path}`;
+  }
+
   async #openLibrary(spec: RobotSpec): Promise<Library> {
-    const { agent, modules, moveTimeoutMs: timeoutMs } = this.#parts;
+    const { agent, modules, moveTimeoutMs: timeoutMs, host, ltidOf } = this.#parts;
+    if (spec.controlHost !== host) {
+      return new RemoteLibrary({ ltid: ltidOf(spec.controlHost), spec });
+    }
     if (spec.ndmpHost === '') return openLibraryPath(spec.path, modules);
     return new NdmpLibrary({ agent, spec, timeoutMs });
   }
@@ -151,23 +176,10 @@ export class Robots {
     const isIt = (robot: RobotSpec): boolean => robot.number === number;
     if (!this.#specs.some(isIt)) await this.reload(signal);
     const spec = this.#specs.find(isIt);
+    if (spec !== undefined) return spec;
     const { host } = this.#parts;
-    if (spec === undefined) {
-      throw new StatusError('robotMissing', `nbemm knows no robot ${number} for host ${host}`);
-    }
-    if (spec.controlHost !== host) {
-      throw new StatusError(
-        'invalidServer',
-        `robot ${number} is controlled by ${spec.controlHost}; this release moves only own robots`,
-      );
-    }
-    return spec;
+    throw new StatusError('robotMissing', `nbemm knows no robot ${number} for host ${host}`);
   }
-}
-
-/** Another place is another library. */
-function placeOf({ ndmpHost, path }: RobotSpec): string {
-  return ndmpHost === '' ? path : `ndmp:${ndmpHost}/${path}`;
 }
 
 /** `vtl:<folder>` is built in, other schemes come from modules. Errors: 2059. */

@@ -14,6 +14,9 @@ export type MoveVerdict =
 
 const VERDICTS: Readonly<Partial<Record<StatusName, MoveVerdict>>> = {
   robotDown: 'again',
+  // The host that controls the robot is away.
+  cannotConnect: 'again',
+  connectTimedOut: 'again',
   mediaInUse: 'again',
   driveNotReady: 'again',
   mountTimedOut: 'again',

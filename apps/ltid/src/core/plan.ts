@@ -68,6 +68,35 @@ export function planPutDown(elements: readonly LibraryElement[]): Plan {
   return { moves: [{ from: hand.address, to: place.address, why: `put down ${what}` }] };
 }
 
+/** A volume in a mail slot goes into a free slot. Nothing to do when it is gone. */
+export function planImport(elements: readonly LibraryElement[], address: number): Plan {
+  const mail = elements.find((element) => element.address === address);
+  if (!mail?.full) return { moves: [] };
+  const what = mail.barcode ?? 'a volume without a readable barcode';
+  const place = homeOf({ ...mail, sourceAddress: null }, elements);
+  if (place === undefined) return fail('notMountable', `no free slot for ${what}`);
+  return { moves: [{ from: address, to: place.address, why: `import ${what}` }] };
+}
+
+/** A volume leaves its slot, or a drive that nobody holds, for a free mail slot. */
+export function planEject(
+  elements: readonly LibraryElement[],
+  { barcode, heldDrives }: Pick<Wanted, 'barcode' | 'heldDrives'>,
+): Plan {
+  const source = elements.find((element) => element.full && element.barcode === barcode);
+  if (source === undefined) {
+    return fail('mediaMisplaced', `${barcode} is in no slot or drive of the robot`);
+  }
+  if (source.type === 'importExport') return { moves: [] };
+  const isHeld = source.type === 'drive' && heldDrives.includes(source.index);
+  if (isHeld || !source.accessible) return fail('mediaInUse', `${barcode} is in use`);
+  const place = elements.find(({ type, full }) => type === 'importExport' && !full);
+  if (place === undefined) {
+    return fail('notMountable', `no free import/export slot for ${barcode}`);
+  }
+  return { moves: [{ from: source.address, to: place.address, why: `eject ${barcode}` }] };
+}
+
 export function driveAt(
   elements: readonly LibraryElement[],
   driveIndex: number,

@@ -1,12 +1,11 @@
-import type { Element } from '@tapestry/contracts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type KnownVolume, planInventory } from './robot-inventory.ts';
+import { type KnownVolume, planInventory, type SeenElement } from './robot-inventory.ts';
 
 const RULES = { idRules: [], barcodeRules: [], defaults: { mediaType: 'HCART', pool: 'Data' } };
 const NOTHING_NEW = { pool: '', mediaType: '', maxMounts: 0, cleanings: 0, rule: '' };
 
-const slot = (number: number, barcode: string): Element => ({
+const slot = (number: number, barcode: string): SeenElement => ({
   ...{ type: 'slot', number, full: barcode !== '', barcode },
 });
 
@@ -35,7 +34,7 @@ test('what is new is added, what moved is moved, what left is removed, the rest 
 });
 
 test('a volume in a drive keeps its slot, and is not taken for gone', () => {
-  const inDrive: Element = { type: 'drive', number: 1, full: true, barcode: 'A00001L8' };
+  const inDrive: SeenElement = { type: 'drive', number: 1, full: true, barcode: 'A00001L8' };
   const known = [{ mediaId: 'A00001', barcode: 'A00001L8', robotNumber: 0, slot: 7 }];
   expect(planInventory(0, [inDrive], known, RULES).changes).toEqual([]);
 });
@@ -80,7 +79,10 @@ test('barcode rules sort what is new', () => {
 });
 
 /** The records after a plan was carried out. */
-function carriedOut(known: readonly KnownVolume[], elements: readonly Element[]): KnownVolume[] {
+function carriedOut(
+  known: readonly KnownVolume[],
+  elements: readonly SeenElement[],
+): KnownVolume[] {
   const { changes } = planInventory(0, elements, known, RULES);
   const byId = new Map(known.map((volume) => [volume.mediaId, volume]));
   for (const { mediaId, barcode, slot, change } of changes) {

@@ -6,6 +6,9 @@ import type { BarcodeRule, Element, InventoryChange } from '@tapestry/contracts'
 import { type MediaDefaults, settingsFor } from './barcode-rules.ts';
 import { type IdRule, mediaIdOf } from './media-id.ts';
 
+/** What an inventory needs to know of an element. */
+export type SeenElement = Pick<Element, 'type' | 'number' | 'full' | 'barcode'>;
+
 export interface KnownVolume {
   readonly mediaId: string;
   readonly barcode: string;
@@ -28,7 +31,7 @@ export interface InventoryPlan {
 
 export function planInventory(
   robotNumber: number,
-  elements: readonly Element[],
+  elements: readonly SeenElement[],
   known: readonly KnownVolume[],
   rules: InventoryRules,
 ): InventoryPlan {
@@ -94,7 +97,7 @@ interface Homes {
 
 function homesOf(
   robotNumber: number,
-  elements: readonly Element[],
+  elements: readonly SeenElement[],
   known: readonly KnownVolume[],
 ): Homes {
   const slots = elements.filter(({ type }) => type === 'slot');
@@ -112,7 +115,7 @@ function homesOf(
 /** A volume in a drive keeps the slot it came from; one whose slot is not known, or taken by now, gets a free one. */
 function slotOf(
   robotNumber: number,
-  element: Element,
+  element: SeenElement,
   volume: KnownVolume | undefined,
   { full, free }: Homes,
 ): number {

@@ -1,0 +1,75 @@
+import './utc.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type FakedShell, startFakedShell } from './faked-daemons.ts';
+import { HOST } from './fixture.ts';
+
+let shell: FakedShell;
+beforeAll(async () => {
+  shell = await startFakedShell(['nbemm', 'ltid']);
+  shell.answer('nbemm', {
+    GetDevices: async () => ({
+      robots: [{ number: 3, type: 'tld', controlHost: HOST, path: 'vtl:/srv/lib' }],
+    }),
+  });
+  shell.answer('ltid', { ReadElements: async () => ({ elements: ELEMENTS }) });
+});
+afterAll(() => shell.stop());
+
+const ELEMENTS = [
+  { type: 'drive', number: 1, full: true, barcode: 'A00001', address: 256, sourceAddress: 1025 },
+  { type: 'import_export', number: 1, full: false, address: 768 },
+  { type: 'slot', number: 1, full: false, address: 1024 },
+  { type: 'slot', number: 2, full: false, address: 1025 },
+];
+
+test('robtest shows the elements of a robot', async () => {
+  const shown = await shell.run(['robtest', '-rn', '3', '-c', 's d', 's s']);
+  expect(shown.out).toMatch(/d1 +256 +a volume +A00001 +s2\n/);
+  expect(shown.out).toMatch(/s1 +1024 +- +- +-\n/);
+  expect(shell.asked('ltid', 'ReadElements')).toEqual({ robotNumber: 3, asBelieved: true });
+  expect((await shell.run(['robtest', '-rn', '4', '-c', 's'])).status).toBe(2059);
+  expect((await shell.run(['robtest', '-rn', '3', '-c', 'dance'])).status).toBe(144);
+  expect((await shell.run(['robtest', '-rn', '3'])).status).toBe(144);
+});
+
+test('robtest moves, unloads to where it came from, and looks again', async () => {
+  shell.answer('ltid', { MoveMedium: async () => ({}) });
+  await shell.run(['robtest', '-rn', '3', '-c', 'm d1 p1']);
+  expect(shell.asked('ltid', 'MoveMedium')).toMatchObject({ fromAddress: 256, toAddress: 768 });
+  expect((await shell.run(['robtest', '-rn', '3', '-c', 'unload d1'])).out).toBe(
+    'unloaded d1 into s2\n',
+  );
+  expect(shell.asked('ltid', 'MoveMedium')).toMatchObject({ fromAddress: 256, toAddress: 1025 });
+  expect((await shell.run(['robtest', '-rn', '3', '-c', 'm d9 s1'])).status).toBe(144);
+  expect((await shell.run(['robtest', '-rn', '3', '-c', 'init'])).status).toBe(0);
+  expect(shell.asked('ltid', 'ReadElements')).toEqual({ robotNumber: 3, asBelieved: false });
+});
+
+test('robtest imports and ejects; what was not moved is its status', async () => {
+  const failure = { code: 97, name: 'mediaInUse', detail: 'A00001 is in use' };
+  shell.answer('ltid', {
+    ImportVolumes: async () => ({
+      media: [{ barcode: 'B00001', to: { type: 'slot', number: 2 } }],
+    }),
+    EjectVolumes: async () => ({ media: [{ barcode: 'A00001', failure }] }),
+  });
+  expect((await shell.run(['robtest', '-rn', '3', '-c', 'import'])).out).toBe('B00001 is in s2\n');
+  const eject = await shell.run(['robtest', '-rn', '3', '-c', 'eject A00001']);
+  expect(eject).toMatchObject({ status: 97, error: expect.stringContaining('A00001 is in use') });
+  expect(shell.asked('ltid', 'EjectVolumes')).toMatchObject({ barcodes: ['A00001'] });
+});
+
+test('vmupdate -empty_map tells what came in', async () => {
+  shell.answer('nbemm', {
+    InventoryRobot: async () => ({
+      changes: [],
+      imported: [
+        { barcode: 'B00001', to: { type: 'slot', number: 2 } },
+        { barcode: 'B00002', failure: { code: 164, name: 'notMountable', detail: 'no free slot' } },
+      ],
+    }),
+  });
+  const { out } = await shell.run('vmupdate -rt TLD -rn 3 -empty_map');
+  expect(out).toMatch(/B00001 was moved into slot 2\nB00002 was not moved: 164 no free slot\n/);
+  expect(shell.asked('nbemm', 'InventoryRobot')).toMatchObject({ emptyMap: true });
+});
