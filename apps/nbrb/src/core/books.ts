@@ -58,10 +58,17 @@ export interface Pick {
   readonly join: MpxGroup | undefined;
 }
 
+interface Holder {
+  readonly jobId: bigint | undefined;
+  readonly reason: string;
+}
+
 export class Books {
-  /** Name → by whom it is taken, in words. */
-  readonly drives = new Map<string, string>();
-  readonly volumes = new Map<string, string>();
+  /** Raised by whatever may change a choice. */
+  version = 0;
+  /** Name → by whom it is taken. */
+  readonly drives = new Map<string, Holder>();
+  readonly volumes = new Map<string, Holder>();
   readonly counters = new Map<string, number>();
   readonly units = new Map<string, number>();
   readonly servers = new Map<string, number>();
@@ -79,8 +86,7 @@ export class Books {
   constructor({ held, uses, groups }: Holdings) {
     this.groups = [...groups];
     for (const { kind, name, jobId, reason } of held) {
-      const why = reason === '' ? `is held by job ${jobId}` : `is unknown: ${reason}`;
-      (kind === 'drive' ? this.drives : this.volumes).set(name, `${kind} ${name} ${why}`);
+      (kind === 'drive' ? this.drives : this.volumes).set(name, { jobId, reason });
     }
     for (const use of uses) {
       for (const name of use.counters) this.#add(this.counters, name);
@@ -92,32 +98,56 @@ export class Books {
     }
   }
 
-  driveTaken(name: string): string | undefined {
+  driveIsFree(name: string): boolean {
+    return !this.drives.has(name) && !this.keptDrives.has(name);
+  }
+
+  /** Why a drive that is not free is not. */
+  driveTaken(name: string): string {
+    const holder = this.drives.get(name);
+    if (holder !== undefined) return `drive ${name} ${inWords(holder)}`;
     const keeper = this.keptDrives.get(name);
-    return (
-      this.drives.get(name) ??
-      (keeper === undefined
-        ? undefined
-        : `drive ${name} is kept for job ${keeper}, which has waited long for several drives`)
-    );
+    return `drive ${name} is kept for job ${keeper}, which has waited long for several drives`;
   }
 
   volumeTaken(mediaId: string, writes: boolean): string | undefined {
+    const holder = this.volumes.get(mediaId);
+    if (holder !== undefined) return `volume ${mediaId} ${inWords(holder)}`;
     const keeper = writes ? this.keptVolumes.get(mediaId) : undefined;
-    return (
-      this.volumes.get(mediaId) ??
-      (keeper === undefined
-        ? undefined
-        : `volume ${mediaId} is kept for job ${keeper}, which waits to read it`)
-    );
+    return keeper === undefined
+      ? undefined
+      : `volume ${mediaId} is kept for job ${keeper}, which waits to read it`;
   }
 
-  /** Why a counter has no room for one more, or undefined. A limit of 0 is none. */
-  counterFull(name: string, limit: number): string | undefined {
+  /** A limit of 0 is none. */
+  counterHasRoom(name: string, limit: number): boolean {
+    const kept = this.keptCounters.has(name) ? 1 : 0;
+    return limit === 0 || (this.counters.get(name) ?? 0) + kept < limit;
+  }
+
+  /** Why a counter that has no room has none. */
+  counterFull(name: string, limit: number): string {
     const used = this.counters.get(name) ?? 0;
-    if (limit === 0 || used + (this.keptCounters.has(name) ? 1 : 0) < limit) return undefined;
     if (used >= limit) return `limit of ${name} has been reached: ${used} of ${limit}`;
     return `the last of ${limit} of ${name} is kept for job ${this.keptCounters.get(name)}, which has waited long`;
+  }
+
+  keepVolume(mediaId: string, jobId: bigint): void {
+    this.#keep(this.keptVolumes, mediaId, jobId);
+  }
+
+  keepDrive(name: string, jobId: bigint): void {
+    this.#keep(this.keptDrives, name, jobId);
+  }
+
+  keepCounter(name: string, jobId: bigint): void {
+    this.#keep(this.keptCounters, name, jobId);
+  }
+
+  #keep(kept: Map<string, bigint>, name: string, jobId: bigint): void {
+    if (kept.has(name)) return;
+    kept.set(name, jobId);
+    this.version += 1;
   }
 
   unitFull({ storageUnit, maxDrives, diskPath }: MdsOption, more: number): string | undefined {
@@ -129,6 +159,7 @@ export class Books {
 
   /** Writes down what a request gets. */
   enter(key: string, request: ResourceRequest, picks: readonly Pick[]): void {
+    this.version += 1;
     for (const { name } of request.counters) this.#add(this.counters, name);
     for (const pick of picks) {
       if (pick.join === undefined) this.#enterPick(key, request, pick);
@@ -141,10 +172,10 @@ export class Books {
 
   #enterPick(key: string, request: ResourceRequest, pick: Pick): void {
     const { option, drive, volume, need } = pick;
-    const holder = `is held by job ${jobOf(request)}`;
-    if (drive !== null) this.drives.set(drive.name, `drive ${drive.name} ${holder}`);
+    const holder = { jobId: jobOf(request), reason: '' };
+    if (drive !== null) this.drives.set(drive.name, holder);
     const mediaId = volume?.volume?.mediaId ?? '';
-    if (volume !== null) this.volumes.set(mediaId, `volume ${mediaId} ${holder}`);
+    if (volume !== null) this.volumes.set(mediaId, holder);
     for (const { name } of option.counters) this.#add(this.counters, name);
     this.#add(this.servers, option.mediaServer);
     this.#turn += 1n;
@@ -164,4 +195,8 @@ export class Books {
   #add(counts: Map<string, number>, name: string): void {
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
+}
+
+function inWords({ jobId, reason }: Holder): string {
+  return reason === '' ? `is held by job ${jobId}` : `is unknown: ${reason}`;
 }

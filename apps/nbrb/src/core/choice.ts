@@ -166,11 +166,8 @@ function unitFull(books: Books, option: MdsOption, taken: readonly Pick[]): stri
 }
 
 function counterFull(books: Books, option: MdsOption): string | undefined {
-  for (const { name, limit } of option.counters) {
-    const full = books.counterFull(name, limit);
-    if (full !== undefined) return full;
-  }
-  return undefined;
+  const full = option.counters.find(({ name, limit }) => !books.counterHasRoom(name, limit));
+  return full && books.counterFull(full.name, full.limit);
 }
 
 function freeDrives(
@@ -181,10 +178,10 @@ function freeDrives(
 ): readonly DriveSpec[] {
   const free = books.exhausted.has(drives)
     ? []
-    : drives.filter(({ name }) => books.driveTaken(name) === undefined);
+    : drives.filter(({ name }) => books.driveIsFree(name));
   if (free.length === 0) {
     books.exhausted.add(drives);
-    for (const { name } of drives.slice(0, DRIVES_NAMED_MAX)) reasons.add(books.driveTaken(name)!);
+    for (const { name } of drives.slice(0, DRIVES_NAMED_MAX)) reasons.add(books.driveTaken(name));
     const rest = drives.length - DRIVES_NAMED_MAX;
     if (rest > 0) reasons.add(`${rest} more drives are not free`);
   }

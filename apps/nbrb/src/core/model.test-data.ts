@@ -69,16 +69,15 @@ export function handOut(
     const needs = needsOf(request);
     const offers = needs.map(offerFor);
     if (offers.some(({ refusal }) => refusal !== null)) continue;
-    const hasRoom = hasRoomFor(world, request.counters);
-    const ways = hasRoom ? firstAllowed(world, needs, offers, request.maxMpx) : undefined;
-    if (ways !== undefined) {
+    const line = [request.priority, request.maxMpx, ...needs.map(({ key }) => key)].join();
+    if (linesThatWait.has(line)) continue;
+    const ways = firstAllowed(world, needs, offers, request.maxMpx);
+    if (ways !== undefined && hasRoomFor(world, request.counters)) {
       given.push({ waiting, ways });
       take(world, waiting, ways);
       continue;
     }
-    const line = [request.priority, request.maxMpx, ...needs.map(({ key }) => key)].join();
-    if (linesThatWait.has(line)) continue;
-    if (hasRoom) {
+    if (ways === undefined) {
       linesThatWait.add(line);
       for (const [at, need] of needs.entries()) {
         const offered = offers[at]!.choices.length > 0;

@@ -30,11 +30,7 @@ export function needsOf(request: ResourceRequest): Need[] {
 
 function needKey(request: ResourceRequest): string {
   const { mode, storageUnit, pool, retentionLevel, mediaId, avoidMediaIds, ndmp } = request;
-  // The client counts where the filer's own tape or its connections matter.
-  const client = ndmp ? request.client : '';
-  return [...[mode, storageUnit, pool, retentionLevel, mediaId, client], ...avoidMediaIds].join(
-    '\u0000',
-  );
+  return [mode, storageUnit, pool, retentionLevel, mediaId, ndmp, ...avoidMediaIds].join('\u0000');
 }
 
 export function poolOf(request: ResourceRequest): string {

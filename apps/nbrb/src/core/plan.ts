@@ -2,9 +2,9 @@
 // others pass that want something else. Promises: nothing is given beyond its limit; who has waited long is not passed
 // for ever, because what it lacks one by one is kept for it; and each round's work is bounded by what it gives out.
 
-import type { ResourceRequest, Status } from '@tapestry/contracts';
+import type { NamedCounter, ResourceRequest, Status } from '@tapestry/contracts';
 import { Books, type Holdings, type Pick } from './books.ts';
-import { choose, type Offer } from './choice.ts';
+import { type Choice, choose, type Offer } from './choice.ts';
 import { isWrite, jobOf, type Need, type Waiting } from './need.ts';
 import { type Ageing, byTurn, isAged, type Line, type RequestQueue } from './queue.ts';
 
@@ -61,7 +61,9 @@ class Round {
   readonly #grants: Given[] = [];
   readonly #refused: { waiting: Waiting; status: Status }[] = [];
   readonly #missing = new Map<string, ResourceRequest>();
-  readonly #rowReasons = new Map<string, readonly string[]>();
+  /** Key of a request → the counter that had no room. */
+  readonly #fullCounters = new Map<string, NamedCounter>();
+  readonly #choices = new Map<Line, { readonly version: number; readonly choice: Choice }>();
   readonly #lineReasons = new Map<string, readonly string[]>();
   /** Needs that cannot be met in this round, whoever has them: the books only fill up. */
   readonly #blocked = new Map<string, readonly string[]>();
@@ -86,8 +88,11 @@ class Round {
     }
     return {
       ...{ grants: this.#grants, refused: this.#refused, missing: this.#missing },
-      reasonsOf: ({ key }, line) =>
-        this.#rowReasons.get(key) ?? this.#lineReasons.get(line?.key ?? ''),
+      reasonsOf: ({ key }, line) => {
+        const full = this.#fullCounters.get(key);
+        if (full !== undefined) return [this.#books.counterFull(full.name, full.limit)];
+        return this.#lineReasons.get(line?.key ?? '');
+      },
     };
   }
 
@@ -109,19 +114,13 @@ class Round {
   /** False: the rest of the line cannot be met either. */
   #consider({ line, at }: Head): boolean {
     const waiting = line.rows[at]!;
-    const full = this.#exhausted(waiting.request);
-    if (full !== undefined) {
-      this.#rowReasons.set(waiting.key, [full]);
-      this.#keep(waiting, line, this.#knownOffers(line));
-      return true;
-    }
-    const needs = line.needs.map(({ key }) => key).join('\u0001');
     // Who may share a drive can be met by a group that opens, or not wait for one that others need not wait for.
     const alone = waiting.request.maxMpx <= 1;
-    const blocked = alone ? this.#blocked.get(needs) : undefined;
+    const blocked = alone ? this.#blocked.get(line.needsKey) : undefined;
     if (blocked !== undefined) return this.#block(waiting, line, blocked);
     const known = line.needs.map(({ key }) => this.#facts.offers.find(key));
-    if (known.some((each) => each === undefined)) return this.#askFor(line, known, false);
+    const unknown = known.some((each) => each === undefined);
+    if (unknown) return this.#exhausted(waiting, line) || this.#askFor(line, known, false);
     const sure = known.every((each) => each!.fresh);
     const offers = known.map((each) => each!.offer);
     const refusal = offers.find((each) => each.refusal !== null)?.refusal;
@@ -130,17 +129,38 @@ class Round {
       if (this.#missing.size === 0) this.#refused.push({ waiting, status: refusal });
       return true;
     }
-    const choice = choose(this.#books, waiting, line.needs, offers);
-    if ('picks' in choice) {
-      this.#books.enter(waiting.key, waiting.request, choice.picks);
-      if (!sure) return this.#askFor(line, known, true);
-      if (this.#missing.size === 0) this.#grants.push({ waiting, picks: choice.picks });
-      return true;
+    const choice = this.#choose(waiting, line, offers);
+    if (!('picks' in choice)) {
+      // Volumes that were all in use are no longer all that there are.
+      if (!sure && !choice.lacksDrive) return this.#askFor(line, known, false);
+      if (alone) this.#blocked.set(line.needsKey, choice.reasons);
+      return this.#block(waiting, line, choice.reasons);
     }
-    // Volumes that were all in use are no longer all that there are.
-    if (!sure && !choice.lacksDrive) return this.#askFor(line, known, false);
-    if (alone) this.#blocked.set(needs, choice.reasons);
-    return this.#block(waiting, line, choice.reasons);
+    if (this.#exhausted(waiting, line)) return true;
+    this.#books.enter(waiting.key, waiting.request, choice.picks);
+    if (!sure) return this.#askFor(line, known, true);
+    if (this.#missing.size === 0) this.#grants.push({ waiting, picks: choice.picks });
+    return true;
+  }
+
+  /** Those of one line would choose alike, until somebody was given something. */
+  #choose(waiting: Waiting, line: Line, offers: readonly Offer[]): Choice {
+    const { version } = this.#books;
+    const last = this.#choices.get(line);
+    if (last?.version === version) return last.choice;
+    const choice = choose(this.#books, waiting, line.needs, offers);
+    this.#choices.set(line, { version, choice });
+    return choice;
+  }
+
+  /** True: a counter has no room for it, which others of its line may not need. */
+  #exhausted(waiting: Waiting, line: Line): boolean {
+    const { counters } = waiting.request;
+    const full = counters.find(({ name, limit }) => !this.#books.counterHasRoom(name, limit));
+    if (full === undefined) return false;
+    this.#fullCounters.set(waiting.key, full);
+    this.#keep(waiting, line);
+    return true;
   }
 
   #askFor(line: Line, known: readonly (KnownOffer | undefined)[], goOn: boolean): boolean {
@@ -152,21 +172,11 @@ class Round {
 
   #block(waiting: Waiting, line: Line, reasons: readonly string[]): false {
     this.#lineReasons.set(line.key, reasons);
-    const offers = this.#knownOffers(line);
-    for (const [at, { request }] of line.needs.entries()) {
-      this.#keepForRead(request, offers?.[at]);
+    for (const { key, request } of line.needs) {
+      if (!isWrite(request)) this.#keepForRead(request, this.#facts.offers.find(key)?.offer);
     }
-    this.#keep(waiting, line, offers);
+    this.#keep(waiting, line);
     return false;
-  }
-
-  /** The first counter that has no room, in words. */
-  #exhausted({ counters }: ResourceRequest): string | undefined {
-    for (const { name, limit } of counters) {
-      const full = this.#books.counterFull(name, limit);
-      if (full !== undefined) return full;
-    }
-    return undefined;
   }
 
   #knownOffers(line: Line): Offer[] | undefined {
@@ -179,9 +189,8 @@ class Round {
    * waiting for ever, each taking the volume in the moment in which the read's drive is busy.
    */
   #keepForRead(request: ResourceRequest, offer: Offer | undefined): void {
-    if (isWrite(request) || offer === undefined || offer.choices.length === 0) return;
-    const { keptVolumes } = this.#books;
-    if (!keptVolumes.has(request.mediaId)) keptVolumes.set(request.mediaId, jobOf(request));
+    if (offer === undefined || offer.choices.length === 0) return;
+    this.#books.keepVolume(request.mediaId, jobOf(request));
   }
 
   /**
@@ -189,12 +198,13 @@ class Round {
    * place of each counter and, of a request for several drives that lacks nothing else, the drives. Only who would
    * have everything if all jobs that run had ended: what is unknown must not block those who could go.
    */
-  #keep(waiting: Waiting, line: Line, offers: Offer[] | undefined): void {
+  #keep(waiting: Waiting, line: Line): void {
     const { request } = waiting;
+    if (this.#keepers >= KEEPERS_MAX || this.#keeperTries >= KEEPER_TRIES_MAX) return;
     if (!isAged(request, this.#facts)) return;
     if (request.counters.length === 0 && line.needs.length < 2) return;
-    if (this.#keepers >= KEEPERS_MAX || this.#keeperTries >= KEEPER_TRIES_MAX) return;
     this.#keeperTries += 1;
+    const offers = this.#knownOffers(line);
     if (offers === undefined) {
       this.#askFor(line, [], true);
       return;
@@ -204,9 +214,7 @@ class Round {
     if (!('picks' in choose(this.#hoped, waiting, line.needs, offers))) return;
     this.#keepers += 1;
     const job = jobOf(request);
-    for (const { name } of request.counters) {
-      if (!this.#books.keptCounters.has(name)) this.#books.keptCounters.set(name, job);
-    }
+    for (const { name } of request.counters) this.#books.keepCounter(name, job);
     if (line.needs.length > 1) this.#keepDrives(waiting, line.needs, offers);
   }
 
@@ -218,8 +226,8 @@ class Round {
     for (const { choices } of offers) {
       const free = choices
         .flatMap(({ drives }) => drives)
-        .find(({ name }) => this.#books.driveTaken(name) === undefined);
-      if (free !== undefined) this.#books.keptDrives.set(free.name, jobOf(waiting.request));
+        .find(({ name }) => this.#books.driveIsFree(name));
+      if (free !== undefined) this.#books.keepDrive(free.name, jobOf(waiting.request));
     }
   }
 }

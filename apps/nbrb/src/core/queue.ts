@@ -10,6 +10,8 @@ export interface Line {
   readonly key: string;
   readonly priority: number;
   readonly needs: readonly Need[];
+  /** Lines of other priorities with the same needs have the same. */
+  readonly needsKey: string;
   readonly rows: readonly Waiting[];
 }
 
@@ -76,8 +78,10 @@ export class RequestQueue {
     this.remove(waiting.key);
     const { request } = waiting;
     const needs = needsOf(request);
-    const key = [request.priority, request.maxMpx, ...needs.map((need) => need.key)].join('\u0001');
-    const line = this.#lines.get(key) ?? { key, needs, priority: request.priority, rows: [] };
+    const needsKey = needs.map((need) => need.key).join('\u0001');
+    const { priority, maxMpx } = request;
+    const key = `${priority}/${maxMpx}/${needsKey}`;
+    const line = this.#lines.get(key) ?? { key, needs, needsKey, priority, rows: [] };
     this.#lines.set(key, line);
     line.rows.splice(placeIn(line.rows, request), 0, waiting);
     this.#byKey.set(waiting.key, { waiting, line });
