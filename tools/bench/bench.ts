@@ -16,7 +16,7 @@ import { plainCopy } from './plain-copy.ts';
 const run = promisify(execFile);
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'start,latency,throughput,jobs,history,ndmpd' },
+    only: { type: 'string', default: 'start,latency,throughput,jobs,history,ndmpd,broker' },
     gib: { type: 'string', default: '4' },
     jobs: { type: 'string', default: '200' },
     files: { type: 'string', default: '1000000' },
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 });
 if (values.help) {
   process.stdout.write(
-    'npm run bench [-- --only start,latency,throughput,jobs,history,ndmpd] [--gib 4] [--jobs 200] [--files 1000000] [--json]\n',
+    'npm run bench [-- --only start,latency,throughput,jobs,history,ndmpd,broker] [--gib 4] [--jobs 200] [--files 1000000] [--json]\n',
   );
   process.exit(0);
 }
@@ -51,6 +51,7 @@ if (parts.length > 0) {
 }
 if (wanted.has('history')) await measureHistory(Number(values.files));
 if (wanted.has('ndmpd')) await measureNdmpd();
+if (wanted.has('broker')) await measureBroker();
 printFigures(figures, values.json === true);
 process.stdout.write(`in all ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
 process.exit(0);
@@ -188,6 +189,17 @@ async function measureHistory(entries: number): Promise<void> {
     { maxBuffer: 1e7 },
   );
   process.stdout.write(`file history of ${entries} entries: ${stdout.trim()}\n`);
+}
+
+/** A grant decision of nbrb with MDS, ten thousand requests waiting; of the processor's time. */
+async function measureBroker(): Promise<void> {
+  const script = join(ROOT, 'apps/nbrb/bench/decisions.ts');
+  const { stdout } = await run(process.execPath, [script]);
+  const { p50Ms, p99Ms } = JSON.parse(stdout) as { p50Ms: number; p99Ms: number };
+  figures.push(
+    { name: 'grant decision, 10,000 waiting, p50', value: p50Ms, unit: 'ms', goal: '' },
+    { name: 'grant decision, 10,000 waiting, p99', value: p99Ms, unit: 'ms', goal: '≤ 10 ms' },
+  );
 }
 
 /** Our filer by itself, beside a plain copy, GNU tar and NDMJOB: one large file, 200,000 small ones, both ways. */

@@ -1,6 +1,6 @@
-// Files that options name: lists of paths and rename rules, one a line.
+// Files that options name: lists of paths and rename rules, one a line, and what is to be written down.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StatusError } from '@tapestry/status';
 
@@ -13,4 +13,13 @@ export function readLines(cwd: string, file: string): string[] {
     throw new StatusError('fileOpenFailed', `the file ${file} cannot be read`, {}, { cause });
   }
   return text.split(/\r?\n/).filter((line) => line.trim() !== '');
+}
+
+/** Error: 14. */
+export function writeText(cwd: string, file: string, text: string): void {
+  try {
+    writeFileSync(resolve(cwd, file), text);
+  } catch (cause) {
+    throw new StatusError('fileWriteFailed', `the file ${file} cannot be written`, {}, { cause });
+  }
 }

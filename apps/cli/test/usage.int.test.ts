@@ -6,7 +6,7 @@ import { START_S } from './rows.ts';
 
 let shell: FakedShell;
 beforeAll(async () => {
-  shell = await startFakedShell(['nbpem', 'nbkms', 'nbrb']);
+  shell = await startFakedShell(['nbpem', 'nbkms', 'nbrb', 'nbjm']);
 });
 afterAll(() => shell.stop());
 
@@ -68,6 +68,41 @@ test('nbrbutil shows what waits and why, and vouches for a drive', async () => {
   expect(shell.asked('nbrb', 'ReleaseUnknown')).toEqual({
     ...{ kind: 'drive', name: 'd2', requester: 'operator@desk' },
   });
+});
+
+test('nbrbutil takes back, suspends, reorders and compares', async () => {
+  shell.answer('nbrb', {
+    TakeBack: async ({ kind }) => ({ grants: kind === 'all' ? 2 : 1 }),
+    SetSuspended: async () => ({}),
+    ChangePriority: async () => ({}),
+    CloseGroup: async () => ({}),
+    CheckAllocations: async () => ({ differences: ['drive d2 is unknown: no word'] }),
+    Dump: async () => ({ suspended: 'suspended by root', counters: [{ name: 'n', used: 2 }] }),
+  });
+  shell.answer('nbjm', { CancelJob: async () => ({}) });
+  const requester = 'operator@desk';
+  for (const [line, out] of [
+    ['-release g1', '1 grant taken back'],
+    ['-releaseDrive d1', '1 grant taken back'],
+    ['-releaseMedia A1', '1 grant taken back'],
+    ['-resetMediaServer media1', '1 grant taken back'],
+    ['-resetAll', '2 grants taken back'],
+    ['-reportInconsistentAllocations', 'drive d2 is unknown: no word'],
+    ['-syncAllocations', 'looked after: drive d2 is unknown'],
+    ['-suspend', ''],
+    ['-cancel 7', ''],
+    ['-setDriveGroupUnjoinable d1', ''],
+    ['-dumptables', 'Nothing is given out: suspended by root'],
+  ] as const) {
+    const run = await shell.run(`nbrbutil ${line}`);
+    expect([line, run.status, run.error]).toEqual([line, 0, '']);
+    expect(run.out).toContain(out);
+  }
+  expect(shell.asked('nbrb', 'TakeBack')).toEqual({ kind: 'all', name: '', requester });
+  expect(shell.asked('nbrb', 'SetSuspended')).toEqual({ suspended: true, requester });
+  await shell.run('nbrbutil -changePriority 7 -priority 9');
+  expect(shell.asked('nbrb', 'ChangePriority')).toEqual({ jobId: 7n, priority: 9, requester });
+  expect((await shell.run('nbrbutil -changePriority 7')).status).toBe(144);
 });
 
 test.each([

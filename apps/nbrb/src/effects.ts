@@ -3,7 +3,14 @@
 import { codec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { EffectRunner } from '@tapestry/store';
-import { attemptOf, type GrantRow, grantOf, lockAttempt, lockGrant } from './adapters/ledger.ts';
+import {
+  attemptOf,
+  type GrantRow,
+  grantOf,
+  lockAttempt,
+  lockGrant,
+  requestOf,
+} from './adapters/ledger.ts';
 import type { Tx } from './adapters/queue.ts';
 import type { RbDb } from './adapters/schema.ts';
 import { enqueueGranted } from './evaluation.ts';
@@ -95,5 +102,5 @@ async function sendBack(parts: Parts, tx: Tx, row: GrantRow): Promise<void> {
     }
     await freeGroup(parts, tx, each.group_id);
   }
-  await parts.queue.insert(tx, attempt, codec('ResourceRequest').decode(row.request));
+  await parts.queue.insert(tx, attempt, requestOf(row));
 }

@@ -44,7 +44,10 @@ function toAttempt(row: { job_id: bigint; try: number; step: number }): Attempt 
 }
 
 /** Keys of the attempts that nbjm says are over. */
-async function overOf(parts: Parts, attempts: readonly Attempt[]): Promise<ReadonlySet<string>> {
+export async function overOf(
+  parts: Parts,
+  attempts: readonly Attempt[],
+): Promise<ReadonlySet<string>> {
   const over = new Set<string>();
   for (let at = 0; at < attempts.length; at += CHECK_AT_ONCE) {
     const batch = attempts.slice(at, at + CHECK_AT_ONCE);

@@ -2,6 +2,7 @@
 
 import type {
   Attempt,
+  CounterUse,
   DumpReply,
   HeldGrant,
   UnknownResource,
@@ -10,13 +11,16 @@ import type {
 import { formatDateTime } from '../date-time.ts';
 import { fields, table } from './table.ts';
 
-export function dumpText({ waiting, grants, unknown }: DumpReply): string {
+export function dumpText(dump: DumpReply, withCounters = false): string {
+  const { waiting, grants, unknown, counters, suspended } = dump;
   const part = (title: string, count: number, text: () => string): string =>
     `${title} (${count})\n${count === 0 ? '  none\n' : text()}`;
   return [
+    ...(suspended === '' ? [] : [`Nothing is given out: ${suspended}\n`]),
     part('Requests that wait', waiting.length, () => waiting.map(waitingText).join('\n')),
     part('Grants', grants.length, () => activeLines(grants)),
     part('State unknown', unknown.length, () => unknownLines(unknown)),
+    ...(withCounters ? [part('Counters', counters.length, () => counterLines(counters))] : []),
   ].join('\n');
 }
 
@@ -36,6 +40,13 @@ function waitingText({ request, reasons }: WaitingRequest): string {
     2,
   );
   return `${text}${reasons.map((reason) => `    waits: ${reason}\n`).join('')}`;
+}
+
+function counterLines(counters: readonly CounterUse[]): string {
+  return table(
+    ['name', 'used'].map((title) => ({ title })),
+    counters.map(({ name, used }) => [name, String(used)]),
+  );
 }
 
 export function activeLines(grants: readonly HeldGrant[]): string {

@@ -1,7 +1,13 @@
 // The books on disk: grants, and who holds which drive and volume. Each function is part of one transaction; the
 // keys of `holdings` make a second owner impossible, whatever its caller believed.
 
-import { type Attempt, codec, type Grant, type GrantRef } from '@tapestry/contracts';
+import {
+  type Attempt,
+  codec,
+  type Grant,
+  type GrantRef,
+  type ResourceRequest,
+} from '@tapestry/contracts';
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Holdings, MpxGroup } from '../core/books.ts';
 import type { DriveEntry } from '../core/drive-report.ts';
@@ -21,6 +27,10 @@ export function refOf(row: GrantRow): GrantRef {
 
 export function grantOf(row: GrantRow): Grant {
   return codec('Grant').decode(row.grant);
+}
+
+export function requestOf(row: GrantRow): ResourceRequest {
+  return codec('ResourceRequest').decode(row.request);
 }
 
 export function memberOf({ grant_id, state }: Pick<GrantRow, 'grant_id' | 'state'>): Member {

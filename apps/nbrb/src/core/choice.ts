@@ -189,6 +189,8 @@ function freeDrives(
   const own = free.filter(({ name }) => !taken.some((pick) => pick.drive?.name === name));
   if (own.length < free.length && own.length === 0) {
     reasons.add(`one more drive is needed beside ${free[0]?.name}`);
+    const busy = drives.filter(({ name }) => !books.driveIsFree(name));
+    for (const { name } of busy.slice(0, DRIVES_NAMED_MAX)) reasons.add(books.driveTaken(name));
   }
   return own;
 }
