@@ -47,8 +47,6 @@ export interface Ndmjob {
   tape: string;
   /** Device name of the simulated changer: drives at 128 and 129, slots from 1024. */
   library: string;
-  /** Of the process whose children are its sessions. */
-  pid: number;
   stop(): Promise<void>;
 }
 
@@ -105,7 +103,6 @@ export async function startNdmjob(options: NdmjobOptions): Promise<Ndmjob> {
     address: `127.0.0.1:${port}`,
     tape: join(dir, 'tape0'),
     library: join(dir, 'lib'),
-    pid: child.pid ?? 0,
     stop,
   };
 }

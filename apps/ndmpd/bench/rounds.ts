@@ -122,9 +122,10 @@ export class Rounds {
   }
 
   /** Once the processes of the operation are gone, and with them their count is complete. */
-  async #spent(server: BenchServer, before: number): Promise<number> {
+  async #spent(server: BenchServer, before: number | undefined): Promise<number | undefined> {
     await sleep(SETTLE_MS);
-    return server.cpuSeconds() - before;
+    const after = server.cpuSeconds();
+    return before === undefined || after === undefined ? undefined : after - before;
   }
 
   /** Into a pipe, as the streams of the others go to another process. */

@@ -127,10 +127,28 @@ function octal(bytes: Buffer, at: number, length: number): number | undefined {
 
 /** The checksum counts its own field as blanks. */
 function isSealed(bytes: Buffer, at: number): boolean {
-  let sum = 8 * 0x20;
-  for (let i = at; i < at + 148; i += 1) sum += bytes[i] as number;
-  for (let i = at + 156; i < at + BLOCK_BYTES; i += 1) sum += bytes[i] as number;
+  let sum = sumOfBlock(bytes, at) + 8 * 0x20;
+  for (let i = at + 148; i < at + 156; i += 1) sum -= bytes[i] as number;
   return octal(bytes, at + 148, 8) === sum;
+}
+
+/** Four bytes a step, where they lie so; their sums stay below 16 bits each. */
+function sumOfBlock(bytes: Buffer, at: number): number {
+  const start = bytes.byteOffset + at;
+  let sum = 0;
+  if (start % 4 !== 0) {
+    for (let i = at; i < at + BLOCK_BYTES; i += 1) sum += bytes[i] as number;
+    return sum;
+  }
+  const words = new Int32Array(bytes.buffer, start, BLOCK_BYTES / 4);
+  let even = 0;
+  let odd = 0;
+  for (let i = 0; i < BLOCK_BYTES / 4; i += 1) {
+    const word = words[i] as number;
+    even += word & 0x00ff00ff;
+    odd += (word >>> 8) & 0x00ff00ff;
+  }
+  return (even & 0xffff) + (even >>> 16) + (odd & 0xffff) + (odd >>> 16);
 }
 
 function startsWith(bytes: Buffer, at: number, text: Buffer): boolean {
