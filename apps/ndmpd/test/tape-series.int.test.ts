@@ -2,7 +2,7 @@
 // with the position checked after every step, in all versions.
 
 import { NDMP_ERROR, type NdmpVersion, U32_MAX } from '@tapestry/ndmp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   BSF,
   BSR,
@@ -50,6 +50,15 @@ afterAll(() => server?.close());
 
 describe.each<NdmpVersion>([2, 3, 4])('version %i', (version) => {
   const crosses = version < 4;
+
+  /** As the series cleans up between its phases. */
+  beforeEach(async () => {
+    const tape = await TapeDma.login(server.address, version);
+    await expect.poll(() => tape.open(RDWR), { timeout: 30_000 }).toBe(NDMP_ERROR.noError);
+    expect(await tape.mtio(REW)).toBe(0);
+    expect(await tape.close()).toBe(NDMP_ERROR.noError);
+    tape.leave();
+  });
 
   test('T-WRITE', async () => {
     const tape = await TapeDma.login(server.address, version);

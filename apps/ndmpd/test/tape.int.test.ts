@@ -176,6 +176,46 @@ describe('drives and media', () => {
     other.leave();
   });
 
+  test('a tape stays where it is when its drive is closed, and until it leaves it', async () => {
+    expect(await tape.open(RDWR)).toBe(noError);
+    expect(await tape.mtio(REW)).toBe(0);
+    for (const marks of [2, 1]) {
+      expect(await tape.write(bytes(512))).toBe(512);
+      expect(await tape.mtio(EOF_MARK, marks)).toBe(0);
+    }
+    expect(await tape.write(bytes(100))).toBe(100);
+    expect(await tape.close()).toBe(noError); // writes the mark that is owed
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await tape.position()).toEqual([4, 0]);
+    expect(await tape.mtio(BSF, 2)).toBe(0);
+    expect(await tape.mtio(BSR)).toBe(0);
+    tape.leave();
+    tape = await TapeDma.login(server.address);
+    await expect.poll(() => tape.open(RDWR), { timeout: 30_000 }).toBe(noError);
+    expect(await tape.position()).toEqual([2, 0]);
+    expect(await tape.read(1024)).toEqual(bytes(512));
+    expect(await tape.close()).toBe(noError);
+
+    const robot = await TapeDma.login(server.address);
+    expect(await robot.error('scsiOpen', { device: 'changer0' })).toBe(noError);
+    const { slot, drive } = FIRST_ADDRESS;
+    for (const [from, to] of [
+      [drive, slot],
+      [slot, drive],
+    ] as const) {
+      const cdb = Buffer.alloc(12);
+      cdb[0] = 0xa5;
+      cdb.writeUInt16BE(from, 4);
+      cdb.writeUInt16BE(to, 6);
+      const order = { flags: 0, timeoutMs: 60_000, dataInLength: 0, cdb, dataOut: bytes(0) };
+      expect(await robot.ask('scsiExecuteCdb', order)).toMatchObject({ error: noError, status: 0 });
+    }
+    robot.leave();
+    expect(await tape.open(READ)).toBe(noError);
+    expect(await tape.position()).toEqual([0, 0]);
+    expect(await tape.close()).toBe(noError);
+  });
+
   test('an empty drive opens only as it is, and takes a tape meanwhile', async () => {
     expect(await tape.open(READ, 'drive1')).toBe(noTapeLoaded);
     expect(await tape.open(RDWR, 'drive1')).toBe(noTapeLoaded);

@@ -13,6 +13,7 @@ import {
 } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
 import {
+  FIRST_ADDRESS,
   type Library,
   type LibraryElement,
   openVirtualLibrary,
@@ -23,7 +24,7 @@ import { changerStep, libraryRefusal } from '../core/changer.ts';
 import { DEVICE_TYPE, type ScsiIdentity } from '../core/scsi-inquiry.ts';
 import { good, type ScsiReply } from '../core/scsi-reply.ts';
 import { CHANGER, DRIVES, driveName } from '../core/tape-names.ts';
-import type { DrivePlace } from '../core/tape-protocol.ts';
+import type { DrivePlace, TapePlace } from '../core/tape-protocol.ts';
 
 /** Throws `robotMissing` when there is no library in the folder. */
 export async function openTapeLibrary(dir: string): Promise<TapeLibrary> {
@@ -34,6 +35,8 @@ export class TapeLibrary {
   readonly dir: string;
   readonly #library: Library;
   #isChangerOpen = false;
+  /** Of closed drives, by index. */
+  readonly #places = new Map<number, TapePlace>();
   readonly robots: ScsiPort;
 
   constructor(dir: string, library: Library) {
@@ -54,6 +57,21 @@ export class TapeLibrary {
   async findDrive(device: string): Promise<DrivePlace | undefined> {
     const element = (await this.#drives()).find(({ index }) => driveName(index) === device);
     return element && { driveIndex: element.index, serial: element.driveSerial ?? '' };
+  }
+
+  /** Where the tape in this drive stood when it was closed last; undefined when that is not known. */
+  placeOf({ driveIndex }: DrivePlace): TapePlace | undefined {
+    return this.#places.get(driveIndex);
+  }
+
+  setPlace({ driveIndex }: DrivePlace, place: TapePlace | undefined): void {
+    if (place === undefined) this.#places.delete(driveIndex);
+    else this.#places.set(driveIndex, place);
+  }
+
+  /** A tape that the robot took or brought begins anew. */
+  #moved(address: number): void {
+    this.#places.delete(address - FIRST_ADDRESS.drive);
   }
 
   /** Ends the hold of a thread that cannot give its drive back any more. */
@@ -96,18 +114,25 @@ export class TapeLibrary {
     const close = async (): Promise<void> => {
       this.#isChangerOpen = false;
     };
-    return { error: NDMP_ERROR.noError, device: new ChangerUnit(this.#library, close) };
+    const moved = (address: number): void => this.#moved(address);
+    return { error: NDMP_ERROR.noError, device: new ChangerUnit(this.#library, { close, moved }) };
   }
+}
+
+interface ChangerOwner {
+  close(): Promise<void>;
+  /** The robot was at this element. */
+  moved(address: number): void;
 }
 
 class ChangerUnit implements ScsiDevice {
   readonly #library: Library;
-  readonly #letGo: () => Promise<void>;
+  readonly #owner: ChangerOwner;
   #isOpen = true;
 
-  constructor(library: Library, letGo: () => Promise<void>) {
+  constructor(library: Library, owner: ChangerOwner) {
     this.#library = library;
-    this.#letGo = letGo;
+    this.#owner = owner;
   }
 
   async executeCdb(order: CdbOrder): Promise<CdbOutcome> {
@@ -130,7 +155,10 @@ class ChangerUnit implements ScsiDevice {
     });
     if (step.do === 'reply') return step.reply;
     if (step.do === 'rescan') await library.rescan();
-    else await library.move(step.from, step.to);
+    else {
+      await library.move(step.from, step.to);
+      for (const address of [step.from, step.to]) this.#owner.moved(address);
+    }
     return good();
   }
 
@@ -158,7 +186,7 @@ class ChangerUnit implements ScsiDevice {
   }
 
   async close(): Promise<void> {
-    if (this.#isOpen) await this.#letGo();
+    if (this.#isOpen) await this.#owner.close();
     this.#isOpen = false;
   }
 }

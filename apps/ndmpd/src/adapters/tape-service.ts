@@ -19,10 +19,12 @@ import {
   type TapeStatus,
 } from '@tapestry/ndmp';
 import {
+  type DrivePlace,
   type FromTapeThread,
   PROGRESS,
   type TapeCall,
   type TapeOrder,
+  type TapePlace,
 } from '../core/tape-protocol.ts';
 import type { DataHosts } from './data-host.ts';
 import type { TapeLibrary } from './tape-library.ts';
@@ -84,12 +86,14 @@ export class TapeService implements MoverPump {
     if (place === undefined) return { error: NDMP_ERROR.noDevice };
     const grantId = `ndmpd ${randomUUID()}`;
     this.#takeBack = () => library.takeBack(place, grantId);
-    const outcome = await this.#call<Outcome>({ call: 'open', place, grantId, mode });
+    const at = library.placeOf(place);
+    const outcome = await this.#call<Outcome>({ call: 'open', place, grantId, mode, at });
     if (outcome.error !== NDMP_ERROR.noError) return outcome;
-    return { ...outcome, drive: this.#drive() };
+    library.setPlace(place, undefined); // until it is closed, nobody knows
+    return { ...outcome, drive: this.#drive(place) };
   }
 
-  #drive(): TapeDrive {
+  #drive(place: DrivePlace): TapeDrive {
     return {
       status: () => this.#call<TapeStatus>({ call: 'status' }),
       space: (order) => this.#call({ call: 'space', order }),
@@ -102,7 +106,7 @@ export class TapeService implements MoverPump {
         return { error, data: asBuffer(data) };
       },
       executeCdb: (order) => this.#executeCdb(order),
-      close: (how) => this.#close(how),
+      close: (how) => this.#close(place, how),
     };
   }
 
@@ -113,11 +117,18 @@ export class TapeService implements MoverPump {
   }
 
   /** The drive of a thread that died was taken from it; of one that hangs, it is taken now. */
-  async #close(how: 'flush' | 'discard'): Promise<Outcome> {
+  async #close(place: DrivePlace, how: 'flush' | 'discard'): Promise<Outcome> {
     if (this.#worker === undefined) {
       return { error: how === 'flush' ? NDMP_ERROR.io : NDMP_ERROR.noError };
     }
-    if (how === 'flush') return this.#call({ call: 'close', how });
+    if (how === 'flush') {
+      const { at, ...outcome } = await this.#call<Outcome & { at: TapePlace | undefined }>({
+        call: 'close',
+        how,
+      });
+      if (outcome.error === NDMP_ERROR.noError) this.#options.library.setPlace(place, at);
+      return outcome;
+    }
     try {
       return await this.#call<Outcome>({ call: 'close', how }, DISCARD_TIMEOUT_MS);
     } catch {

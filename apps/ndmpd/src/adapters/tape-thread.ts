@@ -2,7 +2,7 @@
 // block for seconds; here that holds up nobody else, and a stream goes from its socket to the tape without a detour.
 
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { type MoverReport, RecordPump, type TapeDrive } from '@tapestry/ndmp';
+import { type MoverReport, RecordPump } from '@tapestry/ndmp';
 import { openVirtualDrive } from '@tapestry/storage';
 import {
   type FromTapeThread,
@@ -14,6 +14,7 @@ import {
 } from '../core/tape-protocol.ts';
 import { MoverStreams } from './mover-streams.ts';
 import { openTape } from './tape-open.ts';
+import type { TapeUnit } from './tape-unit.ts';
 
 class TapeThread {
   readonly #send: (message: FromTapeThread) => void;
@@ -21,7 +22,7 @@ class TapeThread {
   readonly #counters: BigInt64Array;
   readonly #streams: MoverStreams;
   readonly #pump: RecordPump;
-  #drive: TapeDrive | undefined;
+  #drive: TapeUnit | undefined;
   #isPublishing = false;
 
   constructor(port: MessagePort, options: TapeThreadOptions) {
@@ -68,8 +69,11 @@ class TapeThread {
         const buffers = { cdb: asBuffer(cdb), dataOut: asBuffer(dataOut) };
         return this.#opened().executeCdb({ ...order, ...buffers });
       }
-      case 'close':
-        return this.#opened().close(call.how);
+      case 'close': {
+        const drive = this.#opened();
+        const at = await drive.place();
+        return { ...(await drive.close(call.how)), at };
+      }
       case 'moverListen': {
         const outcome = await this.#pump.listen(call.addressType);
         return { ...outcome, localPath: this.#streams.localPath };
@@ -82,18 +86,18 @@ class TapeThread {
     }
   }
 
-  async #open({ place, grantId, mode }: Extract<TapeCall, { call: 'open' }>) {
+  async #open({ place, grantId, mode, at }: Extract<TapeCall, { call: 'open' }>) {
     const { libraryDir } = this.#options;
     const { driveIndex, serial } = place;
     const { error, drive } = await openTape(
       (owner) => openVirtualDrive({ libraryDir, driveIndex, owner }),
-      { grantId, serial, mode },
+      { grantId, serial, mode, at },
     );
     this.#drive = drive;
     return { error };
   }
 
-  #opened(): TapeDrive {
+  #opened(): TapeUnit {
     if (this.#drive === undefined) throw new Error('no drive is open in this thread');
     return this.#drive;
   }

@@ -17,6 +17,13 @@ export interface DrivePlace {
   readonly serial: string;
 }
 
+/** Which tape a drive was closed with, and where that stood: there it still stands when the drive is opened next. */
+export interface TapePlace {
+  readonly barcode: string;
+  readonly file: number;
+  readonly block: number;
+}
+
 /** Calls are answered under their number, in any order. */
 export type TapeCall =
   | {
@@ -25,6 +32,7 @@ export type TapeCall =
       /** Under this name the drive is held. */
       readonly grantId: string;
       readonly mode: number;
+      readonly at: TapePlace | undefined;
     }
   | { readonly call: 'status' }
   | {
