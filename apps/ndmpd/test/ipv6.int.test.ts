@@ -102,7 +102,7 @@ describe.skipIf(!hasIpv6)('over an IPv6 control connection', () => {
   /** A three-way backup and recovery between two sessions. */
   test.each(['mover', 'data'] as const)('three ways, where the %s service listens', async (who) => {
     const [files, tapes] = [await agreed(), await agreed()];
-    expect(await tapes.open(RDWR)).toBe(noError);
+    await tapes.openOnceFree(RDWR);
     expect(await tapes.mtio(REW)).toBe(0);
     expect(await tapes.error('moverSetRecordSize', { recordSize: RECORD })).toBe(noError);
     await meet(files, tapes, MOVER_MODE.read, who);

@@ -19,6 +19,7 @@ import {
   FIRST_ADDRESS,
   openVirtualLibrary,
 } from '@tapestry/storage';
+import { expect } from 'vitest';
 import {
   Dma,
   makeWorkspace,
@@ -141,6 +142,11 @@ export class TapeDma {
 
   open(mode: number, device = 'drive0'): Promise<number> {
     return this.error('tapeOpen', { device, mode });
+  }
+
+  /** Waits for a session that has just left to let go of the drive. */
+  async openOnceFree(mode: number): Promise<void> {
+    await expect.poll(() => this.open(mode), { timeout: 30_000 }).toBe(NDMP_ERROR.noError);
   }
 
   close(): Promise<number> {

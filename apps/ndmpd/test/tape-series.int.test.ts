@@ -54,7 +54,7 @@ describe.each<NdmpVersion>([2, 3, 4])('version %i', (version) => {
   /** As the series cleans up between its phases. */
   beforeEach(async () => {
     const tape = await TapeDma.login(server.address, version);
-    await expect.poll(() => tape.open(RDWR), { timeout: 30_000 }).toBe(NDMP_ERROR.noError);
+    await tape.openOnceFree(RDWR);
     expect(await tape.mtio(REW)).toBe(0);
     expect(await tape.close()).toBe(NDMP_ERROR.noError);
     tape.leave();

@@ -50,7 +50,7 @@ describe.each<NdmpVersion>([2, 3, 4])('version %i', (version) => {
   const endOfData = version === 4 ? eom : eof;
   beforeEach(async () => {
     tape = await TapeDma.login(server.address, version);
-    await tape.open(RDWR);
+    await tape.openOnceFree(RDWR);
     await tape.mtio(REW);
     await tape.close();
   });
@@ -163,6 +163,8 @@ describe.each<NdmpVersion>([2, 3, 4])('version %i', (version) => {
 describe('drives and media', () => {
   beforeEach(async () => {
     tape = await TapeDma.login(server.address);
+    await tape.openOnceFree(READ);
+    expect(await tape.close()).toBe(noError);
   });
   afterEach(() => tape.leave());
 
@@ -172,7 +174,7 @@ describe('drives and media', () => {
     expect(await other.open(READ)).toBe(deviceBusy);
     expect(await tape.error('scsiOpen', { device: 'changer0' })).toBe(deviceOpened);
     tape.leave();
-    await expect.poll(() => other.open(READ), { timeout: 30_000 }).toBe(noError);
+    await other.openOnceFree(READ);
     other.leave();
   });
 
@@ -191,7 +193,7 @@ describe('drives and media', () => {
     expect(await tape.mtio(BSR)).toBe(0);
     tape.leave();
     tape = await TapeDma.login(server.address);
-    await expect.poll(() => tape.open(RDWR), { timeout: 30_000 }).toBe(noError);
+    await tape.openOnceFree(RDWR);
     expect(await tape.position()).toEqual([2, 0]);
     expect(await tape.read(1024)).toEqual(bytes(512));
     expect(await tape.close()).toBe(noError);

@@ -24,7 +24,8 @@ import { changerStep, libraryRefusal } from '../core/changer.ts';
 import { DEVICE_TYPE, type ScsiIdentity } from '../core/scsi-inquiry.ts';
 import { good, type ScsiReply } from '../core/scsi-reply.ts';
 import { CHANGER, DRIVES, driveName } from '../core/tape-names.ts';
-import type { DrivePlace, TapePlace } from '../core/tape-protocol.ts';
+import { TapePlaces } from '../core/tape-places.ts';
+import type { DrivePlace } from '../core/tape-protocol.ts';
 
 /** Throws `robotMissing` when there is no library in the folder. */
 export async function openTapeLibrary(dir: string): Promise<TapeLibrary> {
@@ -35,9 +36,9 @@ export class TapeLibrary {
   readonly dir: string;
   readonly #library: Library;
   #isChangerOpen = false;
-  /** Of closed drives, by index. */
-  readonly #places = new Map<number, TapePlace>();
   readonly robots: ScsiPort;
+  /** Of the tapes in closed drives. */
+  readonly places = new TapePlaces();
 
   constructor(dir: string, library: Library) {
     this.dir = dir;
@@ -59,19 +60,9 @@ export class TapeLibrary {
     return element && { driveIndex: element.index, serial: element.driveSerial ?? '' };
   }
 
-  /** Where the tape in this drive stood when it was closed last; undefined when that is not known. */
-  placeOf({ driveIndex }: DrivePlace): TapePlace | undefined {
-    return this.#places.get(driveIndex);
-  }
-
-  setPlace({ driveIndex }: DrivePlace, place: TapePlace | undefined): void {
-    if (place === undefined) this.#places.delete(driveIndex);
-    else this.#places.set(driveIndex, place);
-  }
-
   /** A tape that the robot took or brought begins anew. */
   #moved(address: number): void {
-    this.#places.delete(address - FIRST_ADDRESS.drive);
+    this.places.forget(address - FIRST_ADDRESS.drive);
   }
 
   /** Ends the hold of a thread that cannot give its drive back any more. */

@@ -7,7 +7,7 @@ import type { Drive, DriveOwner } from '@tapestry/storage';
 import { DEVICE_TYPE } from '../core/scsi-inquiry.ts';
 import { tapeErrorOf } from '../core/tape-errors.ts';
 import { DRIVES } from '../core/tape-names.ts';
-import type { TapePlace } from '../core/tape-protocol.ts';
+import type { TapePlace } from '../core/tape-places.ts';
 import { TapeUnit } from './tape-unit.ts';
 
 /** All opens of ndmpd are equal: who has a drive keeps it until it lets go or its process dies. */
@@ -16,9 +16,15 @@ const EPOCH = 1n;
 /** `claim` opens the drive for the owner given, as `openVirtualDrive` does. */
 export async function openTape(
   claim: (owner: DriveOwner) => Promise<Drive>,
-  order: { grantId: string; serial: string; mode: number; at?: TapePlace | undefined },
+  order: {
+    readonly grantId: string;
+    readonly serial: string;
+    readonly mode: number;
+    /** Where a tape stood when this drive was closed; asked once the drive is ours. */
+    readonly placeOf?: (barcode: string) => TapePlace | undefined;
+  },
 ): Promise<Outcome & { readonly drive?: TapeUnit }> {
-  const { grantId, serial, mode, at } = order;
+  const { grantId, serial, mode, placeOf } = order;
   let drive: Drive | undefined;
   try {
     drive = await claim({ grantId, epoch: EPOCH });
@@ -27,7 +33,7 @@ export async function openTape(
       await drive.close();
       return { error };
     }
-    if (at !== undefined) await goBack(drive, at);
+    if (placeOf !== undefined) await goBack(drive, placeOf);
     const identity = { ...DRIVES, deviceType: DEVICE_TYPE.tape, serial };
     return { error, drive: new TapeUnit(drive, identity) };
   } catch (error) {
@@ -37,14 +43,18 @@ export async function openTape(
   }
 }
 
-async function goBack(drive: Drive, { barcode, ...place }: TapePlace): Promise<void> {
-  const now = await drive.loadState();
-  if (!now.loaded || now.barcode !== barcode) return;
+async function goBack(
+  drive: Drive,
+  placeOf: (barcode: string) => TapePlace | undefined,
+): Promise<void> {
   try {
-    await drive.locate(place);
+    const { loaded, barcode } = await drive.loadState();
+    const place = loaded && barcode !== null ? placeOf(barcode) : undefined;
+    if (place !== undefined) await drive.locate(place);
   } catch (error) {
+    // Another host wrote on it meanwhile, or it cannot be read: then the place means nothing.
     if (!(error instanceof StatusError)) throw error;
-    await drive.rewind(); // somebody else wrote on it meanwhile
+    await drive.rewind().catch(() => undefined);
   }
 }
 

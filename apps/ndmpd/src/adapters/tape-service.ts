@@ -19,12 +19,10 @@ import {
   type TapeStatus,
 } from '@tapestry/ndmp';
 import {
-  type DrivePlace,
   type FromTapeThread,
   PROGRESS,
   type TapeCall,
   type TapeOrder,
-  type TapePlace,
 } from '../core/tape-protocol.ts';
 import type { DataHosts } from './data-host.ts';
 import type { TapeLibrary } from './tape-library.ts';
@@ -86,14 +84,12 @@ export class TapeService implements MoverPump {
     if (place === undefined) return { error: NDMP_ERROR.noDevice };
     const grantId = `ndmpd ${randomUUID()}`;
     this.#takeBack = () => library.takeBack(place, grantId);
-    const at = library.placeOf(place);
-    const outcome = await this.#call<Outcome>({ call: 'open', place, grantId, mode, at });
+    const outcome = await this.#call<Outcome>({ call: 'open', place, grantId, mode });
     if (outcome.error !== NDMP_ERROR.noError) return outcome;
-    library.setPlace(place, undefined); // until it is closed, nobody knows
-    return { ...outcome, drive: this.#drive(place) };
+    return { ...outcome, drive: this.#drive() };
   }
 
-  #drive(place: DrivePlace): TapeDrive {
+  #drive(): TapeDrive {
     return {
       status: () => this.#call<TapeStatus>({ call: 'status' }),
       space: (order) => this.#call({ call: 'space', order }),
@@ -106,7 +102,7 @@ export class TapeService implements MoverPump {
         return { error, data: asBuffer(data) };
       },
       executeCdb: (order) => this.#executeCdb(order),
-      close: (how) => this.#close(place, how),
+      close: (how) => this.#close(how),
     };
   }
 
@@ -117,18 +113,11 @@ export class TapeService implements MoverPump {
   }
 
   /** The drive of a thread that died was taken from it; of one that hangs, it is taken now. */
-  async #close(place: DrivePlace, how: 'flush' | 'discard'): Promise<Outcome> {
+  async #close(how: 'flush' | 'discard'): Promise<Outcome> {
     if (this.#worker === undefined) {
       return { error: how === 'flush' ? NDMP_ERROR.io : NDMP_ERROR.noError };
     }
-    if (how === 'flush') {
-      const { at, ...outcome } = await this.#call<Outcome & { at: TapePlace | undefined }>({
-        call: 'close',
-        how,
-      });
-      if (outcome.error === NDMP_ERROR.noError) this.#options.library.setPlace(place, at);
-      return outcome;
-    }
+    if (how === 'flush') return this.#call({ call: 'close', how });
     try {
       return await this.#call<Outcome>({ call: 'close', how }, DISCARD_TIMEOUT_MS);
     } catch {
@@ -209,7 +198,10 @@ export class TapeService implements MoverPump {
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const { library, hosts, threads } = this.#options;
-    const worker = threads.take({ libraryDir: library.dir, hosts, progress: this.#progress });
+    const worker = threads.take({
+      ...{ libraryDir: library.dir, hosts },
+      ...{ progress: this.#progress, places: library.places.shared },
+    });
     worker.on('message', (message: FromTapeThread) => this.#take(message));
     worker.once('error', (error) => void this.#failed(error.message));
     worker.once('exit', (code) => void this.#failed(`ended with ${code}`));

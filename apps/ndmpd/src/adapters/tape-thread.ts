@@ -2,8 +2,9 @@
 // block for seconds; here that holds up nobody else, and a stream goes from its socket to the tape without a detour.
 
 import { type MessagePort, parentPort } from 'node:worker_threads';
-import { type MoverReport, RecordPump } from '@tapestry/ndmp';
+import { type MoverReport, NDMP_ERROR, RecordPump } from '@tapestry/ndmp';
 import { openVirtualDrive } from '@tapestry/storage';
+import { TapePlaces } from '../core/tape-places.ts';
 import {
   type FromTapeThread,
   PROGRESS,
@@ -23,12 +24,15 @@ class TapeThread {
   readonly #streams: MoverStreams;
   readonly #pump: RecordPump;
   #drive: TapeUnit | undefined;
+  readonly #places: TapePlaces;
+  #driveIndex = -1;
   #isPublishing = false;
 
   constructor(port: MessagePort, options: TapeThreadOptions) {
     this.#send = (message) => port.postMessage(message);
     this.#options = options;
     this.#counters = new BigInt64Array(options.progress);
+    this.#places = new TapePlaces(options.places);
     this.#streams = new MoverStreams({
       hosts: options.hosts,
       onLocalDial: (path) => this.#send({ localDial: path }),
@@ -69,11 +73,8 @@ class TapeThread {
         const buffers = { cdb: asBuffer(cdb), dataOut: asBuffer(dataOut) };
         return this.#opened().executeCdb({ ...order, ...buffers });
       }
-      case 'close': {
-        const drive = this.#opened();
-        const at = await drive.place();
-        return { ...(await drive.close(call.how)), at };
-      }
+      case 'close':
+        return this.#close(call.how);
       case 'moverListen': {
         const outcome = await this.#pump.listen(call.addressType);
         return { ...outcome, localPath: this.#streams.localPath };
@@ -86,15 +87,29 @@ class TapeThread {
     }
   }
 
-  async #open({ place, grantId, mode, at }: Extract<TapeCall, { call: 'open' }>) {
+  async #open({ place, grantId, mode }: Extract<TapeCall, { call: 'open' }>) {
     const { libraryDir } = this.#options;
     const { driveIndex, serial } = place;
     const { error, drive } = await openTape(
       (owner) => openVirtualDrive({ libraryDir, driveIndex, owner }),
-      { grantId, serial, mode, at },
+      { grantId, serial, mode, placeOf: (barcode) => this.#places.get(driveIndex, barcode) },
     );
     this.#drive = drive;
+    if (drive !== undefined) {
+      this.#driveIndex = driveIndex;
+      this.#places.forget(driveIndex); // until it is closed, nobody knows
+    }
     return { error };
+  }
+
+  /** The place is written down while the drive is still ours. */
+  async #close(how: 'flush' | 'discard') {
+    const drive = this.#opened();
+    const place = how === 'flush' ? await drive.place() : undefined;
+    if (place !== undefined) this.#places.set(this.#driveIndex, place.barcode, place);
+    const outcome = await drive.close(how);
+    if (outcome.error !== NDMP_ERROR.noError) this.#places.forget(this.#driveIndex);
+    return outcome;
   }
 
   #opened(): TapeUnit {

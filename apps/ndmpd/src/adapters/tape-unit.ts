@@ -22,7 +22,7 @@ import { type EarlyWarning, nextWarning } from '../core/early-warning.ts';
 import type { ScsiIdentity } from '../core/scsi-inquiry.ts';
 import { tapeReply } from '../core/tape-cdb.ts';
 import { tapeErrorOf } from '../core/tape-errors.ts';
-import type { TapePlace } from '../core/tape-protocol.ts';
+import type { TapePlace } from '../core/tape-places.ts';
 
 /** So many filemarks go in one call of the drive; between two of them others get their turn. */
 const MARKS_AT_ONCE = 256;
@@ -199,7 +199,7 @@ export class TapeUnit implements TapeDrive {
   }
 
   /** Undefined where there is no tape, or none that can tell. */
-  place(): Promise<TapePlace | undefined> {
+  place(): Promise<(TapePlace & { readonly barcode: string }) | undefined> {
     return this.#alone(async () => {
       const { load, position } = await this.#look();
       const barcode = load?.barcode ?? null;

@@ -9,19 +9,14 @@ export interface TapeThreadOptions {
   /** Addresses of this host for data connections over TCP. */
   readonly hosts: { readonly ipv4: string; readonly ipv6: string | undefined };
   readonly progress: SharedArrayBuffer;
+  /** Of `TapePlaces`. */
+  readonly places: SharedArrayBuffer;
 }
 
 /** A drive as the library knows it. */
 export interface DrivePlace {
   readonly driveIndex: number;
   readonly serial: string;
-}
-
-/** Which tape a drive was closed with, and where that stood: there it still stands when the drive is opened next. */
-export interface TapePlace {
-  readonly barcode: string;
-  readonly file: number;
-  readonly block: number;
 }
 
 /** Calls are answered under their number, in any order. */
@@ -32,7 +27,6 @@ export type TapeCall =
       /** Under this name the drive is held. */
       readonly grantId: string;
       readonly mode: number;
-      readonly at: TapePlace | undefined;
     }
   | { readonly call: 'status' }
   | {
