@@ -86,6 +86,8 @@ export class TargetTree {
   readonly #closing: Directory[] = [];
   readonly #mayChangeOwner = mayChangeOwner();
   readonly #ownUid = process.geteuid?.() ?? 0;
+  /** From here on modes are the image's own; what it does not have is made as the administrator has it. */
+  readonly #modeOfParents = MODE_OF_PARENTS & ~process.umask(0);
   #export: Export | undefined;
   #mounts: MountPolicy | undefined;
   #levels: Level[] = [];
@@ -95,7 +97,6 @@ export class TargetTree {
   constructor(helper: AttributeHelper, options: TargetOptions) {
     this.#helper = helper;
     this.#options = options;
-    process.umask(0); // modes are the image's own
   }
 
   /** The directory at work, if it is this one. */
@@ -309,7 +310,7 @@ export class TargetTree {
       directory = openBelow(parent, name);
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
-      mkdirSync(nameIn(parent, name), MODE_OF_PARENTS);
+      mkdirSync(nameIn(parent, name), this.#modeOfParents);
       directory = openBelow(parent, name);
     }
     if (this.#policy().allows(directory, fstatSync(directory.fd, { bigint: true }))) {
