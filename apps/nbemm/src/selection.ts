@@ -7,6 +7,7 @@ import type {
   EvaluateReply,
   EvaluateRequest,
   Init,
+  ReportDisksRequest,
   UnassignVolumeRequest,
   VolumeSpec,
 } from '@tapestry/contracts';
@@ -15,11 +16,15 @@ import { volumeSpec } from './adapters/rows.ts';
 import { select } from './core/select.ts';
 import { change, type Parts, type Tx } from './parts.ts';
 
-type SelectionHandlers = Pick<Handlers<'nbemm'>, 'Evaluate' | 'AssignVolume' | 'UnassignVolume'>;
+type SelectionHandlers = Pick<
+  Handlers<'nbemm'>,
+  'Evaluate' | 'ReportDisks' | 'AssignVolume' | 'UnassignVolume'
+>;
 
 export function selectionHandlers(parts: Parts): SelectionHandlers {
   return {
     Evaluate: (request) => evaluate(parts, request),
+    ReportDisks: (request, call) => reportDisks(parts, request, call.caller.host),
     AssignVolume: (request) => assignVolume(parts, request),
     UnassignVolume: (request) => unassignVolume(parts, request),
   };
@@ -31,6 +36,20 @@ async function evaluate(
 ): Promise<EvaluateReply> {
   if (request === null) throw new StatusError('invalidRequest', 'Evaluate needs a request');
   return select(await parts.inventory.read(), request, { nowMs: Number(nowMs), inUseMediaIds });
+}
+
+async function reportDisks(
+  { inventory, nowMs }: Parts,
+  { disks }: ReportDisksRequest,
+  host: string | undefined,
+) {
+  const { units } = await inventory.read();
+  const own = new Set(units.filter((unit) => unit.mediaServer === host).map(({ label }) => label));
+  for (const { storageUnit, capacityBytes, freeBytes } of disks) {
+    if (!own.has(storageUnit)) continue;
+    inventory.noteDisk(storageUnit, { capacityBytes, freeBytes, atMs: nowMs() });
+  }
+  return {};
 }
 
 async function assignVolume(

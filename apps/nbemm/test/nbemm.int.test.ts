@@ -246,3 +246,16 @@ test('settings that it does not know are refused', async () => {
   const env = { NBEMM_SPEED: 'high', TAPESTRY_DATABASE_URL: world.databaseUrl };
   await expect(startDaemon(nbemm, { argv: [], env })).rejects.toThrow(/20 .*speed/i);
 });
+
+test('a disk storage unit is offered once its media server has told of room', async () => {
+  const unit = { label: 'disk1', type: 'Disk', mediaServer: 'media1', path: '/backup' };
+  await world.cli.AddStorageUnit({ unit: { ...unit, diskType: 'BasicDisk', maxDrives: 2 } });
+  const ask = { request: { mode: 'DRIVE_MODE_WRITE' as const, storageUnit: 'disk1' } };
+  const before = await world.asNbrb.Evaluate({ ...ask, nowMs: BigInt(Date.now()) });
+  expect(before).toMatchObject({ choices: [], refusal: null });
+  expect(before.reasons[0]).toContain('media1 has not told how full it is');
+  const disks = [{ storageUnit: 'disk1', capacityBytes: 100n, freeBytes: 50n }];
+  await world.asBptm.ReportDisks({ disks });
+  const { choices } = await world.asNbrb.Evaluate({ ...ask, nowMs: BigInt(Date.now()) });
+  expect(choices).toMatchObject([{ diskPath: '/backup', maxDrives: 2, drives: [], volumes: [] }]);
+});

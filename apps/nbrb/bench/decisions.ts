@@ -49,7 +49,7 @@ const inventory = {
     ...{ robotNumber: i, robotType: 'tld', maxDrives: DRIVES, maxFragmentMb: 1n, maxMpx: 1 },
     ...{ onDemandOnly: false, ndmpHost: '' },
   })),
-  groups: [],
+  ...{ groups: [], disks: new Map() },
   mediaServers: Array.from({ length: ROBOTS }, (_, i) => ({ name: `media${i}`, active: true })),
   robots: [],
   drives: driveNames.map((name, i) => ({

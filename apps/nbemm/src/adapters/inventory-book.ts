@@ -2,13 +2,14 @@
 // what it answers with includes every change that was committed before it was asked.
 
 import type { Kysely } from 'kysely';
+import type { DiskFact } from '../core/disk-choice.ts';
 import type { Inventory } from '../core/inventory.ts';
 import { VolumeIndex } from '../core/volume-index.ts';
 import { driveFacts, loadDrives } from './drive-rows.ts';
 import { storageUnit, volumeFact } from './rows.ts';
 import type { EmmDb } from './schema.ts';
 
-type Records = Omit<Inventory, 'volumes'>;
+type Records = Omit<Inventory, 'volumes' | 'disks'>;
 
 /** What a change named so leaves as it was, beyond what its pattern says. */
 const ONE_VOLUME = /^volume (\S+)$/;
@@ -21,6 +22,8 @@ export class InventoryBook {
   readonly #db: Kysely<EmmDb>;
   readonly #blockSizeBytes: number;
   #volumes = new VolumeIndex();
+  /** Told again and again by media servers, so memory is enough. */
+  readonly #disks = new Map<string, DiskFact>();
   #records: Records | undefined;
   #sequence = 0n;
   #reading: Promise<Inventory> | undefined;
@@ -41,6 +44,11 @@ export class InventoryBook {
         return this.#start();
       });
     return await this.#next;
+  }
+
+  /** A media server told how full the folder of a disk storage unit is. */
+  noteDisk(label: string, disk: DiskFact): void {
+    this.#disks.set(label, disk);
   }
 
   async #start(): Promise<Inventory> {
@@ -66,7 +74,7 @@ export class InventoryBook {
       this.#records = await this.#follow(this.#records, whats);
       this.#sequence = changes.at(-1)!.sequence;
     }
-    return { ...this.#records, volumes: this.#volumes };
+    return { ...this.#records, volumes: this.#volumes, disks: this.#disks };
   }
 
   /** Lines of the list were purged before they were read, or are too many to follow one by one. */

@@ -43,7 +43,7 @@ export function upDrives(drives: readonly Drive[]): Drive[] {
   return up;
 }
 
-function requireActive(inventory: Inventory, name: string): void {
+export function requireActive(inventory: Inventory, name: string): void {
   const server = inventory.mediaServers.find((each) => each.name === name);
   if (server === undefined) {
     throw new Refusal('mediaServerMissing', `the media server ${name} is not known`);

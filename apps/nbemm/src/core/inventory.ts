@@ -1,6 +1,7 @@
 // What nbemm knows of devices and media, as its decisions see it: rows of the EMM database without the database.
 
 import type { DriveSpec, RobotSpec, StorageUnit, VolumeSpec } from '@tapestry/contracts';
+import type { DiskFact } from './disk-choice.ts';
 import type { VolumeIndex } from './volume-index.ts';
 
 /** Bits of a volume's status, as bpmedialist prints them. */
@@ -65,6 +66,8 @@ export interface Inventory {
   readonly drives: readonly Drive[];
   readonly pools: readonly Pool[];
   readonly volumes: VolumeIndex;
+  /** By the label of a disk storage unit; absent while nobody has told. */
+  readonly disks: ReadonlyMap<string, DiskFact>;
   /** Block size that bptm is to write with. */
   readonly blockSizeBytes: number;
 }

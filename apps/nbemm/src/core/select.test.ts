@@ -65,6 +65,7 @@ function inventory(more: Partial<Sample>): Sample {
     mediaServers: [{ name: 'media1', active: true }],
     robots: [],
     drives: [drive('d0')],
+    disks: new Map(),
     groups: [],
     pools: [
       { number: 1, name: 'NetBackup', scratch: false, maxPartiallyFull: 0 },
@@ -368,4 +369,23 @@ test('the index after any changes is what it would be from the start', () => {
       expect(index.size).toBe(truth.size);
     }),
   );
+});
+
+test('a disk storage unit serves below its high water mark, as told lately; else one waits', () => {
+  const units = [unit('disk', { type: 'Disk', path: '/backup', highWaterMark: 90 })];
+  const ask = (freeBytes: bigint, atMs: number) => {
+    const disks = new Map([['disk', { capacityBytes: 100n, freeBytes, atMs }]]);
+    return select(inventory({ units, disks }), need({ storageUnit: 'disk' }), { nowMs: 500_000 });
+  };
+  expect(ask(11n, 400_000).choices).toMatchObject([
+    { storageUnit: 'disk', diskPath: '/backup', drives: [], volumes: [] },
+  ]);
+  const full = ask(10n, 400_000);
+  expect(full).toMatchObject({ choices: [], refusal: null });
+  expect(full.reasons[0]).toContain('is 90 % full, its high water mark is 90 %');
+  expect(ask(50n, 100_000).reasons[0]).toContain('has not told how full it is');
+  // With any unit allowed, one that is full leaves the job to the others.
+  const all = [...units, unit('tape')];
+  const any = select(inventory({ units: all }), need({ storageUnit: '' }));
+  expect(any.choices.map(({ storageUnit }) => storageUnit)).toEqual(['tape']);
 });

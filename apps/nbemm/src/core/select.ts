@@ -7,10 +7,12 @@ import type {
   MdsSelection,
   ResourceRequest,
   Status,
+  StorageUnit,
 } from '@tapestry/contracts';
 import { StatusError, type StatusName, toWire } from '@tapestry/status';
-import { drivesForUnit, upDrives } from './drive-choice.ts';
-import type { Drive, Inventory } from './inventory.ts';
+import { diskFull, diskOption } from './disk-choice.ts';
+import { drivesForUnit, requireActive, upDrives } from './drive-choice.ts';
+import type { Drive, Inventory, Pool } from './inventory.ts';
 import { Refusal } from './refusal.ts';
 import { unitsFor } from './unit-choice.ts';
 import {
@@ -76,29 +78,14 @@ function selectForWrite(
   }
   const { units, selection, firstOnly } = unitsFor(inventory, need.storageUnit);
   const failures: Refusal[] = [];
-  const found: { option: MdsOption; mounted: boolean }[] = [];
+  const found: Found[] = [];
   for (const unit of units) {
     try {
-      const drives = drivesForUnit(inventory, unit, need);
-      const list = volumesForWrite(
-        inventory,
-        {
-          ...{ density: unit.density, robotNumber: unit.robotNumber, pool, nowMs: facts.nowMs },
-          drives: new Set(drives.map(({ spec }) => spec.name)),
-          retentionLevel: need.retentionLevel,
-          avoid: new Set(need.avoidMediaIds),
-          inUse: new Set(facts.inUseMediaIds),
-        },
-        reasons,
-      );
-      if (list.volumes.length === 0) {
-        throw new Refusal(
-          'noMediaAvailable',
-          `no volume of pool ${pool.name} fits, and no scratch volume: add media, or free some`,
-        );
-      }
-      const option = optionOf(inventory, { unit, drives, list });
-      found.push({ option, mounted: list.mounted });
+      const each = onDisk(unit)
+        ? diskForUnit(inventory, unit, facts.nowMs, reasons)
+        : tapeForUnit(inventory, unit, { need, pool, facts }, reasons);
+      if (each === undefined) continue;
+      found.push(each);
       if (firstOnly) break;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -107,13 +94,73 @@ function selectForWrite(
     }
   }
   const [first] = failures;
-  if (found.length === 0 && first !== undefined) throw first;
+  const mayYet = units.length > failures.length;
+  if (found.length === 0 && first !== undefined && !mayYet) throw first;
   return { choices: mountedFirst(found, selection, need.storageUnit === ''), selection };
+}
+
+interface Found {
+  readonly option: MdsOption;
+  /** A suitable volume is in one of its drives, and free. */
+  readonly mounted: boolean;
+}
+
+function onDisk(unit: StorageUnit): boolean {
+  return unit.type === 'Disk';
+}
+
+/** Undefined: it has no room now, which jobs and expiry change. */
+function diskForUnit(
+  inventory: Inventory,
+  unit: StorageUnit,
+  nowMs: number,
+  reasons: string[],
+): Found | undefined {
+  requireActive(inventory, unit.mediaServer);
+  const full = diskFull(unit, inventory.disks.get(unit.label), nowMs);
+  if (full === undefined) {
+    return { option: diskOption(unit, inventory.blockSizeBytes), mounted: false };
+  }
+  reasons.push(full);
+  return undefined;
+}
+
+interface TapeNeed {
+  readonly need: ResourceRequest;
+  readonly pool: Pool;
+  readonly facts: SelectFacts;
+}
+
+function tapeForUnit(
+  inventory: Inventory,
+  unit: StorageUnit,
+  { need, pool, facts }: TapeNeed,
+  reasons: string[],
+): Found {
+  const drives = drivesForUnit(inventory, unit, need);
+  const list = volumesForWrite(
+    inventory,
+    {
+      ...{ density: unit.density, robotNumber: unit.robotNumber, pool, nowMs: facts.nowMs },
+      drives: new Set(drives.map(({ spec }) => spec.name)),
+      retentionLevel: need.retentionLevel,
+      avoid: new Set(need.avoidMediaIds),
+      inUse: new Set(facts.inUseMediaIds),
+    },
+    reasons,
+  );
+  if (list.volumes.length === 0) {
+    throw new Refusal(
+      'noMediaAvailable',
+      `no volume of pool ${pool.name} fits, and no scratch volume: add media, or free some`,
+    );
+  }
+  return { option: optionOf(inventory, { unit, drives, list }), mounted: list.mounted };
 }
 
 /** With any unit allowed, one whose drive holds a suitable volume comes before the others. */
 function mountedFirst(
-  found: readonly { readonly option: MdsOption; readonly mounted: boolean }[],
+  found: readonly Found[],
   selection: MdsSelection,
   anyUnit: boolean,
 ): MdsOption[] {
