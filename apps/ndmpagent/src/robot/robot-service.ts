@@ -25,6 +25,7 @@ const BUSY_LOOK_MS = 500;
 export class RobotService {
   readonly #parts: AgentParts;
   readonly #answers = new Map<string, Promise<Init<UseRobotReply>>>();
+  #underWay = 0;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -41,13 +42,17 @@ export class RobotService {
     }
     const known = this.#answers.get(key);
     if (known !== undefined) return known;
-    if (this.#answers.size >= UNDER_WAY_MAX) {
+    if (this.#underWay >= UNDER_WAY_MAX) {
       throw new StatusError('resourcesBusy', 'too much is asked of robots on NDMP hosts');
     }
     const answer = this.#use(request);
     this.#answers.set(key, answer);
-    const forget = (): void => void setTimeout(() => this.#answers.delete(key), KEEP_MS).unref();
-    answer.then(forget, forget);
+    this.#underWay += 1;
+    const done = (): void => {
+      this.#underWay -= 1;
+      setTimeout(() => this.#answers.delete(key), KEEP_MS).unref();
+    };
+    answer.then(done, done);
     return answer;
   }
 
