@@ -78,8 +78,8 @@ export class Books {
   readonly keptVolumes = new Map<string, bigint>();
   readonly keptDrives = new Map<string, bigint>();
   readonly keptCounters = new Map<string, bigint>();
-  /** Lists of drives of which none is free any more, by identity. */
-  readonly exhausted = new Set<readonly DriveSpec[]>();
+  /** Lists of drives of which none is free any more, by identity, with why. */
+  readonly exhausted = new Map<readonly DriveSpec[], readonly string[]>();
   readonly groups: MpxGroup[];
   #turn = 0n;
 

@@ -176,14 +176,12 @@ function freeDrives(
   taken: readonly Pick[],
   reasons: Reasons,
 ): readonly DriveSpec[] {
-  const free = books.exhausted.has(drives)
-    ? []
-    : drives.filter(({ name }) => books.driveIsFree(name));
+  const known = books.exhausted.get(drives);
+  const free = known ? [] : drives.filter(({ name }) => books.driveIsFree(name));
   if (free.length === 0) {
-    books.exhausted.add(drives);
-    for (const { name } of drives.slice(0, DRIVES_NAMED_MAX)) reasons.add(books.driveTaken(name));
-    const rest = drives.length - DRIVES_NAMED_MAX;
-    if (rest > 0) reasons.add(`${rest} more drives are not free`);
+    const why = known ?? whyNone(books, drives);
+    books.exhausted.set(drives, why);
+    for (const each of why) reasons.add(each);
   }
   if (taken.length === 0) return free;
   const own = free.filter(({ name }) => !taken.some((pick) => pick.drive?.name === name));
@@ -193,6 +191,12 @@ function freeDrives(
     for (const { name } of busy.slice(0, DRIVES_NAMED_MAX)) reasons.add(books.driveTaken(name));
   }
   return own;
+}
+
+function whyNone(books: Books, drives: readonly DriveSpec[]): string[] {
+  const why = drives.slice(0, DRIVES_NAMED_MAX).map(({ name }) => books.driveTaken(name));
+  const rest = drives.length - why.length;
+  return rest > 0 ? [...why, `${rest} more drives are not free`] : why;
 }
 
 function mountedFirst(drives: readonly DriveSpec[], volume: MdsVolume): readonly DriveSpec[] {
