@@ -35,6 +35,8 @@ test('a drive held by somebody whom nobody knows is not given out', () => {
   expect(known).toEqual({ freeGroups: [], freeDrives: [], strangers: [], mismatches: [] });
   const other = judgeReport([entry('d0', ['g0', 'releasing'])], [sight('d0', 'g9')]);
   expect(other.mismatches).toHaveLength(1);
+  const begunByAnother = { ...entry('d0', ['g1', 'active']), group: 'g0' };
+  expect(judgeReport([begunByAnother], [sight('d0', 'g0')]).mismatches).toEqual([]);
   expect(other.freeGroups).toEqual([]);
 });
 

@@ -50,11 +50,16 @@ export function judgeReport(
       if (entry.group === '') freeDrives.push(sight.drive);
       else if (!entry.members.some(isLive)) freeGroups.push(entry.group);
     } else if (entry === undefined) strangers.push(sight);
-    else if (entry.group !== '' && !entry.members.some((each) => each.grantId === sight.holder)) {
+    else if (entry.group !== '' && !isOurs(entry, sight.holder)) {
       mismatches.push({ sight, entry });
     }
   }
   return { freeGroups, freeDrives, strangers, mismatches };
+}
+
+/** The mount stands under the grant that began the group, also when that has ended before the others. */
+function isOurs({ group, members }: DriveEntry, holder: string): boolean {
+  return group === holder || members.some((each) => each.grantId === holder);
 }
 
 /** Whether a host's list of mounts says that these grants' drive is idle: nobody, or somebody else, holds it. */
