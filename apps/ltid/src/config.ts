@@ -23,6 +23,8 @@ export const config = z
       .nonnegative()
       .default(180_000)
       .transform((ms) => Math.min(ms, 1_800_000)),
+    /** What a volume that is not in the robot, or a robot that is down, means: the job looks further, or an operator is asked. */
+    mountErrors: z.enum(['fail', 'queue']).default('fail'),
     /** A move that fails is tried again after this time, then after 5 and 15 times as long. */
     retryPauseMs: z.coerce.number().int().positive().default(1_000),
     /** JSON object: scheme of a robot's path → module that exports `openLibrary(path)`. */

@@ -8,6 +8,7 @@ import { type Config, config } from './config.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Letters } from './letters.ts';
 import { Mounts } from './mounts.ts';
+import { PendingRequests } from './pending-requests.ts';
 import { Renewals } from './renewals.ts';
 import { RobotDesk } from './robot-desk.ts';
 import { makeHandlers, startClocks } from './service.ts';
@@ -27,9 +28,10 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     moveTimeoutMs,
   });
   const letters = new Letters({ store, nbemm, clock, log, stopping });
+  const pending = new PendingRequests({ store, clock, log, stopping });
   let report = (): void => undefined;
   const mounts = new Mounts({
-    ...{ bus, clock, log, store, robots, letters, stopping, config: context.config },
+    ...{ bus, clock, log, store, robots, letters, pending, stopping, config: context.config },
     onChanged: () => report(),
   });
   const renewals = new Renewals({
@@ -48,6 +50,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     robots,
     housekeeping,
     desk,
+    pending,
     stopping,
     log,
     config: context.config,

@@ -19,8 +19,10 @@ import {
   sameLease,
   step,
 } from './core/drive-row.ts';
+import { asksOperator } from './core/pending.ts';
 import { driveAt, type Move, plan } from './core/plan.ts';
 import type { Letters } from './letters.ts';
+import type { PendingRequests } from './pending-requests.ts';
 import { carryOut } from './robot-moves.ts';
 
 export interface MountParts {
@@ -31,6 +33,7 @@ export interface MountParts {
   readonly store: MountStore;
   readonly robots: Robots;
   readonly letters: Letters;
+  readonly pending: PendingRequests;
   /** Aborts when the daemon stops: the table stays as it stands. */
   readonly stopping: AbortSignal;
   /** Told after each change of a holder or state. */
@@ -78,6 +81,9 @@ export class Mounts {
     if (after === before) return before;
     this.#parts.store.save(after);
     this.#rows.set(drive, after);
+    if (before.holder !== null && !sameLease(after.holder, before.holder)) {
+      this.#parts.pending.withdraw(before.holder);
+    }
     if (before.state !== after.state || before.holder !== after.holder) this.#parts.onChanged();
     return after;
   }
@@ -89,7 +95,10 @@ export class Mounts {
       throw new StatusError('invalidRequest', 'the mount names no drive or volume');
     }
     const running = this.#running.get(grant.drive.name);
-    if (running !== undefined && sameLease(running.lease, lease)) return running.answer;
+    if (running !== undefined && sameLease(running.lease, lease)) {
+      this.apply(grant.drive.name, { type: 'heard', lease, writerPid: 0 });
+      return running.answer;
+    }
     const spec = await this.#specOf(grant.drive, signal);
     const row = this.#rowOf(spec);
     if (!mayTake(row, lease)) {
@@ -111,7 +120,7 @@ export class Mounts {
   /** The writer closed the drive. Whoever does not hold it any more has nothing to give back. */
   async unmount(lease: Lease): Promise<void> {
     const row = this.byLease(lease);
-    if (row === undefined) return;
+    if (row === undefined || this.#parts.pending.withdraw(lease)) return;
     const stillHeld = await this.#isHeld(row);
     this.#requireServing();
     this.apply(row.drive, { type: 'unmountAsked', lease, stillHeld });
@@ -127,6 +136,8 @@ export class Mounts {
     const { clock, config } = this.#parts;
     for (const row of this.rows) {
       if (row.holder === null || clock.nowMs() - row.heardMs < config.silentMs) continue;
+      // Whoever waits for an operator asks again and again; one that does not is gone.
+      if (this.#parts.pending.withdraw(row.holder)) continue;
       if (this.#running.has(row.drive)) continue;
       this.apply(row.drive, { type: 'looked', stillHeld: await this.#isHeld(row) });
     }
@@ -164,9 +175,7 @@ export class Mounts {
     this.#requireServing();
     this.apply(spec.name, { type: 'mountAsked', lease, mediaId });
     try {
-      await robots.use(spec.robotNumber, signal, (library, late) =>
-        this.#bring({ library, grant, spec, signal: late }),
-      );
+      await this.#bringOrAsk(grant, spec, signal);
     } catch (thrown) {
       const error = asStatusError(thrown, 'notMountable');
       // Devices may have been changed since they were learnt.
@@ -183,6 +192,30 @@ export class Mounts {
       ...{ grant: refOf(lease), mediaId, drive: spec.name, event: 'MEDIA_EVENT_MOUNTED' },
     });
     return { drivePath: spec.path, mountMs: BigInt(clock.nowMs() - startMs) };
+  }
+
+  /** What the robot cannot do, an operator may: who answers ends the waiting. */
+  async #bringOrAsk(grant: Grant, spec: DriveSpec, signal: AbortSignal): Promise<void> {
+    const { robots, pending, config } = this.#parts;
+    for (;;) {
+      try {
+        return await robots.use(spec.robotNumber, signal, (library, late) =>
+          this.#bring({ library, grant, spec, signal: late }),
+        );
+      } catch (thrown) {
+        const failure = asStatusError(thrown, 'notMountable');
+        if (config.mountErrors === 'fail' || !asksOperator(failure.status)) throw failure;
+        const answer = await pending.ask(grant, failure, (id) =>
+          this.#tell(
+            grant,
+            `request/${id}`,
+            `${failure.detail}: request ${id} waits for an operator`,
+          ),
+        );
+        if (answer === 'deny') throw new StatusError('mountRequestDenied', failure.detail);
+        if (answer === 'assign') return;
+      }
+    }
   }
 
   async #bring({ library, grant, spec, signal }: Bringing): Promise<void> {
@@ -205,7 +238,8 @@ export class Mounts {
       optionsOf: ({ from }) => (from === address ? { fence } : {}),
       onMoved: (move) => {
         this.#parts.log.info({ robot: spec.robotNumber, ...move }, 'moved');
-        if (move.from === address) this.#tellUnloaded(grant, move.why);
+        if (move.from === address)
+          this.#tell(grant, 'unload', `${move.why} from drive ${spec.name}`);
       },
     });
     if ('failure' in outcome) {
@@ -242,9 +276,8 @@ export class Mounts {
     throw new StatusError('mediaOpenError', `nbemm knows no drive ${granted.name} on this host`);
   }
 
-  #tellUnloaded({ attempt, drive }: Grant, why: string): void {
-    const text = `${why} from drive ${drive?.name}`;
-    tellDetail(this.#parts.bus, { attempt: attempt!, producer: 'ltid', text, key: 'unload' });
+  #tell({ attempt }: Grant, key: string, text: string): void {
+    tellDetail(this.#parts.bus, { attempt: attempt!, producer: 'ltid', text, key });
   }
 
   #rowOf(spec: DriveSpec): DriveRow {

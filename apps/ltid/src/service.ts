@@ -1,12 +1,16 @@
 // ltid on the bus, and its two clocks: one that looks after silent writers, one that learns the devices after a start.
 
 import type { Handlers } from '@tapestry/bus';
+import type { AnswerPendingRequest, Grant, MountReply } from '@tapestry/contracts';
 import { leaseOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
-import type { Robots } from './adapters/robots.ts';
+import { driveIndexOf, type Robots } from './adapters/robots.ts';
+import { assignProblem, isPendingAnswer } from './core/pending.ts';
+import { driveAt } from './core/plan.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { MountParts, Mounts } from './mounts.ts';
+import type { PendingRequests } from './pending-requests.ts';
 import type { Renewals } from './renewals.ts';
 import type { RobotDesk } from './robot-desk.ts';
 
@@ -16,15 +20,14 @@ export interface ServiceParts extends Pick<MountParts, 'log' | 'config'> {
   readonly robots: Robots;
   readonly housekeeping: Housekeeping;
   readonly desk: RobotDesk;
+  readonly pending: PendingRequests;
   readonly stopping: AbortSignal;
 }
 
-export function makeHandlers({ mounts, renewals, desk }: ServiceParts): Handlers<'ltid'> {
+export function makeHandlers(parts: ServiceParts): Handlers<'ltid'> {
+  const { mounts, renewals, desk, pending } = parts;
   return {
-    Mount: async ({ grant }, call) => {
-      if (grant === null) throw new StatusError('invalidRequest', 'the mount names no grant');
-      return mounts.mount(grant, call.signal);
-    },
+    Mount: ({ grant }, call) => mount(parts, grant, call.signal),
     Unmount: async ({ grant }) => {
       await mounts.unmount(leaseOf(grant));
       return {};
@@ -34,8 +37,58 @@ export function makeHandlers({ mounts, renewals, desk }: ServiceParts): Handlers
     MoveMedium: (request, call) => desk.move(request, call),
     ImportVolumes: ({ robotNumber }, call) => desk.importAll(robotNumber, call),
     EjectVolumes: (request, call) => desk.eject(request, call),
+    ListPending: async () => ({ requests: pending.rows() }),
+    AnswerPending: (request, call) => answerPending(parts, request, call.signal),
     ListMounts: async () => ({ mounts: mounts.mountRows() }),
   };
+}
+
+/** A caller that has gone leaves the mount to the next one that asks for it. */
+async function mount(
+  { mounts, renewals, pending }: ServiceParts,
+  grant: Grant | null,
+  signal: AbortSignal,
+): Promise<MountReply> {
+  if (grant === null) throw new StatusError('invalidRequest', 'the mount names no grant');
+  const lease = leaseOf(grant);
+  // Its writer does not live yet, and the grant must not be lost while an operator is on the way.
+  if (pending.of(lease) !== undefined) {
+    const { valid } = await renewals.renew(lease, 0);
+    if (!valid) pending.withdraw(lease);
+  }
+  const gone = Promise.withResolvers<never>();
+  const leave = (): void =>
+    gone.reject(new StatusError('connectTimedOut', 'the mount goes on without its caller'));
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([mounts.mount(grant, signal), gone.promise]);
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+async function answerPending(
+  { pending, robots }: ServiceParts,
+  { id, answer, drive, requester }: AnswerPendingRequest,
+  signal: AbortSignal,
+) {
+  if (!isPendingAnswer(answer)) {
+    throw new StatusError('invalidParameter', `'${answer}' is none of assign, deny, resubmit`);
+  }
+  const request = pending.get(id);
+  const { drive: granted, volume } = request.grant;
+  if (answer === 'assign') {
+    if (drive !== granted!.name) {
+      const why = `the grant is for drive ${granted?.name}: the volume belongs there`;
+      throw new StatusError('invalidParameter', why);
+    }
+    const elements = await robots.use(granted!.robotNumber, signal, (each) => each.inventory());
+    const wanted = volume!.barcode || volume!.mediaId;
+    const problem = assignProblem(driveAt(elements, driveIndexOf(granted!)), wanted);
+    if (problem !== null) throw new StatusError(problem.status, problem.detail);
+  }
+  pending.answer(request, answer, requester);
+  return {};
 }
 
 /** Starts what ltid does by itself; answers how to end it. */

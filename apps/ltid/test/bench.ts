@@ -84,8 +84,10 @@ export async function startBench(hosts: readonly [string, ...string[]] = ['media
             ...{ host: on, stateDir: join(root, on) },
             env: { ...STEADY, ...env },
           });
-          daemons.push(daemon);
-          return daemon;
+          let stopping: Promise<unknown> | undefined;
+          const once = { stop: () => (stopping ??= daemon.stop()) };
+          daemons.push(once);
+          return once;
         },
         async end() {
           for (const daemon of daemons) await daemon.stop();

@@ -1,9 +1,10 @@
 // The drive and mount table of this host, durable at every change.
 
-import { codec } from '@tapestry/contracts';
+import { codec, type Grant } from '@tapestry/contracts';
 import { leaseOf, refOf } from '@tapestry/runtime/fence';
 import { type DatabaseSync, openHostStore } from '@tapestry/runtime/host-store';
 import type { DriveRow } from '../core/drive-row.ts';
+import type { PendingAnswer } from '../core/pending.ts';
 
 const MIGRATIONS = [
   `CREATE TABLE drives (
@@ -23,6 +24,13 @@ const MIGRATIONS = [
      id INTEGER PRIMARY KEY AUTOINCREMENT,
      kind TEXT NOT NULL,
      request BLOB NOT NULL
+   ) STRICT`,
+  `CREATE TABLE pending (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     mount_grant BLOB NOT NULL,
+     reason TEXT NOT NULL,
+     since_ms INTEGER NOT NULL,
+     answer TEXT NOT NULL
    ) STRICT`,
 ];
 
@@ -45,6 +53,23 @@ interface Stored {
   renewed_ms: number;
   heard_ms: number;
   idle_ms: number;
+}
+
+/** A mount that waits for an operator. `answer` is kept until the mount that asked has heard it. */
+export interface PendingRequest {
+  readonly id: number;
+  readonly grant: Grant;
+  readonly reason: string;
+  readonly sinceMs: number;
+  readonly answer: PendingAnswer | '';
+}
+
+interface StoredPending {
+  id: number;
+  mount_grant: Uint8Array;
+  reason: string;
+  since_ms: number;
+  answer: PendingRequest['answer'];
 }
 
 export class MountStore {
@@ -88,6 +113,31 @@ export class MountStore {
 
   dropLetter(id: number): void {
     this.#db.prepare('DELETE FROM letters WHERE id = ?').run(id);
+  }
+
+  pending(): PendingRequest[] {
+    const rows = this.#db.prepare('SELECT * FROM pending ORDER BY id').all();
+    return (rows as unknown as StoredPending[]).map((row) => ({
+      ...{ id: row.id, grant: codec('Grant').decode(row.mount_grant), reason: row.reason },
+      ...{ sinceMs: row.since_ms, answer: row.answer },
+    }));
+  }
+
+  addPending({ grant, reason, sinceMs }: Omit<PendingRequest, 'id' | 'answer'>): number {
+    const { lastInsertRowid } = this.#db
+      .prepare("INSERT INTO pending (mount_grant, reason, since_ms, answer) VALUES (?, ?, ?, '')")
+      .run(codec('Grant').encode(grant), reason, sinceMs);
+    return Number(lastInsertRowid);
+  }
+
+  answerPending(id: number, answer: PendingRequest['answer'], reason: string): void {
+    this.#db
+      .prepare('UPDATE pending SET answer = ?, reason = ? WHERE id = ?')
+      .run(answer, reason, id);
+  }
+
+  dropPending(id: number): void {
+    this.#db.prepare('DELETE FROM pending WHERE id = ?').run(id);
   }
 
   close(): void {
