@@ -3,11 +3,13 @@
 import type { AnswerPendingRequest, Init, PendingRow } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { type Context, requireSome } from './command.ts';
-import { epochMsText } from './date-time.ts';
+import { formatDateTime, secondsOf } from './date-time.ts';
 import { table } from './render/table.ts';
 
 export async function listPending(context: Context, host: string | undefined): Promise<number> {
-  const rows = (await Promise.all((await hostsOf(context, host)).map((each) => read(context, each)))).flat();
+  const rows = (
+    await Promise.all((await hostsOf(context, host)).map((each) => read(context, each)))
+  ).flat();
   requireSome(rows, 'no mount waits for an operator');
   const titles = ['media', 'barcode', 'drive', 'mode', 'job', 'since', 'media server', 'reason'];
   context.out(
@@ -16,7 +18,12 @@ export async function listPending(context: Context, host: string | undefined): P
       rows.map(({ on, row }) => [
         ...[String(row.id), row.mediaId, row.barcode || '-', row.drive],
         row.mode === 'DRIVE_MODE_READ' ? 'read' : 'write',
-        ...[String(row.grant?.attempt?.jobId ?? '-'), epochMsText(row.sinceMs), on, row.reason],
+        ...[
+          String(row.grant?.attempt?.jobId ?? '-'),
+          formatDateTime(secondsOf(row.sinceMs)),
+          on,
+          row.reason,
+        ],
       ]),
     ),
   );

@@ -73,3 +73,31 @@ test('vmupdate -empty_map tells what came in', async () => {
   expect(out).toMatch(/B00001 was moved into slot 2\nB00002 was not moved: 164 no free slot\n/);
   expect(shell.asked('nbemm', 'InventoryRobot')).toMatchObject({ emptyMap: true });
 });
+
+test('vmoprcmd lists what waits for an operator, and answers it', async () => {
+  const pending = {
+    ...{ id: 4n, mediaId: 'B00001', barcode: 'B00001L8', drive: 'd1' },
+    mode: 'DRIVE_MODE_WRITE',
+    ...{ reason: 'B00001L8 is in no slot', sinceMs: 1_750_000_000_000n },
+    grant: { attempt: { jobId: 7n, try: 1, step: 0 }, grantId: 'g1', epoch: 1n },
+  } as const;
+  shell.answer('nbemm', { GetDevices: async () => ({ mediaServers: [{ name: HOST }] }) });
+  shell.answer('ltid', {
+    ListPending: async () => ({ requests: [pending] }),
+    AnswerPending: async () => ({}),
+  });
+  const { out } = await shell.run('vmoprcmd -d pr');
+  expect(out).toMatch(/4 +B00001 +B00001L8 +d1 +write +7 .*media1 +B00001L8 is in no slot/);
+  await shell.run('vmoprcmd -deny 4');
+  const requester = 'operator@desk';
+  expect(shell.asked('ltid', 'AnswerPending')).toEqual({
+    ...{ id: 4n, answer: 'deny', drive: '', requester },
+  });
+  await shell.run('vmoprcmd -assignbyname d1 4 -h media1');
+  expect(shell.asked('ltid', 'AnswerPending')).toMatchObject({ answer: 'assign', drive: 'd1' });
+  await shell.run('vmoprcmd -resubmit 4');
+  expect(shell.asked('ltid', 'AnswerPending')).toMatchObject({ answer: 'resubmit', id: 4n });
+  expect((await shell.run('vmoprcmd -assignbyname 4 d1')).status).toBe(144);
+  shell.answer('ltid', { ListPending: async () => ({ requests: [] }) });
+  expect((await shell.run('vmoprcmd -d pr')).status).toBe(227);
+});

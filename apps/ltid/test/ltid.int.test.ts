@@ -181,8 +181,12 @@ test('a silent writer keeps a drive that it has open, and loses it when it is go
 
 test('elements come as the robot has them, numbered from 1', async () => {
   const { elements } = await asNbemm.ReadElements({ robotNumber: 0 });
-  expect(elements).toContainEqual({ type: 'slot', number: 1, full: true, barcode: 'A00001L8' });
-  expect(elements).toContainEqual({ type: 'drive', number: 2, full: false, barcode: '' });
+  expect(elements).toContainEqual(
+    expect.objectContaining({ type: 'slot', number: 1, full: true, barcode: 'A00001L8' }),
+  );
+  expect(elements).toContainEqual(
+    expect.objectContaining({ type: 'drive', number: 2, full: false, barcode: '' }),
+  );
   const none = asNbemm.ReadElements({ robotNumber: 7 });
   await expect(none).rejects.toMatchObject({ status: 'robotMissing' });
 });

@@ -1,20 +1,31 @@
-// vmoprcmd: how the drives are, what is in them, and setting them up or down.
+// vmoprcmd: how the drives are, what is in them, setting them up or down, and the mounts that wait for an operator.
 
 import type { DriveRow, MountRow } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { type Context, command, requireSome } from '../command.ts';
 import { usage } from '../option-table.ts';
+import { answerPending, listPending } from '../pending-requests.ts';
 import { table } from '../render/table.ts';
 
 export const vmoprcmd = command({
-  purpose: 'show the state of drives, or set them up or down',
+  purpose: 'show drives or pending mounts, set drives up or down, answer mounts',
   synopsis: [
-    '[-d] [-h HOST]',
+    '[-d [ds|pr]] [-h HOST]',
+    '-assignbyname DRIVE REQUEST | -deny REQUEST | -resubmit REQUEST [-h HOST]',
     '-up INDEX | -upbyname NAME [-h HOST [-path PATH]]',
     '-down INDEX | -downbyname NAME [-h HOST [-path PATH]]',
   ],
   options: {
-    d: { kind: 'flag', help: 'show the drives (what it does when nothing is said)' },
+    d: {
+      ...{ kind: 'maybe', pattern: /^(ds|pr)$/, value: 'ds|pr' },
+      help: 'show the drives (what it does when nothing is said), or the mounts that wait',
+    },
+    assignbyname: {
+      ...{ kind: 'words', count: 2, value: 'DRIVE REQUEST' },
+      help: 'the volume that a mount waits for is in its drive now',
+    },
+    deny: { kind: 'number', value: 'REQUEST', help: 'a mount that waits fails (906)' },
+    resubmit: { kind: 'number', value: 'REQUEST', help: 'a mount that waits is tried again' },
     h: { kind: 'word', value: 'HOST', help: 'this media server only: its drives, its path' },
     path: { kind: 'word', value: 'PATH', help: 'with -h: this path of several' },
     up: { kind: 'number', value: 'INDEX', help: 'set a drive up' },
@@ -24,39 +35,65 @@ export const vmoprcmd = command({
   },
   example: 'vmoprcmd -downbyname drive1',
   async run({ options }, context) {
-    const nbemm = await context.client('nbemm');
-    const { up, upbyname, down, downbyname } = options;
-    const named = [up, upbyname, down, downbyname].filter((each) => each !== undefined);
-    if (named.length > 1) throw usage('one drive at a time');
-    const { drives } = await nbemm.GetDevices({ mediaServer: options.h });
-    if (named.length === 0) {
-      requireSome(drives, 'no drive is configured');
-      context.out(driveTable(drives, await mountsOf(drives, context)));
-      return 0;
+    const { assignbyname, deny, resubmit, h } = options;
+    if (options.d === 'pr') return listPending(context, h);
+    if (deny !== undefined) {
+      return answerPending(context, h, { id: BigInt(deny), answer: 'deny' });
     }
-    const index = up ?? down;
-    const name =
-      upbyname ?? downbyname ?? drives.find(({ drive }) => drive?.index === index)?.drive?.name;
-    if (name === undefined) throw new StatusError('notFound', `there is no drive ${index}`);
-    const isUp = up !== undefined || upbyname !== undefined;
-    const reason = isUp ? '' : `set down by ${context.user}@${context.machine}`;
-    if (options.h === undefined) {
-      if (options.path !== undefined) throw usage('-path needs -h HOST');
-      await nbemm.SetDriveState({ name, up: isUp, reason });
-      return 0;
+    if (resubmit !== undefined) {
+      return answerPending(context, h, { id: BigInt(resubmit), answer: 'resubmit' });
     }
-    const paths = drives
-      .flatMap((row) => (row.drive?.name === name ? row.paths : []))
-      .filter(({ mediaServer, path }) => {
-        return mediaServer === options.h && path === (options.path ?? path);
-      });
-    requireSome(paths, `${options.h} has no such path to drive ${name}`);
-    for (const path of paths) {
-      await nbemm.SetDrivePathState({ drive: name, path: { ...path, up: isUp, reason } });
+    if (assignbyname !== undefined) {
+      const [drive = '', id = ''] = assignbyname;
+      if (!/^\d{1,15}$/.test(id)) throw usage(`'${id}' is no number of a request`);
+      return answerPending(context, h, { id: BigInt(id), answer: 'assign', drive });
     }
-    return 0;
+    return drivesCommand(options, context);
   },
 });
+
+interface DriveOptions {
+  readonly h: string | undefined;
+  readonly path: string | undefined;
+  readonly up: number | undefined;
+  readonly upbyname: string | undefined;
+  readonly down: number | undefined;
+  readonly downbyname: string | undefined;
+}
+
+async function drivesCommand(options: DriveOptions, context: Context): Promise<number> {
+  const nbemm = await context.client('nbemm');
+  const { up, upbyname, down, downbyname } = options;
+  const named = [up, upbyname, down, downbyname].filter((each) => each !== undefined);
+  if (named.length > 1) throw usage('one drive at a time');
+  const { drives } = await nbemm.GetDevices({ mediaServer: options.h });
+  if (named.length === 0) {
+    requireSome(drives, 'no drive is configured');
+    context.out(driveTable(drives, await mountsOf(drives, context)));
+    return 0;
+  }
+  const index = up ?? down;
+  const name =
+    upbyname ?? downbyname ?? drives.find(({ drive }) => drive?.index === index)?.drive?.name;
+  if (name === undefined) throw new StatusError('notFound', `there is no drive ${index}`);
+  const isUp = up !== undefined || upbyname !== undefined;
+  const reason = isUp ? '' : `set down by ${context.user}@${context.machine}`;
+  if (options.h === undefined) {
+    if (options.path !== undefined) throw usage('-path needs -h HOST');
+    await nbemm.SetDriveState({ name, up: isUp, reason });
+    return 0;
+  }
+  const paths = drives
+    .flatMap((row) => (row.drive?.name === name ? row.paths : []))
+    .filter(({ mediaServer, path }) => {
+      return mediaServer === options.h && path === (options.path ?? path);
+    });
+  requireSome(paths, `${options.h} has no such path to drive ${name}`);
+  for (const path of paths) {
+    await nbemm.SetDrivePathState({ drive: name, path: { ...path, up: isUp, reason } });
+  }
+  return 0;
+}
 
 /**
  * By drive name; of a host that does not answer nothing is known. Of several hosts that reach a drive the one counts
