@@ -32,7 +32,11 @@ class Reasons {
   lacksDrive = true;
 
   add(reason: string): void {
-    if (this.#said.size < REASONS_MAX) this.#said.add(reason);
+    if (this.isOpen) this.#said.add(reason);
+  }
+
+  get isOpen(): boolean {
+    return this.#said.size < REASONS_MAX;
   }
 
   get list(): string[] {
@@ -130,7 +134,11 @@ function* picksOf(
 ): Generator<Pick> {
   const writes = isWrite(need.request);
   const full = (writes ? unitFull(books, option, taken) : undefined) ?? counterFull(books, option);
-  if (full !== undefined) return reasons.add(full);
+  if (full !== undefined) {
+    // Who waits wants to know for whom, so the holders of drives come before a number.
+    if (reasons.isOpen) for (const why of busyNow(books, option.drives)) reasons.add(why);
+    return reasons.add(full);
+  }
   if (option.diskPath !== '') {
     reasons.lacksDrive = false;
     return yield { need, option, drive: null, volume: null, join: undefined };
@@ -187,10 +195,14 @@ function freeDrives(
   const own = free.filter(({ name }) => !taken.some((pick) => pick.drive?.name === name));
   if (own.length < free.length && own.length === 0) {
     reasons.add(`one more drive is needed beside ${free[0]?.name}`);
-    const busy = drives.filter(({ name }) => !books.driveIsFree(name));
-    for (const { name } of busy.slice(0, DRIVES_NAMED_MAX)) reasons.add(books.driveTaken(name));
+    for (const why of busyNow(books, drives)) reasons.add(why);
   }
   return own;
+}
+
+function busyNow(books: Books, drives: readonly DriveSpec[]): string[] {
+  const busy = drives.filter(({ name }) => !books.driveIsFree(name)).slice(0, DRIVES_NAMED_MAX);
+  return busy.map(({ name }) => books.driveTaken(name));
 }
 
 function whyNone(books: Books, drives: readonly DriveSpec[]): string[] {

@@ -119,7 +119,8 @@ test('a storage unit gives no more drives than it may write with; reads do not c
   ]);
   const { given, waits } = planned(queue, offers);
   expect(given.map(([key]) => key)).toEqual(['1/1/0', '3/1/0']);
-  expect(waits).toEqual([['2/1/0', '1 of 1 drives of storage unit unit1 are in use']]);
+  const why = 'drive d0 is held by job 1; 1 of 1 drives of storage unit unit1 are in use';
+  expect(waits).toEqual([['2/1/0', why]]);
 });
 
 test('what an option uses counts too: connections to a filer', () => {
