@@ -23,6 +23,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   vmoprcmd: async () => (await import('./commands/vmoprcmd.ts')).vmoprcmd,
   vmupdate: async () => (await import('./commands/vmupdate.ts')).vmupdate,
   robtest: async () => (await import('./commands/robtest.ts')).robtest,
+  tpclean: async () => (await import('./commands/tpclean.ts')).tpclean,
   vmcheckxxx: async () => (await import('./commands/vmcheckxxx.ts')).vmcheckxxx,
   vmpool: async () => (await import('./commands/vmpool.ts')).vmpool,
   bpstuadd: async () => (await import('./commands/bpstuadd.ts')).bpstuadd,

@@ -101,3 +101,29 @@ test('vmoprcmd lists what waits for an operator, and answers it', async () => {
   shell.answer('ltid', { ListPending: async () => ({ requests: [] }) });
   expect((await shell.run('vmoprcmd -d pr')).status).toBe(227);
 });
+
+test('tpclean lists drives, cleans one, and sets how often', async () => {
+  const drive = { name: 'd1', mediaServer: HOST };
+  shell.answer('nbemm', {
+    GetDevices: async () => ({ mediaServers: [{ name: HOST }], drives: [{ drive }] }),
+  });
+  shell.answer('ltid', {
+    CleanDrive: async () => ({}),
+    SetCleaning: async () => ({}),
+    ListCleaning: async () => ({
+      drives: [{ drive: 'd1', usedMs: 7_300_000n, frequencyHours: 100, wanted: 'TapeAlert 20' }],
+    }),
+  });
+  expect((await shell.run('tpclean -L')).out).toMatch(/d1 +media1 +2 +100 +- +TapeAlert 20/);
+  expect((await shell.run('tpclean -C d1')).status).toBe(0);
+  expect(shell.asked('ltid', 'CleanDrive')).toEqual({ drive: 'd1' });
+  await shell.run('tpclean -F d1 50');
+  expect(shell.asked('ltid', 'SetCleaning')).toMatchObject({
+    ...{ setFrequency: true, frequencyHours: 50, reset: false },
+  });
+  await shell.run('tpclean -M d1');
+  expect(shell.asked('ltid', 'SetCleaning')).toMatchObject({ setFrequency: false, reset: true });
+  expect((await shell.run('tpclean -C d9')).status).toBe(227);
+  expect((await shell.run('tpclean -F d1 often')).status).toBe(144);
+  expect((await shell.run('tpclean')).status).toBe(144);
+});

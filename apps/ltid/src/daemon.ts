@@ -5,9 +5,10 @@ import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { MountStore } from './adapters/mount-store.ts';
 import { Robots } from './adapters/robots.ts';
 import { type Config, config } from './config.ts';
+import { DriveCleaning } from './drive-cleaning.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Letters } from './letters.ts';
-import { Mounts } from './mounts.ts';
+import { type MountParts, Mounts } from './mounts.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { Renewals } from './renewals.ts';
 import { RobotDesk } from './robot-desk.ts';
@@ -29,20 +30,26 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   });
   const letters = new Letters({ store, nbemm, clock, log, stopping });
   const pending = new PendingRequests({ store, clock, log, stopping });
-  let report = (): void => undefined;
+  let follow: MountParts['onChanged'] = () => undefined;
   const mounts = new Mounts({
     ...{ bus, clock, log, store, robots, letters, pending, stopping, config: context.config },
-    onChanged: () => report(),
+    onChanged: (before, after) => follow(before, after),
   });
   const renewals = new Renewals({
     ...{ mounts, clock, log, host, stopping, config: context.config },
     nbrb: bus.client('nbrb'),
   });
-  report = () => renewals.report();
   const housekeeping = new Housekeeping({
     ...{ mounts, robots, letters, clock, log, stopping, config: context.config },
   });
   const desk = new RobotDesk({ mounts, robots, letters, clock, log, config: context.config });
+  const cleaning = new DriveCleaning({
+    ...{ mounts, robots, letters, store, nbemm, clock, log, stopping, config: context.config },
+  });
+  follow = ({ drive, mountedMs }, after) => {
+    renewals.report();
+    if (mountedMs > 0 && after.mountedMs === 0) cleaning.used(drive, clock.nowMs() - mountedMs);
+  };
   void letters.deliver();
   const parts = {
     mounts,
@@ -51,6 +58,8 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     housekeeping,
     desk,
     pending,
+    cleaning,
+    letters,
     stopping,
     log,
     config: context.config,

@@ -37,7 +37,7 @@ export interface MountParts {
   /** Aborts when the daemon stops: the table stays as it stands. */
   readonly stopping: AbortSignal;
   /** Told after each change of a holder or state. */
-  onChanged(): void;
+  onChanged(before: DriveRow, after: DriveRow): void;
 }
 
 export class Mounts {
@@ -84,7 +84,9 @@ export class Mounts {
     if (before.holder !== null && !sameLease(after.holder, before.holder)) {
       this.#parts.pending.withdraw(before.holder);
     }
-    if (before.state !== after.state || before.holder !== after.holder) this.#parts.onChanged();
+    if (before.state !== after.state || before.holder !== after.holder) {
+      this.#parts.onChanged(before, after);
+    }
     return after;
   }
 

@@ -2,13 +2,17 @@
 
 import type { Handlers } from '@tapestry/bus';
 import type { AnswerPendingRequest, Grant, MountReply } from '@tapestry/contracts';
-import { leaseOf } from '@tapestry/runtime/fence';
+import { type Lease, leaseOf, refOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
 import { driveIndexOf, type Robots } from './adapters/robots.ts';
+import { whyDue } from './core/cleaning.ts';
 import { assignProblem, isPendingAnswer } from './core/pending.ts';
 import { driveAt } from './core/plan.ts';
+import { judgeAlerts } from './core/tape-alert.ts';
+import type { DriveCleaning } from './drive-cleaning.ts';
 import type { Housekeeping } from './housekeeping.ts';
+import type { Letters } from './letters.ts';
 import type { MountParts, Mounts } from './mounts.ts';
 import type { PendingRequests } from './pending-requests.ts';
 import type { Renewals } from './renewals.ts';
@@ -21,6 +25,8 @@ export interface ServiceParts extends Pick<MountParts, 'log' | 'config'> {
   readonly housekeeping: Housekeeping;
   readonly desk: RobotDesk;
   readonly pending: PendingRequests;
+  readonly cleaning: DriveCleaning;
+  readonly letters: Letters;
   readonly stopping: AbortSignal;
 }
 
@@ -28,10 +34,13 @@ export function makeHandlers(parts: ServiceParts): Handlers<'ltid'> {
   const { mounts, renewals, desk, pending } = parts;
   return {
     Mount: ({ grant }, call) => mount(parts, grant, call.signal),
-    Unmount: async ({ grant }) => {
-      await mounts.unmount(leaseOf(grant));
+    Unmount: async ({ grant, tapeAlerts }) => {
+      const lease = leaseOf(grant);
+      heedAlerts(parts, lease, tapeAlerts);
+      await mounts.unmount(lease);
       return {};
     },
+    ...cleaningHandlers(parts),
     RenewMount: async ({ grant, writerPid }) => renewals.renew(leaseOf(grant), writerPid),
     ReadElements: (request, call) => desk.read(request, call),
     MoveMedium: (request, call) => desk.move(request, call),
@@ -40,6 +49,49 @@ export function makeHandlers(parts: ServiceParts): Handlers<'ltid'> {
     ListPending: async () => ({ requests: pending.rows() }),
     AnswerPending: (request, call) => answerPending(parts, request, call.signal),
     ListMounts: async () => ({ mounts: mounts.mountRows() }),
+  };
+}
+
+/** What the drive said of itself and its volume. Of a mount that is given back already it was heard before. */
+function heedAlerts(
+  { mounts, letters, cleaning }: ServiceParts,
+  lease: Lease,
+  tapeAlerts: readonly number[],
+): void {
+  const row = mounts.byLease(lease);
+  if (row === undefined || tapeAlerts.length === 0) return;
+  const { drive, mediaId } = row;
+  const { condemnsMedium, downsDrive, wantsCleaning, text: detail } = judgeAlerts(tapeAlerts);
+  if (condemnsMedium) {
+    const grant = refOf(lease);
+    letters.mediaEvent({ grant, mediaId, drive, detail, event: 'MEDIA_EVENT_CONDEMNED' });
+  }
+  if (downsDrive) letters.driveDown(drive, detail);
+  if (wantsCleaning) cleaning.change(drive, { wanted: detail });
+}
+
+function cleaningHandlers({
+  cleaning,
+}: ServiceParts): Pick<Handlers<'ltid'>, 'CleanDrive' | 'SetCleaning' | 'ListCleaning'> {
+  return {
+    CleanDrive: async ({ drive }, call) => {
+      await cleaning.clean(drive, call.signal);
+      return {};
+    },
+    SetCleaning: async ({ drive, setFrequency, frequencyHours, reset }) => {
+      if (!cleaning.all().some((each) => each.drive === drive)) {
+        throw new StatusError('notFound', `this host has no drive ${drive}`);
+      }
+      if (setFrequency) cleaning.change(drive, { frequencyHours });
+      if (reset) cleaning.change(drive, { usedMs: 0, wanted: '' });
+      return {};
+    },
+    ListCleaning: async () => ({
+      drives: cleaning.all().map((each) => ({
+        ...{ drive: each.drive, frequencyHours: each.frequencyHours, wanted: whyDue(each) },
+        ...{ usedMs: BigInt(each.usedMs), lastCleanedMs: BigInt(each.lastMs) },
+      })),
+    }),
   };
 }
 
@@ -101,6 +153,7 @@ export function startClocks(parts: ServiceParts): { stop(): void } {
     void mounts
       .look()
       .then(() => housekeeping.run())
+      .then(() => parts.cleaning.run())
       .catch((error: unknown) => {
         if (!stopping.aborted) log.error({ err: error }, 'looking after the drives failed');
       })

@@ -27,7 +27,8 @@ export function driveHandlers(parts: Parts): DriveHandlers {
 }
 
 function reportSights(request: ReportDrivesRequest): DriveSight[] {
-  return request.drives.map(({ drive, holder, mediaId }) => ({
+  return request.drives.map(({ drive, holder, mediaId, ready, reason }) => ({
+    ...(holder === null && !ready ? { away: reason || 'not ready' } : {}),
     ...{ drive, mediaId, unsure: false, holder: holder?.grantId ?? '' },
     holderJobId: holder?.attempt?.jobId ?? 0n,
   }));
@@ -64,7 +65,8 @@ export async function applySights(
 
 async function holdStranger(parts: Parts, tx: Tx, host: string, sight: DriveSight): Promise<void> {
   const { drive, mediaId, holder, holderJobId } = sight;
-  const reason = `held on ${host} under grant ${holder} of job ${holderJobId}, which is over`;
+  const reason =
+    sight.away ?? `held on ${host} under grant ${holder} of job ${holderJobId}, which is over`;
   const holding = {
     ...{ group_id: '', drive, host, job_id: holderJobId, reason, since_ms: parts.nowMs() },
   };
@@ -77,7 +79,8 @@ async function holdStranger(parts: Parts, tx: Tx, host: string, sight: DriveSigh
     .values(rows)
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  parts.log.warn({ host, drive, holder }, 'a drive is held under a grant that is over');
+  if (sight.away !== undefined) parts.log.info({ host, drive, reason }, 'a drive is away');
+  else parts.log.warn({ host, drive, holder }, 'a drive is held under a grant that is over');
 }
 
 /** Asks each host about what is being released, lost or unknown. One that does not answer changes nothing. */

@@ -208,6 +208,7 @@ export function sightOf(row: MountRow): DriveSight {
     ...{ drive: row.drive, holder: row.holder?.grantId ?? '', mediaId: row.mediaId },
     holderJobId: row.holder?.attempt?.jobId ?? 0n,
     unsure: row.state === 'unknown',
+    ...(row.state === 'cleaning' ? { away: row.reason } : {}),
   };
 }
 

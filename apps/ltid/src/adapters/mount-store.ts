@@ -3,6 +3,7 @@
 import { codec, type Grant } from '@tapestry/contracts';
 import { leaseOf, refOf } from '@tapestry/runtime/fence';
 import { type DatabaseSync, openHostStore } from '@tapestry/runtime/host-store';
+import type { Cleaning } from '../core/cleaning.ts';
 import type { DriveRow } from '../core/drive-row.ts';
 import type { PendingAnswer } from '../core/pending.ts';
 
@@ -32,6 +33,14 @@ const MIGRATIONS = [
      since_ms INTEGER NOT NULL,
      answer TEXT NOT NULL
    ) STRICT`,
+  `CREATE TABLE cleaning (
+     drive TEXT PRIMARY KEY,
+     frequency_hours INTEGER NOT NULL,
+     used_ms INTEGER NOT NULL,
+     last_ms INTEGER NOT NULL,
+     wanted TEXT NOT NULL
+   ) STRICT;
+   ALTER TABLE drives ADD COLUMN mounted_ms INTEGER NOT NULL DEFAULT 0`,
 ];
 
 /** Something that nbemm must hear. */
@@ -53,6 +62,7 @@ interface Stored {
   renewed_ms: number;
   heard_ms: number;
   idle_ms: number;
+  mounted_ms: number;
 }
 
 /** A mount that waits for an operator. `answer` is kept until the mount that asked has heard it. */
@@ -87,16 +97,24 @@ export class MountStore {
       holder: row.holder === null ? null : leaseOf(codec('GrantRef').decode(row.holder)),
       ...{ state: row.state, writerPid: row.writer_pid, reason: row.reason },
       ...{ renewedMs: row.renewed_ms, heardMs: row.heard_ms, idleMs: row.idle_ms },
+      mountedMs: row.mounted_ms,
     }));
   }
 
   save(row: DriveRow): void {
     const holder = row.holder === null ? null : codec('GrantRef').encode(refOf(row.holder));
     this.#db
-      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         ...([row.drive, row.robotNumber, row.driveIndex, row.mediaId, holder, row.state] as const),
-        ...([row.writerPid, row.reason, row.renewedMs, row.heardMs, row.idleMs] as const),
+        ...([
+          row.writerPid,
+          row.reason,
+          row.renewedMs,
+          row.heardMs,
+          row.idleMs,
+          row.mountedMs,
+        ] as const),
       );
   }
 
@@ -138,6 +156,22 @@ export class MountStore {
 
   dropPending(id: number): void {
     this.#db.prepare('DELETE FROM pending WHERE id = ?').run(id);
+  }
+
+  cleanings(): Cleaning[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT drive, frequency_hours "frequencyHours", used_ms "usedMs", last_ms "lastMs", wanted
+         FROM cleaning`,
+      )
+      .all();
+    return rows as unknown as Cleaning[];
+  }
+
+  saveCleaning({ drive, frequencyHours, usedMs, lastMs, wanted }: Cleaning): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO cleaning VALUES (?, ?, ?, ?, ?)')
+      .run(drive, frequencyHours, usedMs, lastMs, wanted);
   }
 
   close(): void {

@@ -10,7 +10,7 @@ export interface DriveRow {
   readonly driveIndex: number;
   readonly mediaId: string;
   readonly holder: Lease | null;
-  readonly state: 'idle' | 'mounting' | 'mounted' | 'unknown';
+  readonly state: 'idle' | 'mounting' | 'mounted' | 'cleaning' | 'unknown';
   readonly writerPid: number;
   readonly reason: string;
   /** When nbrb last said that the holder's grant is valid. */
@@ -19,6 +19,8 @@ export interface DriveRow {
   readonly heardMs: number;
   /** Since when a volume stays in the drive that nobody holds; 0 when somebody does, or it is empty. */
   readonly idleMs: number;
+  /** When the volume that is held was mounted; 0 before that. */
+  readonly mountedMs: number;
 }
 
 export type DriveEvent =
@@ -34,6 +36,10 @@ export type DriveEvent =
   | { readonly type: 'sighted'; readonly full: boolean }
   /** Its volume could not be taken home. */
   | { readonly type: 'stuck'; readonly reason: string }
+  | { readonly type: 'noted'; readonly reason: string }
+  /** A cleaning cartridge goes into the idle drive. */
+  | { readonly type: 'cleaning' }
+  | { readonly type: 'cleaned' }
   | { readonly type: 'looked'; readonly stillHeld: boolean };
 
 export interface Limits {
@@ -44,7 +50,7 @@ export interface Limits {
 export function idleRow(drive: string, robotNumber: number, driveIndex: number): DriveRow {
   return {
     ...{ drive, robotNumber, driveIndex, mediaId: '', holder: null, state: 'idle' },
-    ...{ writerPid: 0, reason: '', renewedMs: 0, heardMs: 0, idleMs: 0 },
+    ...{ writerPid: 0, reason: '', renewedMs: 0, heardMs: 0, idleMs: 0, mountedMs: 0 },
   };
 }
 
@@ -73,7 +79,7 @@ export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Li
       return {
         ...row,
         ...{ holder: lease, mediaId, state: 'mounting', writerPid: 0, reason: '' },
-        ...{ renewedMs: nowMs, heardMs: nowMs, idleMs: 0 },
+        ...{ renewedMs: nowMs, heardMs: nowMs, idleMs: 0, mountedMs: 0 },
       };
     }
     case 'restarted':
@@ -88,6 +94,14 @@ export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Li
       return looked(row, event.stillHeld, nowMs, limits);
     case 'sighted':
       return sighted(row, event.full, nowMs);
+    case 'noted':
+      return row.holder === null ? { ...row, reason: event.reason } : row;
+    case 'cleaning':
+      if (row.state !== 'idle') return row;
+      return { ...row, state: 'cleaning', mediaId: '', reason: 'being cleaned', idleMs: 0 };
+    case 'cleaned':
+      // What stayed in it, if anything did, goes home as any volume that nobody uses.
+      return row.state === 'cleaning' ? free(row, '', nowMs) : row;
     case 'stuck':
       return row.holder === null ? { ...row, reason: event.reason, idleMs: nowMs } : row;
     default:
@@ -104,7 +118,7 @@ type HolderEvent = Extract<
 function ofHolder(row: DriveRow, event: HolderEvent, nowMs: number): DriveRow {
   switch (event.type) {
     case 'mounted':
-      return { ...row, state: 'mounted', reason: '', heardMs: nowMs };
+      return { ...row, state: 'mounted', reason: '', heardMs: nowMs, mountedMs: nowMs };
     case 'mountFailed':
       return { ...free(row, event.reason, nowMs), mediaId: '' };
     case 'unmountAsked':
@@ -136,7 +150,7 @@ function sighted(row: DriveRow, full: boolean, nowMs: number): DriveRow {
 }
 
 function free(row: DriveRow, reason: string, nowMs: number): DriveRow {
-  return { ...row, holder: null, state: 'idle', writerPid: 0, reason, idleMs: nowMs };
+  return { ...row, holder: null, state: 'idle', writerPid: 0, reason, idleMs: nowMs, mountedMs: 0 };
 }
 
 /** Whether its volume has waited for the next grant for as long as it may. */

@@ -53,3 +53,11 @@ test('idle after a release: nobody holds it, somebody else does, or the host nev
   expect(isIdle([], 'd0', ['g0'])).toBe(true);
   expect(isIdle([sight('d0', 'g0')], 'd0', ['g0'])).toBe(false);
 });
+
+test('a drive that is away is held until it is back; one under a grant of ours keeps it', () => {
+  const away = { ...sight('d0'), away: 'being cleaned' };
+  expect(judgeReport([], [away])).toMatchObject({ strangers: [away], freeDrives: [] });
+  const known = judgeReport([entry('d0'), entry('d1', ['g1', 'active'])], [away]);
+  expect(known).toMatchObject({ strangers: [], freeDrives: [], freeGroups: [] });
+  expect(judgeReport([entry('d0')], [sight('d0')])).toMatchObject({ freeDrives: ['d0'] });
+});

@@ -12,6 +12,8 @@ export interface DriveSight {
   readonly mediaId: string;
   /** The host itself does not know: no conclusion. */
   readonly unsure: boolean;
+  /** Why nobody may have it for now, though nobody holds it: it is cleaned. */
+  readonly away?: string;
 }
 
 /** A drive in the books, with the grants that share it. */
@@ -27,7 +29,7 @@ export interface ReportVerdict {
   readonly freeGroups: readonly string[];
   /** Drives that were unknown without a grant, and are free again. */
   readonly freeDrives: readonly string[];
-  /** Held by somebody whom we do not know: not to be given out. */
+  /** Held by somebody whom we do not know, or away: not to be given out. */
   readonly strangers: readonly DriveSight[];
   /** Held by another than the one whom we gave it to: for the log. */
   readonly mismatches: readonly { readonly sight: DriveSight; readonly entry: DriveEntry }[];
@@ -45,7 +47,9 @@ export function judgeReport(
   for (const sight of sights) {
     if (sight.unsure) continue;
     const entry = byDrive.get(sight.drive);
-    if (sight.holder === '') {
+    if (sight.holder === '' && sight.away) {
+      if (entry === undefined) strangers.push(sight);
+    } else if (sight.holder === '') {
       if (entry === undefined) continue;
       if (entry.group === '') freeDrives.push(sight.drive);
       else if (!entry.members.some(isLive)) freeGroups.push(entry.group);
