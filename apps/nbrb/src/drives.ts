@@ -28,7 +28,7 @@ export function driveHandlers(parts: Parts): DriveHandlers {
 
 function reportSights(request: ReportDrivesRequest): DriveSight[] {
   return request.drives.map(({ drive, holder, mediaId, ready, reason }) => ({
-    ...(holder === null && !ready ? { away: reason || 'not ready' } : {}),
+    ...(holder === null && !ready && reason !== '' ? { away: reason } : {}),
     ...{ drive, mediaId, unsure: false, holder: holder?.grantId ?? '' },
     holderJobId: holder?.attempt?.jobId ?? 0n,
   }));

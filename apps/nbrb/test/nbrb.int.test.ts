@@ -164,6 +164,22 @@ test('a drive that is held under a grant which is over is not given out', async 
   expect((await world.granted(1)).drive?.name).toBe('d0');
 });
 
+test('a drive that is cleaned is not given out until it is back', async () => {
+  await world.start();
+  const reason = 'being cleaned';
+  const report = (ready: boolean) =>
+    world.asLtid.ReportDrives({
+      host: 'media1',
+      drives: [{ drive: 'd0', ready, reason: ready ? '' : reason }],
+    });
+  await report(false);
+  await world.asNbjm.RequestResources(request(1));
+  const waiting = await world.nbjm.waitFor('ResourcesWaiting');
+  expect(waiting.reason).toContain('drive d0 is unknown: being cleaned');
+  await report(true);
+  expect((await world.granted(1)).drive?.name).toBe('d0');
+});
+
 test('a media server speaks for itself only', async () => {
   await world.start();
   await expect(world.asLtid.ReportDrives({ host: 'media2', drives: [] })).rejects.toThrow(/37/);
