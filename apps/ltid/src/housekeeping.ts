@@ -27,6 +27,8 @@ interface Tidying {
   readonly signal: AbortSignal;
 }
 
+const TOLD_MAX = 1_000;
+
 export class Housekeeping {
   readonly #parts: HousekeepingParts;
   /** Robots whose drives were compared with the table since this daemon began. */
@@ -127,6 +129,7 @@ export class Housekeeping {
 
   #tell(what: string, text: string): void {
     if (this.#told.has(what)) return;
+    if (this.#told.size >= TOLD_MAX) this.#told.clear();
     this.#told.add(what);
     this.#parts.log.warn({ what }, text);
   }

@@ -382,3 +382,29 @@ test('what ltid tells: a drive is empty, a volume is gone or condemned, a cleani
   expect(await tell('CLN081', 'CLEANED')).toMatchObject({ cleanings: 1 });
   expect(await tell('CLN081', 'CLEANING_EXPIRED')).toMatchObject({ cleanings: 0 });
 });
+
+test('an inventory may empty the import/export slots first, but not when it only tells', async () => {
+  const failure = { code: 164, name: 'notMountable', detail: 'no free slot' };
+  let imports = 0;
+  world.ltid.answer({
+    ReadElements: async () => ({
+      elements: [{ type: 'slot', number: 91, full: true, barcode: 'X00001' }],
+    }),
+    ImportVolumes: async () => {
+      imports += 1;
+      return {
+        media: [
+          { barcode: 'X00001', to: { type: 'slot', number: 91 } },
+          { barcode: 'X00002', failure },
+        ],
+      };
+    },
+  });
+  const ask = { robotNumber: 0, emptyMap: true };
+  const told = await world.cli.InventoryRobot({ ...ask, recommendOnly: true });
+  expect(told).toMatchObject({ imported: [], applied: false });
+  expect(imports).toBe(0);
+  const { imported, changes } = await world.cli.InventoryRobot(ask);
+  expect(imported).toMatchObject([{ to: { number: 91 } }, { failure: { code: 164 } }]);
+  expect(changes).toContainEqual(expect.objectContaining({ mediaId: 'X00001', change: 'add' }));
+});
