@@ -1,12 +1,16 @@
-// Keeps a grant's lease alive while its writer lives: asks ltid at a steady pace, and knows how long the lease still holds.
+// Keeps a grant's lease alive while its writer lives: asks its keeper at a steady pace, and knows how long the lease still holds.
 
-import type { Client } from '@tapestry/bus';
 import type { Clock, Logger } from '@tapestry/runtime';
-import { type Lease, refOf } from '@tapestry/runtime/fence';
+import type { Lease } from '@tapestry/runtime/fence';
 import { asStatusError } from '@tapestry/status';
 
+export interface Renewal {
+  readonly valid: boolean;
+  readonly validForMs: bigint;
+}
+
 export interface RenewerParts {
-  readonly ltid: Client<'ltid'>;
+  renew(writerPid: number): Promise<Renewal>;
   readonly lease: Lease;
   readonly log: Logger;
   readonly clock: Clock;
@@ -34,7 +38,7 @@ export class LeaseRenewer {
     return Math.max(0, this.#untilMs - this.#parts.clock.nowMs());
   }
 
-  /** Begins with a lease that is good from now on: ltid mounted under it just now. */
+  /** Begins with a lease that is good from now on: its keeper let it in just now. */
   start(): void {
     this.#untilMs = this.#parts.clock.nowMs() + this.#parts.leaseMs;
     this.#next();
@@ -57,14 +61,11 @@ export class LeaseRenewer {
   }
 
   async #renew(): Promise<void> {
-    const { ltid, lease, log, clock } = this.#parts;
+    const { lease, log, clock } = this.#parts;
     // Counted from before the question: the answer may have been long on its way.
     const askedMs = clock.nowMs();
     try {
-      const { valid, validForMs } = await ltid.RenewMount({
-        grant: refOf(lease),
-        writerPid: this.#writerPid,
-      });
+      const { valid, validForMs } = await this.#parts.renew(this.#writerPid);
       if (this.#stopped) return;
       if (!valid) return this.#lost('the grant is no longer valid');
       this.#untilMs = askedMs + Number(validForMs);

@@ -5,15 +5,24 @@ import type { Bus, Client } from '@tapestry/bus';
 import type { EnvVar, OpenStreamRequest } from '@tapestry/contracts';
 import type { Clock, Logger } from '@tapestry/runtime';
 import { tellDetail, VERSION } from '@tapestry/runtime';
-import { attemptKey, type Lease, refOf } from '@tapestry/runtime/fence';
+import { attemptKey, type Lease } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { Watched } from '@tapestry/runtime/watched';
 import { asStatusError, StatusError } from '@tapestry/status';
+import { diskHold } from './adapters/disk-hold.ts';
 import type { DrivePool, DriveProcess } from './adapters/drive-pool.ts';
 import { peersOf, resolve } from './adapters/peer-lookup.ts';
-import type { StoredStream, StreamStore } from './adapters/stream-store.ts';
+import { kindOf, type StoredStream, type StreamStore } from './adapters/stream-store.ts';
+import { type Hold, tapeHold } from './adapters/tape-hold.ts';
 import type { Config } from './config.ts';
-import { type MoverDevice, moverDeviceOf, ndmpHostOf, orderOf } from './core/orders.ts';
+import {
+  diskOf,
+  FIRST_COPY,
+  type MoverDevice,
+  moverDeviceOf,
+  ndmpHostOf,
+  orderOf,
+} from './core/orders.ts';
 import { addressToBind } from './core/peers.ts';
 import {
   isOver,
@@ -45,7 +54,7 @@ export class StreamRunner {
   readonly watched: Watched<Stream>;
   readonly #parts: RunnerParts;
   readonly #request: OpenStreamRequest;
-  readonly #ltid: Client<'ltid'>;
+  readonly #hold: Hold;
   readonly #nbemm: Client<'nbemm'>;
   readonly #renewer: LeaseRenewer;
   readonly #letters: LetterBox;
@@ -63,10 +72,9 @@ export class StreamRunner {
     this.#request = stored.request;
     this.lease = stored.lease;
     this.key = attemptKey(stored.lease.attempt);
-    const mode = stored.request.grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write';
-    this.watched = new Watched(stored.stream ?? { ...NEW_STREAM, mode });
+    this.watched = new Watched(stored.stream ?? { ...NEW_STREAM, ...kindOf(stored.request) });
     this.#mountOpen = stored.mountOpen ?? false;
-    this.#ltid = parts.bus.client('ltid', parts.host);
+    this.#hold = holdOf(parts, stored);
     this.#nbemm = parts.bus.client('nbemm');
     this.#letters = new LetterBox({
       ...{ request: stored.request, lease: stored.lease, store: parts.store, clock: parts.clock },
@@ -75,7 +83,8 @@ export class StreamRunner {
       onRefused: (failure) => this.apply({ type: 'recordRefused', failure }),
     });
     this.#renewer = new LeaseRenewer({
-      ...{ ltid: this.#ltid, lease: this.lease, log: parts.log, clock: parts.clock },
+      renew: (writerPid) => this.#hold.renew(writerPid),
+      ...{ lease: this.lease, log: parts.log, clock: parts.clock },
       ...{ everyMs: parts.config.renewEveryMs, leaseMs: parts.config.leaseT1Ms },
       onRenewed: (validForMs) => this.#process?.send({ type: 'lease', validForMs }),
       onLost: (reason) => this.apply({ type: 'leaseLost', reason }),
@@ -184,25 +193,19 @@ export class StreamRunner {
 
   async #mount(): Promise<void> {
     const { config, stopping, clock } = this.#parts;
-    const mediaId = this.#request.grant?.volume?.mediaId;
-    this.#tell('mounting', `mounting ${mediaId}`, 'info');
+    const { mounting } = this.#hold;
+    if (mounting !== null) this.#tell('mounting', `mounting ${mounting}`, 'info');
     const startMs = clock.nowMs();
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
     try {
-      const { drivePath } = await untilAnswered(
-        (call) =>
-          this.#ltid.Mount(
-            { grant: this.#request.grant },
-            { signal: call, deadlineMs: MOUNT_ASK_MS },
-          ),
-        { signal, isAnswer: ({ status }) => !MOUNT_AGAIN.has(status) },
-      );
+      const drivePath = await this.#hold.mount(signal);
       this.#renewer.start();
-      this.apply({ type: 'mounted', drivePath, mountMs: clock.nowMs() - startMs });
+      const mountMs = mounting === null ? null : clock.nowMs() - startMs;
+      this.apply({ type: 'mounted', drivePath, mountMs });
     } catch (error) {
       if (stopping.aborted) return;
       const failure = signal.aborted
-        ? new StatusError('mountTimedOut', `${mediaId} was not mounted in time`)
+        ? new StatusError('mountTimedOut', `${mounting} was not mounted in time`)
         : asStatusError(error);
       this.apply({ type: 'mountFailed', failure });
     }
@@ -266,18 +269,16 @@ export class StreamRunner {
     return [...named, ...config.extraPeers];
   }
 
-  /** Told to ltid until answered: until then nobody else gets the drive. */
+  /** Told until answered: until then nobody else gets the drive. */
   async #unmount(): Promise<void> {
     this.#renewer.stop();
     try {
-      await untilAnswered(
-        (signal) => this.#ltid.Unmount({ grant: refOf(this.lease) }, { signal }),
-        { signal: this.#parts.stopping },
-      );
+      const failed = this.stream.failure !== null;
+      await this.#hold.giveBack(failed, this.#parts.stopping);
     } catch (error) {
       if (this.#parts.stopping.aborted) return;
-      // ltid knows another holder by now: there is nothing of ours left to give back.
-      this.#parts.log.warn({ err: error, stream: this.key }, 'the unmount was refused');
+      // Another holder is known by now: there is nothing of ours left to give back.
+      this.#parts.log.warn({ err: error, stream: this.key }, 'the giving back was refused');
     }
     if (this.#parts.stopping.aborted) return;
     this.#mountOpen = false;
@@ -291,17 +292,22 @@ export class StreamRunner {
 }
 
 const PEERS_MAX_MS = 60_000;
-/** A mount that takes longer is asked for again, and joined: so an ltid that died is noticed. */
-const MOUNT_ASK_MS = 15_000;
 const RESTARTED = {
   status: 'tapeMgrKilled',
   detail: 'bptm was restarted while the stream ran',
 } as const;
-/** What is worth asking ltid again: it is away, or the robot is busy. */
-const MOUNT_AGAIN = new Set<string>([
-  ...['cannotConnect', 'connectTimedOut', 'networkBroken', 'interrupted', 'resourcesBusy'],
-  ...['ltidNotActive'],
-]);
+
+function holdOf(
+  { bus, host, config }: RunnerParts,
+  { request, lease }: Pick<StoredStream, 'request' | 'lease'>,
+): Hold {
+  const unit = diskOf(request);
+  if (unit === null) return tapeHold(bus.client('ltid', host), request, lease);
+  const isRead = request.grant?.mode === 'DRIVE_MODE_READ';
+  const writes = isRead ? null : { backupId: request.image?.backupId ?? '', copy: FIRST_COPY };
+  const leaseMs = config.leaseT1Ms;
+  return diskHold({ nbrb: bus.client('nbrb'), host, lease, unit, leaseMs, writes });
+}
 
 /** Progress is not worth a write to the disk. */
 function onlyBytesChanged(before: Stream, after: Stream): boolean {

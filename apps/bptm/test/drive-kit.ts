@@ -67,7 +67,7 @@ const connection = {
 export function writeOrder(library: Library, more: Partial<WriteOrder> = {}): WriteOrder {
   return {
     mode: 'write',
-    drivePath: library.drivePath,
+    ...{ drivePath: library.drivePath, disk: null },
     owner: { grantId: 'g1', epoch: 1n },
     volume: volume(),
     ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },
@@ -96,7 +96,7 @@ export function readOrder(
 ): ReadOrder {
   return {
     mode: 'read',
-    drivePath: library.drivePath,
+    ...{ drivePath: library.drivePath, disk: null },
     owner: { grantId: 'g2', epoch: 2n },
     volume: volume(),
     ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },

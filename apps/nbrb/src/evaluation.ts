@@ -188,6 +188,8 @@ async function makeGrant(parts: Parts, tx: Tx, facts: GrantFacts): Promise<Grant
     ...{ volume: shared?.volume ?? pick.volume?.volume ?? null, mpxGroup: group },
     counters: counters.map((counter) => counter.name),
     ...{ maxFragmentBytes, blockSizeBytes, grantedMs: BigInt(parts.nowMs()) },
+    diskHighWaterPercent: option.diskHighWaterPercent,
+    diskLowWaterPercent: option.diskLowWaterPercent,
   };
   // Through the codec once, so that a grant is alike in every field wherever it is read.
   return codec('Grant').decode(codec('Grant').encode(made));

@@ -25,7 +25,8 @@ export function checkLaunch({ run, caller, host }: LaunchFacts): void {
       `the grant is for media server ${grant.mediaServer}, this is ${host}`,
     );
   }
-  if (!job || !grant.drive || !grant.volume) {
+  const onTape = grant.drive !== null && grant.volume !== null;
+  if (!job || (!onTape && grant.diskPath === '')) {
     throw new StatusError('invalidRequest', 'the start lacks its job, drive or volume');
   }
   if (job.type === 'JOB_TYPE_RESTORE') checkRestore(run);

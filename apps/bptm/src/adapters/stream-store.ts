@@ -166,7 +166,7 @@ export class StreamStore {
           bytes: state.bytes,
         },
         ...{ endOfStream: state.endOfStream, fragments: state.fragments },
-        mode: request.grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write',
+        ...kindOf(request),
         unrecorded: waiting.filter(({ kind }) => kind === 'fragment').map(({ number }) => number),
         failure: failureOf(state),
         holds: row.holds as Stream['holds'],
@@ -174,6 +174,14 @@ export class StreamStore {
       },
     };
   }
+}
+
+/** What of a stream its request decides. */
+export function kindOf({ grant }: OpenStreamRequest): Pick<Stream, 'mode' | 'medium'> {
+  return {
+    mode: grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write',
+    medium: grant === null || grant.diskPath === '' ? 'tape' : 'disk',
+  };
 }
 
 /** What a watcher sees. */

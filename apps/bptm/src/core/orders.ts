@@ -1,9 +1,19 @@
 // From an OpenStream request to the order for a drive process: what of the grant, job and image goes onto the medium.
 
-import type { Grant, JobSpec, OpenStreamRequest, ScheduleType } from '@tapestry/contracts';
+import {
+  codec,
+  type FragmentLayout,
+  type Grant,
+  type JobSpec,
+  type OpenStreamRequest,
+  type ScheduleType,
+  type VolumeSpec,
+} from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
-import type { Order, StreamFrame } from '../drive-process/messages.ts';
+import type { DiskUnit, Order, StreamFrame } from '../drive-process/messages.ts';
 
+/** The copy that a backup writes. */
+export const FIRST_COPY = 1;
 const DEFAULT_BLOCK_SIZE_BYTES = 262_144;
 /** Pools whose name begins so hold encrypted volumes only. */
 const ENCRYPTED_POOL = 'ENCR_';
@@ -22,7 +32,8 @@ export type OrderFrame = Pick<
 /** Errors: 133 the request does not name all that its mode needs; 16 an encrypted pool. */
 export function checkRequest(request: OpenStreamRequest): Grant {
   const { grant, job, image, fragments } = request;
-  if (!grant?.attempt || !grant.volume || !grant.drive || !job) {
+  const onTape = grant?.volume != null && grant.drive != null;
+  if (!grant?.attempt || !job || (!onTape && grant.diskPath === '')) {
     throw new StatusError('invalidRequest', 'the stream lacks its grant, volume, drive or job');
   }
   if (grant.mode === 'DRIVE_MODE_WRITE' && !image) {
@@ -31,26 +42,53 @@ export function checkRequest(request: OpenStreamRequest): Grant {
   if (grant.mode === 'DRIVE_MODE_READ' && fragments.length === 0) {
     throw new StatusError('noFragments', 'a stream to read names no fragments');
   }
-  if (grant.mode === 'DRIVE_MODE_WRITE' && grant.volume.pool.startsWith(ENCRYPTED_POOL)) {
+  const pool = grant.volume?.pool ?? '';
+  if (grant.mode === 'DRIVE_MODE_WRITE' && pool.startsWith(ENCRYPTED_POOL)) {
     throw new StatusError(
       'notImplemented',
-      `pool ${grant.volume.pool} is for encrypted volumes, and this release writes none: ` +
+      `pool ${pool} is for encrypted volumes, and this release writes none: ` +
         'nothing is written in clear there',
     );
   }
-  const isMover = grant.drive.ndmpHost !== '';
-  const layout = isMover ? 'FRAGMENT_LAYOUT_MOVER' : 'FRAGMENT_LAYOUT_BLOCKS';
-  if (fragments.some((fragment) => fragment.layout !== layout)) {
-    const who = isMover ? 'a media server wrote this image' : 'an NDMP host wrote this image';
-    throw new StatusError(
-      'storageUnitIncompatible',
-      `${who}: it is read by ${isMover ? 'a drive of a media server' : 'a drive of an NDMP host'} only`,
-    );
-  }
+  checkLayout(grant, fragments);
   if (grant.mode === 'DRIVE_MODE_UNSPECIFIED') {
     throw new StatusError('invalidRequest', 'the grant says neither read nor write');
   }
   return grant;
+}
+
+/** Who wrote an image, and what reads it. */
+const READERS: Readonly<Record<FragmentLayout, readonly [string, string]>> = {
+  FRAGMENT_LAYOUT_BLOCKS: ['a media server', 'a drive of a media server'],
+  FRAGMENT_LAYOUT_MOVER: ['an NDMP host', 'a drive of an NDMP host'],
+  FRAGMENT_LAYOUT_DISK: ['a disk storage unit', 'that disk'],
+};
+
+function checkLayout(grant: Grant, fragments: OpenStreamRequest['fragments']): void {
+  const onHost = grant.drive !== null && grant.drive.ndmpHost !== '';
+  const tape = onHost ? 'FRAGMENT_LAYOUT_MOVER' : 'FRAGMENT_LAYOUT_BLOCKS';
+  const layout = grant.diskPath === '' ? tape : 'FRAGMENT_LAYOUT_DISK';
+  const other = fragments.find((fragment) => fragment.layout !== layout);
+  if (other === undefined) return;
+  const [writer, reader] = READERS[other.layout];
+  const who = other.layout === 'FRAGMENT_LAYOUT_DISK' ? 'it lies on' : 'it was written by';
+  const detail = `${who} ${writer} and is read by ${reader} only`;
+  throw new StatusError('storageUnitIncompatible', detail);
+}
+
+/** Null for a tape. */
+export function diskOf({ grant }: OpenStreamRequest): DiskUnit | null {
+  if (grant === null || grant.diskPath === '') return null;
+  return {
+    dir: grant.diskPath,
+    highWaterPercent: grant.diskHighWaterPercent,
+    lowWaterPercent: grant.diskLowWaterPercent,
+  };
+}
+
+/** On a disk there is one: the unit itself. */
+function volumeOf({ volume, storageUnit }: Grant): VolumeSpec {
+  return volume ?? codec('VolumeSpec').decode(codec('VolumeSpec').encode({ mediaId: storageUnit }));
 }
 
 /** A drive that hangs on an NDMP host, whose mover moves the data. */
@@ -85,8 +123,9 @@ export function orderOf(request: OpenStreamRequest, frame: OrderFrame): Order {
   const shared: StreamFrame = {
     ...rest,
     owner: { grantId: grant.grantId, epoch: grant.epoch },
-    volume: grant.volume!,
-    driveIndex: grant.drive!.index,
+    disk: diskOf(request),
+    volume: volumeOf(grant),
+    driveIndex: grant.drive?.index ?? 0,
   };
   if (grant.mode === 'DRIVE_MODE_READ') {
     const { backupId, fragments } = request;
@@ -95,7 +134,7 @@ export function orderOf(request: OpenStreamRequest, frame: OrderFrame): Order {
   return {
     ...shared,
     mode: 'write',
-    ...{ copy: 1, software },
+    ...{ copy: FIRST_COPY, software },
     blockSizeBytes: grant.blockSizeBytes || DEFAULT_BLOCK_SIZE_BYTES,
     maxFragmentBytes: grant.maxFragmentBytes,
     image: imageRecord(request, grant),

@@ -34,7 +34,7 @@ const aborted: StreamEvent = {
 };
 
 function run(events: readonly StreamEvent[]): { stream: Stream; effects: StreamEffect[] } {
-  let stream: Stream = { ...NEW_STREAM, mode: 'write' };
+  let stream: Stream = { ...NEW_STREAM, mode: 'write', medium: 'tape' };
   const effects: StreamEffect[] = [];
   for (const event of events) {
     const next = step(stream, event);
@@ -98,7 +98,7 @@ test('a fragment that was closed is recorded even when the stream failed', () =>
 });
 
 test('a repeated range is sent once', () => {
-  let stream: Stream = { ...NEW_STREAM, mode: 'read', holds: 'process' };
+  let stream: Stream = { ...NEW_STREAM, mode: 'read', medium: 'tape', holds: 'process' };
   const range = { type: 'rangeAsked', sequence: 1, offset: 0n, length: 5n } as const;
   const first = step(stream, range);
   stream = first.stream;

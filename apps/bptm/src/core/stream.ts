@@ -7,6 +7,8 @@ import { type Dial, nextDial, settledDial } from './dial.ts';
 
 export interface Stream {
   readonly mode: 'write' | 'read';
+  /** A disk has no volume of which nbemm would keep an account. */
+  readonly medium: 'tape' | 'disk';
   readonly phase: StreamPhase;
   readonly addresses: readonly Address[];
   /** Where the mover is. */
@@ -27,7 +29,7 @@ export interface Stream {
   readonly dial: Dial | null;
 }
 
-export const NEW_STREAM: Omit<Stream, 'mode'> = {
+export const NEW_STREAM: Omit<Stream, 'mode' | 'medium'> = {
   phase: 'STREAM_PHASE_MOUNTING',
   addresses: [],
   dataPath: 'DATA_PATH_MEDIA_SERVER',
@@ -44,7 +46,7 @@ export const NEW_STREAM: Omit<Stream, 'mode'> = {
 
 export type StreamEvent =
   | { readonly type: 'opened' }
-  | { readonly type: 'mounted'; readonly drivePath: string; readonly mountMs: number }
+  | { readonly type: 'mounted'; readonly drivePath: string; readonly mountMs: number | null }
   | { readonly type: 'mountFailed'; readonly failure: Failure }
   | { readonly type: 'drive'; readonly report: FromDrive; readonly hosts: readonly string[] }
   | { readonly type: 'driveExited'; readonly how: string }
@@ -137,11 +139,14 @@ export function step(stream: Stream, event: StreamEvent): StreamStep {
 
 function onMounted(
   stream: Stream,
-  { drivePath, mountMs }: { drivePath: string; mountMs: number },
+  { drivePath, mountMs }: StreamEvent & { type: 'mounted' },
 ): StreamStep {
   // Ended while the robot moved: the volume goes back to idle.
   if (isOver(stream)) return giveBack(stream);
-  const text = `mounted; mount time ${(mountMs / 1000).toFixed(1)} s`;
+  const text =
+    mountMs === null
+      ? `on disk storage unit ${drivePath}`
+      : `mounted; mount time ${(mountMs / 1000).toFixed(1)} s`;
   return {
     stream: { ...stream, phase: 'STREAM_PHASE_POSITIONING', holds: 'process' },
     effects: [
@@ -159,6 +164,7 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
   // A closed fragment is on the medium, whatever became of the stream: the append point must move.
   if (report.type === 'fragmentClosed') return onFragmentClosed(stream, report);
   if (report.type === 'mediaEvent') {
+    if (stream.medium === 'disk') return { stream, effects: [] };
     const { event, detail } = report;
     return { stream, effects: [{ do: 'mediaEvent', event, detail }] };
   }
@@ -233,9 +239,12 @@ function advance(stream: Stream, phase: StreamPhase): Stream {
 }
 
 function tellPositioned(
-  { mode }: Stream,
+  { mode, medium }: Stream,
   { labelled, fileNumber }: FromDrive & { type: 'positioned' },
 ): StreamEffect {
+  if (medium === 'disk') {
+    return { do: 'tell', key: 'positioned', text: `at fragment ${fileNumber}` };
+  }
   const label = labelled ? 'label written' : 'label verified';
   const where = mode === 'write' ? `writing begins at file ${fileNumber}` : `at file ${fileNumber}`;
   return { do: 'tell', key: 'positioned', text: `${label}; ${where}` };
@@ -249,10 +258,12 @@ function onFragmentClosed(
   if (stream.fragments.some(({ number }) => number === fragment.number)) {
     return { stream, effects: [] };
   }
+  const fragments = [...stream.fragments, fragment];
+  if (stream.medium === 'disk') return { stream: { ...stream, fragments }, effects: [] };
   return {
     stream: {
       ...stream,
-      fragments: [...stream.fragments, fragment],
+      fragments,
       unrecorded: [...stream.unrecorded, fragment.number],
     },
     effects: [{ do: 'record', closed }],

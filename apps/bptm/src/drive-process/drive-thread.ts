@@ -4,6 +4,7 @@
 import { parentPort } from 'node:worker_threads';
 import { asStatusError, StatusError } from '@tapestry/status';
 import type { Drive } from '@tapestry/storage';
+import { FIRST_FRAGMENT, openDiskForRead, openDiskForWrite } from './disk-place.ts';
 import { openDrivePath } from './drive-opener.ts';
 import { FragmentSource } from './fragment-source.ts';
 import { FragmentTarget } from './fragment-target.ts';
@@ -18,7 +19,8 @@ type AsyncCalls = {
 
 const port = parentPort!;
 let ring: Ring | undefined;
-let drive: Drive | undefined;
+/** The drive or the disk: what is closed at the end. */
+let place: { close(): Promise<void> } | undefined;
 let target: FragmentTarget | undefined;
 let source: FragmentSource | undefined;
 
@@ -27,8 +29,17 @@ function report(message: FromDrive): void {
 }
 
 async function open(order: Order): Promise<Drive> {
-  drive = await openDrivePath(order.drivePath, order.owner, order.driveModules);
+  const drive = await openDrivePath(order.drivePath, order.owner, order.driveModules);
+  place = drive;
   return drive;
+}
+
+async function writeOnDisk(order: WriteOrder): Promise<{ labelled: null; fileNumber: number }> {
+  const disk = await openDiskForWrite(order);
+  place = disk;
+  const parts = { drive: disk.io, ring: held(ring), order, report };
+  target = new FragmentTarget({ ...parts, firstFileNumber: FIRST_FRAGMENT });
+  return { labelled: null, fileNumber: FIRST_FRAGMENT };
 }
 
 const calls: AsyncCalls = {
@@ -37,6 +48,7 @@ const calls: AsyncCalls = {
     return null;
   },
   openForWrite: async (order: WriteOrder) => {
+    if (order.disk !== null) return writeOnDisk(order);
     const opened = await open(order);
     const { labelled, fileNumber } = await prepareMediumForWrite(opened, order, report);
     const parts = { drive: opened, ring: held(ring), order, report };
@@ -44,9 +56,15 @@ const calls: AsyncCalls = {
     return { labelled, fileNumber };
   },
   openForRead: async (order: ReadOrder) => {
-    const opened = await open(order);
-    await checkMediumForRead(opened, order, report);
-    source = new FragmentSource({ drive: opened, ring: held(ring), order, report });
+    if (order.disk === null) {
+      const drive = await open(order);
+      await checkMediumForRead(drive, order, report);
+      source = new FragmentSource({ drive, ring: held(ring), order, report });
+    } else {
+      const disk = await openDiskForRead(order);
+      place = disk;
+      source = new FragmentSource({ drive: disk.io, ring: held(ring), order, report });
+    }
     return { fileNumber: order.fragments[0]?.fileNumber ?? 0 };
   },
   writeStream: async () => ({ bytes: await held(target).writeStream() }),
@@ -56,8 +74,8 @@ const calls: AsyncCalls = {
   },
   readRange: async (range) => ({ bytes: await held(source).readRange(range) }),
   closeDrive: async () => {
-    const opened = drive;
-    drive = undefined;
+    const opened = place;
+    place = undefined;
     await opened?.close();
     return null;
   },

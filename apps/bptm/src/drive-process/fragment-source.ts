@@ -4,7 +4,7 @@
 import type { Fragment } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import {
-  type Drive,
+  type BlockSource,
   type FragmentExtent,
   FragmentReader,
   locateStreamByte,
@@ -17,7 +17,7 @@ import type { Ring } from './ring.ts';
 const HEADER_BUFFER_BYTES = 1024 * 1024;
 
 export interface SourceParts {
-  readonly drive: Drive;
+  readonly drive: BlockSource;
   readonly ring: Ring;
   readonly order: ReadOrder;
   readonly report: (message: FromDrive) => void;

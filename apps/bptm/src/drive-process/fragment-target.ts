@@ -4,7 +4,12 @@
 import { randomBytes } from 'node:crypto';
 import type { EnvVar, Fragment } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
-import { type Drive, FragmentWriter, type WriteBlock, type WriteResult } from '@tapestry/storage';
+import {
+  type BlockSink,
+  FragmentWriter,
+  type WriteBlock,
+  type WriteResult,
+} from '@tapestry/storage';
 import { payloadCapacity } from '@tapestry/storage/block';
 import type { FromDrive, WriteOrder } from './messages.ts';
 import type { Ring } from './ring.ts';
@@ -15,7 +20,7 @@ const BATCH_MAX = 16;
 const GATHER_MAX_MS = 50;
 
 export interface TargetParts {
-  readonly drive: Drive;
+  readonly drive: BlockSink;
   readonly ring: Ring;
   readonly order: WriteOrder;
   readonly report: (message: FromDrive) => void;
@@ -47,7 +52,7 @@ export class FragmentTarget {
     this.#blockCapacityBytes = payloadCapacity(parts.order.blockSizeBytes);
   }
 
-  /** Resolves with the payload bytes when the ring has ended and all is written. Errors: 84, 166, 234. */
+  /** Resolves with the payload bytes when the ring has ended and all is written. Errors: 84, 129, 166, 234. */
   async writeStream(): Promise<bigint> {
     const { ring } = this.#parts;
     this.#open ??= await this.#begin();
@@ -220,6 +225,7 @@ export class FragmentTarget {
     const { order, report, firstFileNumber } = this.#parts;
     const { mediaId } = order.volume;
     const detail = `${mediaId} is full after ${this.#streamBytes} bytes of the image`;
+    if (order.disk !== null) return new StatusError('diskFull', detail);
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
     const spanning = 'this release does not continue an image on another medium';
     const alone = firstFileNumber === 1;
@@ -248,7 +254,7 @@ export class FragmentTarget {
       streamEndBytes: this.#streamBytes,
       ...{ digest, mediaAssignedMs: volume.assignedMs, driveIndex },
       ...{ keyTag: new Uint8Array(0), writtenMs: BigInt(Date.now()) },
-      layout: 'FRAGMENT_LAYOUT_BLOCKS',
+      layout: order.disk === null ? 'FRAGMENT_LAYOUT_BLOCKS' : 'FRAGMENT_LAYOUT_DISK',
     };
   }
 }

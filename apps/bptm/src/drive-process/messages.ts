@@ -12,8 +12,18 @@ import type { StatusName } from '@tapestry/status';
 import type { ImageRecord } from '@tapestry/storage';
 import type { ConnectionSpec } from './data-connection.ts';
 
+/** Where fragments are files: a disk storage unit of this host. */
+export interface DiskUnit {
+  readonly dir: string;
+  readonly highWaterPercent: number;
+  readonly lowWaterPercent: number;
+}
+
 export interface StreamFrame {
+  /** Of a tape; of a disk, its folder. */
   readonly drivePath: string;
+  /** Set: no tape. The volume then says no more than the unit's label. */
+  readonly disk: DiskUnit | null;
   readonly owner: { readonly grantId: string; readonly epoch: bigint };
   readonly volume: VolumeSpec;
   readonly mediaServer: string;
@@ -65,8 +75,8 @@ export interface Failure {
 
 export type FromDrive =
   | { readonly type: 'warm' }
-  /** The label is as expected (or was written), the tape stands where the work begins. */
-  | { readonly type: 'positioned'; readonly labelled: boolean; readonly fileNumber: number }
+  /** The label is as expected (or was written), the tape stands where the work begins. A disk has no label: null. */
+  | { readonly type: 'positioned'; readonly labelled: boolean | null; readonly fileNumber: number }
   | { readonly type: 'listening'; readonly port: number }
   /** Another host's mover listens, at these addresses or for its own data service alone. */
   | {

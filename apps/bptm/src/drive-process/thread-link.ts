@@ -10,7 +10,7 @@ import type { RingMemory } from './ring.ts';
 export interface DriveCalls {
   /** First of all: the memory through which the stream's blocks go. */
   useRing(memory: RingMemory): null;
-  openForWrite(order: WriteOrder): { labelled: boolean; fileNumber: number };
+  openForWrite(order: WriteOrder): { labelled: boolean | null; fileNumber: number };
   openForRead(order: ReadOrder): { fileNumber: number };
   /** Takes all blocks from the ring until its end, and answers how many payload bytes that were. */
   writeStream(): { bytes: bigint };

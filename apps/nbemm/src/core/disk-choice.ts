@@ -39,5 +39,7 @@ export function diskOption(unit: StorageUnit, blockSizeBytes: number): MdsOption
     ...{ storageUnit: unit.label, mediaServer: unit.mediaServer, drives: [], volumes: [] },
     ...{ maxFragmentBytes: unit.maxFragmentMb * MIB, blockSizeBytes, maxDrives: unit.maxDrives },
     ...{ maxMpx: unit.maxMpx, counters: [], diskPath: unit.path },
+    diskHighWaterPercent: unit.highWaterMark,
+    diskLowWaterPercent: unit.lowWaterMark,
   };
 }

@@ -83,7 +83,7 @@ function need(more: Partial<ResourceRequest> = {}): ResourceRequest {
     attempt: { jobId: 1n, try: 1, step: 0 },
     ...{ priority: 0, mode: 'DRIVE_MODE_WRITE', storageUnit: 'unit1', pool: '', retentionLevel: 1 },
     ...{ mediaId: '', counters: [], client: 'filer1', policy: 'p', requestedMs: 0n },
-    ...{ avoidMediaIds: [], more: [], maxMpx: 0, ndmp: false },
+    ...{ avoidMediaIds: [], more: [], maxMpx: 0, ndmp: false, disk: false },
     ...more,
   };
 }
@@ -388,4 +388,13 @@ test('a disk storage unit serves below its high water mark, as told lately; else
   const all = [...units, unit('tape')];
   const any = select(inventory({ units: all }), need({ storageUnit: '' }));
   expect(any.choices.map(({ storageUnit }) => storageUnit)).toEqual(['tape']);
+});
+
+test('an image on disk is read from the unit that has its label, not from a volume of that name', () => {
+  const held = inventory({ units: [unit('unit1'), unit('A00001', { type: 'Disk', path: '/now' })] });
+  const read = need({ mode: 'DRIVE_MODE_READ', mediaId: 'A00001', disk: true });
+  expect(select(held, read).choices.map(({ diskPath }) => diskPath)).toEqual(['/now']);
+  expect(select(held, { ...read, mediaId: 'unit1' }).refusal).toMatchObject({ code: 2104 });
+  const servers = { mediaServers: [{ name: 'media1', active: false }] };
+  expect(select({ ...held, ...servers }, read).refusal).toMatchObject({ code: 2027 });
 });

@@ -125,6 +125,17 @@ function diskForUnit(
   return undefined;
 }
 
+/** What lies on a disk is read from the unit that has its label, wherever that is now. */
+function diskToRead(inventory: Inventory, label: string): MdsOption {
+  const unit = inventory.units.find((each) => each.label === label && onDisk(each));
+  if (unit === undefined) {
+    const why = `the image lies on the disk storage unit ${label}, which does not exist`;
+    throw new Refusal('storageUnitMissing', why);
+  }
+  requireActive(inventory, unit.mediaServer);
+  return diskOption(unit, inventory.blockSizeBytes);
+}
+
 interface TapeNeed {
   readonly need: ResourceRequest;
   readonly pool: Pool;
@@ -186,7 +197,7 @@ function optionOf(inventory: Inventory, { unit, drives, list }: OptionFacts): Md
     blockSizeBytes: inventory.blockSizeBytes,
     maxDrives: unit?.maxDrives ?? 0,
     maxMpx: unit?.maxMpx ?? 0,
-    ...{ counters: [], diskPath: '' },
+    ...{ counters: [], diskPath: '', diskHighWaterPercent: 0, diskLowWaterPercent: 0 },
   };
 }
 
@@ -197,6 +208,7 @@ function selectForRead(
   reasons: string[],
 ): MdsOption[] {
   const { mediaId } = need;
+  if (need.disk) return [diskToRead(inventory, mediaId)];
   const volume = inventory.volumes.find(mediaId);
   if (volume === undefined) {
     throw new Refusal('mediaNotDefined', `the volume ${mediaId} is not in the EMM database`);

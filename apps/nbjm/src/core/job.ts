@@ -118,12 +118,13 @@ function takeGrant(job: Job, grant: Grant, facts: Facts): Step {
   const { mediaServer, storageUnit } = grant;
   const mediaId = grant.volume?.mediaId ?? '';
   const drive = grant.drive?.name ?? '';
+  const what = grant.diskPath === '' ? `media id ${mediaId}, drive ${drive}` : grant.diskPath;
   const startedMs = job.shown.startedMs || facts.nowMs;
   const shown = { ...job.shown, mediaServer, storageUnit, mediaId, drive, startedMs, endedMs: 0 };
   const line = tell(
     job,
     'granted',
-    `granted resources: media id ${mediaId}, drive ${drive}, storage unit ${storageUnit} on ${mediaServer}`,
+    `granted resources: ${what}, storage unit ${storageUnit} on ${mediaServer}`,
   );
   if (isBackup(job)) {
     const effect: Effect = { do: 'openImage', attempt, grantId: grant.grantId };

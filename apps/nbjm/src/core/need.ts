@@ -22,6 +22,7 @@ export function resourceRequest(job: Job): Init<ResourceRequest> {
       mediaId: fragment?.mediaId ?? '',
       // What a mover wrote, a mover reads.
       ndmp: fragment?.layout === 'FRAGMENT_LAYOUT_MOVER',
+      disk: fragment?.layout === 'FRAGMENT_LAYOUT_DISK',
       counters: [],
     };
   }

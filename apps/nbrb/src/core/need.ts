@@ -29,8 +29,9 @@ export function needsOf(request: ResourceRequest): Need[] {
 }
 
 function needKey(request: ResourceRequest): string {
-  const { mode, storageUnit, pool, retentionLevel, mediaId, avoidMediaIds, ndmp } = request;
-  return [mode, storageUnit, pool, retentionLevel, mediaId, ndmp, ...avoidMediaIds].join('\u0000');
+  const { mode, storageUnit, pool, retentionLevel, mediaId, avoidMediaIds, ndmp, disk } = request;
+  const own = [mode, storageUnit, pool, retentionLevel, mediaId, ndmp, disk];
+  return [...own, ...avoidMediaIds].join('\u0000');
 }
 
 export function poolOf(request: ResourceRequest): string {

@@ -11,7 +11,14 @@ export function waiting(jobId: number, more: Partial<ResourceRequest> = {}): Wai
       attempt: { jobId: BigInt(jobId), try: 1, step: 0 },
       ...{ priority: 0, mode: 'DRIVE_MODE_WRITE', storageUnit: 'unit1', pool: '' },
       ...{ retentionLevel: 0, mediaId: '', counters: [], client: 'c', policy: 'p' },
-      ...{ requestedMs: BigInt(jobId), avoidMediaIds: [], more: [], maxMpx: 0, ndmp: false },
+      ...{
+        requestedMs: BigInt(jobId),
+        avoidMediaIds: [],
+        more: [],
+        maxMpx: 0,
+        ndmp: false,
+        disk: false,
+      },
       ...more,
     },
   };
@@ -64,7 +71,8 @@ export function option(
   return {
     ...{ storageUnit: 'unit1', mediaServer: 'media1', maxDrives: 9, maxMpx: 1, counters: [] },
     ...{ drives: drives.map(drive), volumes: volumes.map((each) => volume(each)) },
-    ...{ maxFragmentBytes: 0n, blockSizeBytes: 0, diskPath: '', ...more },
+    ...{ maxFragmentBytes: 0n, blockSizeBytes: 0, diskPath: '' },
+    ...{ diskHighWaterPercent: 0, diskLowWaterPercent: 0, ...more },
   };
 }
 

@@ -1,0 +1,45 @@
+// What a stream writes on or reads from, held by its grant: mounted, renewed and given back. Here a volume in a drive,
+// which ltid keeps.
+
+import type { Client } from '@tapestry/bus';
+import type { OpenStreamRequest } from '@tapestry/contracts';
+import { type Lease, refOf } from '@tapestry/runtime/fence';
+import { untilAnswered } from '@tapestry/runtime/until-answered';
+import type { Renewal } from '../lease-renewer.ts';
+
+export interface Hold {
+  /** What the job's details call it while it is made ready; null: there is nothing to wait for. */
+  readonly mounting: string | null;
+  /** Resolves with the path for the drive process. Errors: those of ltid; an aborted signal. */
+  mount(signal: AbortSignal): Promise<string>;
+  renew(writerPid: number): Promise<Renewal>;
+  /** Resolves once it was taken back. `failed`: what the stream wrote does not count. Errors: the lease is another's. */
+  giveBack(failed: boolean, signal: AbortSignal): Promise<void>;
+}
+
+/** A mount that takes longer is asked for again, and joined: so an ltid that died is noticed. */
+const MOUNT_ASK_MS = 15_000;
+/** What is worth asking ltid again: it is away, or the robot is busy. */
+const MOUNT_AGAIN = new Set<string>([
+  ...['cannotConnect', 'connectTimedOut', 'networkBroken', 'interrupted', 'resourcesBusy'],
+  ...['ltidNotActive'],
+]);
+
+export function tapeHold(ltid: Client<'ltid'>, { grant }: OpenStreamRequest, lease: Lease): Hold {
+  return {
+    mounting: grant?.volume?.mediaId ?? '',
+    mount: async (signal) => {
+      const { drivePath } = await untilAnswered(
+        (call) => ltid.Mount({ grant }, { signal: call, deadlineMs: MOUNT_ASK_MS }),
+        { signal, isAnswer: ({ status }) => !MOUNT_AGAIN.has(status) },
+      );
+      return drivePath;
+    },
+    renew: (writerPid) => ltid.RenewMount({ grant: refOf(lease), writerPid }),
+    giveBack: async (_failed, signal) => {
+      await untilAnswered((call) => ltid.Unmount({ grant: refOf(lease) }, { signal: call }), {
+        signal,
+      });
+    },
+  };
+}
