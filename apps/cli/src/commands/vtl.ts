@@ -41,6 +41,7 @@ const VERBS: Readonly<Record<string, () => Promise<VtlVerb>>> = {
   protect: async () => (await import('../virtual-library/transfer.ts')).protect,
   unprotect: async () => (await import('../virtual-library/transfer.ts')).unprotect,
   check: async () => (await import('../virtual-library/inspect.ts')).check,
+  disk: async () => (await import('../virtual-library/disk.ts')).disk,
   dump: async () => (await import('../virtual-library/inspect.ts')).dump,
 };
 /** As many cartridges as a line may name. */
@@ -56,6 +57,7 @@ export const vtl = command({
     'export DIR [BARCODE ...] -to FOLDER    those, or what stands in the mail slots',
     'protect DIR BARCODE ...                against writing; unprotect takes it back',
     'check DIR [BARCODE ...]                or folders of exported cartridges',
+    'disk DIR                              make the folder a disk storage unit',
     'dump DIR BARCODE [-blocks]             or the folder of an exported cartridge',
   ],
   options: OPTIONS,
