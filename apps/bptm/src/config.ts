@@ -37,6 +37,8 @@ export const config = z
     ringBytes: z.coerce.number().int().min(1_048_576).max(134_217_728).default(33_554_432),
     mountTimeoutMs: z.coerce.number().int().positive().default(900_000),
     renewEveryMs: z.coerce.number().int().positive().default(20_000),
+    /** How often nbemm is told how full this host's disk storage units are; a new unit serves from its first report on. */
+    diskReportEveryMs: z.coerce.number().int().min(1_000).max(240_000).default(30_000),
     /** T1: a writer that could not renew for so long stops itself. Below nbrb's T2. */
     leaseT1Ms: z.coerce.number().int().positive().default(300_000),
     /** JSON object: scheme of a drive path → module that exports `openDrive(path, owner)`. */

@@ -5,6 +5,7 @@ import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { DrivePool } from './adapters/drive-pool.ts';
 import { StreamStore } from './adapters/stream-store.ts';
 import { type Config, config } from './config.ts';
+import { startDiskReports } from './disk-reporter.ts';
 import { StreamService } from './service.ts';
 
 async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm'>> {
@@ -21,9 +22,14 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm
     ...{ host: base.host, config: context.config },
   });
   await service.takeUp();
+  const reports = startDiskReports({
+    ...{ nbemm: bus.client('nbemm'), host: base.host, log },
+    everyMs: context.config.diskReportEveryMs,
+  });
   return {
     handlers: service.handlers(),
     stop: async () => {
+      reports.stop();
       service.stop();
       await pool.close();
       store.close();

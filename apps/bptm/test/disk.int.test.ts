@@ -55,6 +55,10 @@ beforeAll(async () => {
     RenewGrants: async () => ({ invalid: [] }),
   });
   nbemm = await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
+    ListStorageUnits: async () => ({
+      units: [{ label: 'disk1', type: 'Disk', mediaServer: 'media1', path: dir }],
+    }),
+    ReportDisks: async () => ({}),
     ListNdmpHosts: async () => ({ hosts: [{ name: 'filer', address: '127.0.0.1' }] }),
   });
 });
@@ -190,6 +194,13 @@ test('a later owner writes the image anew, an earlier one is refused', async () 
   late.process.send({ type: 'start', order: onDisk() });
   expect((await late.report('failed')).failure.status).toBe('staleGrant');
   expect(await fragmentsOnDisk()).toBe(1);
+});
+
+test('how full the unit is is told at the start', async () => {
+  const { disks } = await nbemm.waitFor('ReportDisks');
+  expect(disks.map(({ storageUnit }) => storageUnit)).toEqual(['disk1']);
+  expect(disks[0]!.capacityBytes).toBeGreaterThanOrEqual(disks[0]!.freeBytes);
+  expect(disks[0]!.freeBytes).toBeGreaterThan(0n);
 });
 
 test('the daemon: no mount, nothing told to nbemm, and read again', async () => {

@@ -15,7 +15,9 @@ let site: Site;
 let dir: string;
 
 beforeAll(async () => {
-  site = await startSite({ env: { nbpem: { NBPEM_TRIES_MAX: '1' } } });
+  site = await startSite({
+    env: { nbpem: { NBPEM_TRIES_MAX: '1' }, bptm: { BPTM_DISK_REPORT_EVERY_MS: '1000' } },
+  });
   makeTree(site.source, { files: 60, bytes: 10_000_000 });
   dir = join(site.dir, 'unit');
   await createFileDisk(dir);

@@ -391,7 +391,9 @@ test('a disk storage unit serves below its high water mark, as told lately; else
 });
 
 test('an image on disk is read from the unit that has its label, not from a volume of that name', () => {
-  const held = inventory({ units: [unit('unit1'), unit('A00001', { type: 'Disk', path: '/now' })] });
+  const held = inventory({
+    units: [unit('unit1'), unit('A00001', { type: 'Disk', path: '/now' })],
+  });
   const read = need({ mode: 'DRIVE_MODE_READ', mediaId: 'A00001', disk: true });
   expect(select(held, read).choices.map(({ diskPath }) => diskPath)).toEqual(['/now']);
   expect(select(held, { ...read, mediaId: 'unit1' }).refusal).toMatchObject({ code: 2104 });
