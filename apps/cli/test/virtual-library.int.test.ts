@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import {
   FIRST_ADDRESS,
+  openFileDisk,
   openVirtualDrive,
   openVirtualLibrary,
   writeVolumeLabel,
@@ -224,4 +225,16 @@ test('on a full disk vtl says 129, and leaves what was there as it was', async (
     'vtl check: 0',
     'vtl load: 0',
   ]);
+});
+
+test('a folder becomes a disk storage unit once', async () => {
+  const { status, out } = await run('vtl disk LIB');
+  expect([status, out]).toEqual([
+    0,
+    expect.stringContaining(`bpstuadd -label NAME -path ${library}`),
+  ]);
+  const disk = await openFileDisk({ dir: library });
+  expect(await disk.list()).toEqual([]);
+  await disk.close();
+  expect((await run('vtl disk LIB')).status).toBe(226);
 });
