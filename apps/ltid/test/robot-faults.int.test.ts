@@ -99,3 +99,20 @@ test('what nbemm must hear waits for it', async () => {
   await eventually('heard', () => calls === 3);
   bench.nbemm.answer({ RecordMediaEvent: async () => ({}) });
 });
+
+test('a robot that does not answer in time fails the mounts that wait, and what it did late is found', async () => {
+  await lab.end();
+  lab = await bench.fresh();
+  await lab.start({ LTID_MOVE_TIMEOUT_MS: '2000' });
+  await lab.library.addFault({ place: 'robot', kind: 'slow', delayMs: 4_000, times: 1 });
+  const ends = await Promise.allSettled([mount(1n, 'A00001'), mount(2n, 'A00002', 1)]);
+  expect(ends).toMatchObject([
+    { reason: { status: 'mountTimedOut' } },
+    { reason: { status: 'mountTimedOut' } },
+  ]);
+  await eventually('made all the same', async () => {
+    return (await lab.barcodes()).drive0 === 'A00001L8';
+  });
+  await mount(3n, 'A00002');
+  expect(await lab.barcodes()).toMatchObject({ drive0: 'A00002L8', slot0: 'A00001L8' });
+});
