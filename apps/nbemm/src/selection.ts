@@ -13,6 +13,7 @@ import type {
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { volumeSpec } from './adapters/rows.ts';
+import { diskFull } from './core/disk-choice.ts';
 import { select } from './core/select.ts';
 import { change, type Parts, type Tx } from './parts.ts';
 
@@ -38,16 +39,21 @@ async function evaluate(
   return select(await parts.inventory.read(), request, { nowMs: Number(nowMs), inUseMediaIds });
 }
 
-async function reportDisks(
-  { inventory, nowMs }: Parts,
-  { disks }: ReportDisksRequest,
-  host: string | undefined,
-) {
-  const { units } = await inventory.read();
-  const own = new Set(units.filter((unit) => unit.mediaServer === host).map(({ label }) => label));
+async function reportDisks(parts: Parts, { disks }: ReportDisksRequest, host: string | undefined) {
+  const { inventory } = parts;
+  const { units, disks: known } = await inventory.read();
+  const atMs = parts.nowMs();
+  const own = new Map(units.filter((unit) => unit.mediaServer === host).map((u) => [u.label, u]));
   for (const { storageUnit, capacityBytes, freeBytes } of disks) {
-    if (!own.has(storageUnit)) continue;
-    inventory.noteDisk(storageUnit, { capacityBytes, freeBytes, atMs: nowMs() });
+    const unit = own.get(storageUnit);
+    if (unit === undefined) continue;
+    const fact = { capacityBytes, freeBytes, atMs };
+    const wasFull = diskFull(unit, known.get(storageUnit), atMs) !== undefined;
+    inventory.noteDisk(storageUnit, fact);
+    // Those who wait for room were told that there is none: they are to ask again.
+    if (wasFull && diskFull(unit, fact, atMs) === undefined) {
+      await change(parts, `storage unit ${storageUnit}`, async () => undefined);
+    }
   }
   return {};
 }

@@ -255,7 +255,13 @@ test('a disk storage unit is offered once its media server has told of room', as
   expect(before).toMatchObject({ choices: [], refusal: null });
   expect(before.reasons[0]).toContain('media1 has not told how full it is');
   const disks = [{ storageUnit: 'disk1', capacityBytes: 100n, freeBytes: 50n }];
+  const changes = async () =>
+    (await world.cli.ListChanges({})).changes.filter(({ what }) => what === 'storage unit disk1');
+  const { length } = await changes();
   await world.asBptm.ReportDisks({ disks });
+  await world.asBptm.ReportDisks({ disks });
+  // Told once, so that those who wait for it are looked at.
+  expect(await changes()).toHaveLength(length + 1);
   const { choices } = await world.asNbrb.Evaluate({ ...ask, nowMs: BigInt(Date.now()) });
   expect(choices).toMatchObject([{ diskPath: '/backup', maxDrives: 2, drives: [], volumes: [] }]);
 });

@@ -1,7 +1,7 @@
 // Backups onto a disk storage unit through every daemon as its own process: back up, restore, compare; a drive process
 // or bptm that is killed leaves neither an image nor a file.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createFileDisk } from '@tapestry/storage';
 import { eventually } from '@tapestry/testkit';
@@ -11,6 +11,7 @@ import { makeTree } from '../../demo/tree.ts';
 import { holdMidStream } from './mid-stream.ts';
 import { HOST, POLICY, type Site, startSite } from './site.ts';
 
+const single = 'zz-alone';
 let site: Site;
 let dir: string;
 
@@ -19,6 +20,7 @@ beforeAll(async () => {
     env: { nbpem: { NBPEM_TRIES_MAX: '1' }, bptm: { BPTM_DISK_REPORT_EVERY_MS: '1000' } },
   });
   makeTree(site.source, { files: 60, bytes: 10_000_000 });
+  writeFileSync(join(site.source, single), 'alone');
   dir = join(site.dir, 'unit');
   await createFileDisk(dir);
   const unit = { label: 'disk1', type: 'Disk', mediaServer: HOST, path: dir, maxFragmentMb: 50n };
@@ -32,7 +34,7 @@ afterAll(() => site?.stop());
 
 const files = (): string[] => readdirSync(dir).filter((file) => !file.startsWith('disk.sqlite'));
 
-test('what was saved on disk comes back byte for byte', async () => {
+test('what was saved on disk comes back byte for byte, whole and one file alone', async () => {
   const backup = await site.ended(await site.backup());
   expect(backup.status, await site.details(backup.jobId)).toBe(0);
   await site.nothingHeld();
@@ -40,6 +42,12 @@ test('what was saved on disk comes back byte for byte', async () => {
   const restore = await site.ended(await site.restore(['/data']));
   expect(restore.status, await site.details(restore.jobId)).toBe(0);
   expect(compareTrees(site.source, site.restored).differences).toEqual([]);
+  const one = await site.ended(
+    await site.restore([`/data/${single}`], { from: '/data', to: '/restore/single' }),
+  );
+  expect(one.status, await site.details(one.jobId)).toBe(0);
+  expect(readFileSync(join(site.restored, 'single', single), 'utf8')).toBe('alone');
+  expect(readdirSync(join(site.restored, 'single'))).toEqual([single]);
   const { images } = await site.bus.client('bpdbm').ListImages({ policy: POLICY });
   expect(images[0]?.fragments[0]).toMatchObject({ mediaId: 'disk1', density: '' });
   await site.nothingHeld();
