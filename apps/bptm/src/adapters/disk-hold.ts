@@ -3,6 +3,7 @@
 
 import type { Client } from '@tapestry/bus';
 import { type Lease, refOf } from '@tapestry/runtime/fence';
+import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { removeLeftover } from '../drive-process/disk-place.ts';
 import type { DiskUnit } from '../drive-process/messages.ts';
 import type { Hold } from './tape-hold.ts';
@@ -26,10 +27,10 @@ export function diskHold({ nbrb, host, lease, unit, leaseMs, writes }: DiskHoldP
       const { invalid } = await nbrb.RenewGrants({ host, grants: [refOf(lease)] });
       return { valid: invalid.length === 0, validForMs: BigInt(leaseMs) };
     },
-    giveBack: async (failed) => {
+    giveBack: async (failed, signal) => {
       if (!failed || writes === null) return;
       const { grantId, epoch } = lease;
-      await removeLeftover(unit, writes, { grantId, epoch });
+      await untilAnswered(() => removeLeftover(unit, writes, { grantId, epoch }), { signal });
     },
   };
 }
