@@ -145,6 +145,7 @@ describe('other replies', () => {
     expect(spc.parseUnitSerial(data)).toBe('DRV0000001');
     expect(spc.parseUnitSerial(data.subarray(0, 30))).toBe('');
     expect(spc.parseUnitSerial(hex('01 00 0000'))).toBe('');
+    expect(spc.parseUnitSerial(hex('01 80'))).toBe('');
   });
 
   test('identifiers are read up to where they are cut', () => {

@@ -53,7 +53,7 @@ export const inquiryPage = (page: number): Buffer => Buffer.of(0x12, 1, page, 0,
 
 /** The serial number, without the blanks that some devices fill it up with on either side. */
 export function parseUnitSerial(data: Buffer): string {
-  if (data[1] !== VPD.unitSerial) return '';
+  if (data.length < 4 || data[1] !== VPD.unitSerial) return '';
   return text(data.subarray(4, 4 + data.readUInt16BE(2)));
 }
 
