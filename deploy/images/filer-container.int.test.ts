@@ -64,7 +64,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-test('NDMJOB backs up the container of the README and restores other people’s files', async ({
+test('a DMA that is not ours backs up the container of the README and restores other people’s files', async ({
   skip,
 }) => {
   if (!asked) skip('needs a container engine: TAPESTRY_CONTAINERS=1');
