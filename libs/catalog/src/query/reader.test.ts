@@ -304,8 +304,9 @@ test('bounds: a deadline, an abort, a full queue, a closed reader', async () => 
   });
   await hasty.lookup([ref], ['/a']);
   const three = await Promise.allSettled([1, 2, 3].map(() => hasty.lookup([ref], ['/a'])));
-  expect(three.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
-  expect(three[2]).toMatchObject({ reason: { status: 'cannotProcess' } });
+  // Each looks at its file first, so which of them comes last is anybody's guess.
+  const refused = three.filter(({ status }) => status === 'rejected');
+  expect(refused).toMatchObject([{ reason: { status: 'cannotProcess' } }]);
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(await hasty.lookup([ref], ['/a'])).toHaveLength(1); // opens its engine again after idling
   const signal = AbortSignal.abort();
