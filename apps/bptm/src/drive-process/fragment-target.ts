@@ -11,6 +11,7 @@ import {
   type WriteResult,
 } from '@tapestry/storage';
 import { payloadCapacity } from '@tapestry/storage/block';
+import { fullDetail, fullFailure } from '../core/full-medium.ts';
 import type { FromDrive, WriteOrder } from './messages.ts';
 import type { Ring } from './ring.ts';
 
@@ -220,18 +221,13 @@ export class FragmentTarget {
     );
   }
 
-  /** An image alone on an empty medium is larger than any; else another medium may have the room. */
   #full(): StatusError {
     const { order, report, firstFileNumber } = this.#parts;
     const { mediaId } = order.volume;
-    const detail = `${mediaId} is full after ${this.#streamBytes} bytes of the image`;
+    const detail = fullDetail(mediaId, this.#streamBytes);
     if (order.disk !== null) return new StatusError('diskFull', detail);
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
-    const spanning = 'this release does not continue an image on another medium';
-    const alone = firstFileNumber === 1;
-    return alone
-      ? new StatusError('spanningNotAllowed', `${detail}, which held nothing else; ${spanning}`)
-      : new StatusError('mediaWriteError', `${detail}; ${spanning}, it is tried again on one`);
+    return fullFailure(detail, firstFileNumber === 1);
   }
 
   /** Fewer objects than were written means that somebody else moved the tape: nothing on it can be trusted. */

@@ -54,16 +54,23 @@ export interface ReadOrder extends StreamFrame {
 
 export type Order = WriteOrder | ReadOrder;
 
+/** The data server is done: what it sent, and the environment that it left. */
+export interface Finish {
+  readonly expectedBytes: bigint;
+  readonly env: readonly EnvVar[];
+}
+
+/** Bytes of the stream that a data server asks for. */
+export interface Range {
+  readonly offset: bigint;
+  readonly length: bigint;
+}
+
 export type ToDrive =
   | { readonly type: 'start'; readonly order: Order }
   | { readonly type: 'lease'; readonly validForMs: number }
-  | { readonly type: 'finish'; readonly expectedBytes: bigint; readonly env: readonly EnvVar[] }
-  | {
-      readonly type: 'range';
-      readonly sequence: number;
-      readonly offset: bigint;
-      readonly length: bigint;
-    }
+  | ({ readonly type: 'finish' } & Finish)
+  | ({ readonly type: 'range'; readonly sequence: number } & Range)
   /** Only while it listens. `connected` or `dialFailed` follows. */
   | { readonly type: 'dial'; readonly sequence: number; readonly addresses: readonly Address[] }
   | { readonly type: 'abort'; readonly reason: string };

@@ -2,10 +2,17 @@
 // closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
 
 import type net from 'node:net';
-import type { EnvVar } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
 import { DataConnection } from './data-connection.ts';
-import type { FromDrive, Order, ReadOrder, ToDrive, WriteOrder } from './messages.ts';
+import type {
+  Finish,
+  FromDrive,
+  Order,
+  Range,
+  ReadOrder,
+  ToDrive,
+  WriteOrder,
+} from './messages.ts';
 import { Receiver } from './receiver.ts';
 import { makeRingMemory, Ring } from './ring.ts';
 import { Sender } from './sender.ts';
@@ -24,16 +31,6 @@ const SLOTS_MIN = 4;
 const WAKE_BLOCKS = 8;
 /** Length of a range that goes to the end of the image. */
 export const TO_THE_END = 0xffff_ffff_ffff_ffffn;
-
-interface Finish {
-  readonly expectedBytes: bigint;
-  readonly env: readonly EnvVar[];
-}
-
-interface Range {
-  readonly offset: bigint;
-  readonly length: bigint;
-}
 
 export class StreamSession {
   readonly #order: Order;

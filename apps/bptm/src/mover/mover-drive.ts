@@ -2,14 +2,13 @@
 // orders and tells what happens; but no data comes here, so it needs no process of its own.
 
 import type { Client } from '@tapestry/bus';
-import type { EnvVar } from '@tapestry/contracts';
 import type { Lease } from '@tapestry/runtime/fence';
 import { asStatusError, StatusError } from '@tapestry/status';
 import type { DriveProcess } from '../adapters/drive-pool.ts';
 import type { MoverDevice } from '../core/orders.ts';
-import type { FromDrive, Order, ToDrive } from '../drive-process/messages.ts';
+import type { Finish, FromDrive, Order, ToDrive } from '../drive-process/messages.ts';
 import { MoverReader } from './mover-reader.ts';
-import type { Finish, MoverRunParts } from './mover-run.ts';
+import type { MoverRunParts } from './mover-run.ts';
 import { MoverWriter } from './mover-writer.ts';
 import { RemoteDrive } from './remote-drive.ts';
 import { TapeLink } from './tape-link.ts';
@@ -63,7 +62,7 @@ export class MoverDrive implements DriveProcess {
         this.#renewLease(message.validForMs);
         break;
       case 'finish':
-        this.#finish.resolve(finishOf(message));
+        this.#finish.resolve(message);
         break;
       case 'range':
         if (this.#work instanceof MoverReader) this.#work.range(message);
@@ -140,14 +139,4 @@ export class MoverDrive implements DriveProcess {
       validForMs,
     );
   }
-}
-
-function finishOf({
-  expectedBytes,
-  env,
-}: {
-  expectedBytes: bigint;
-  env: readonly EnvVar[];
-}): Finish {
-  return { expectedBytes, env };
 }

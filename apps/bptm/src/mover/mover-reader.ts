@@ -3,14 +3,9 @@
 
 import type { Fragment, MoverState } from '@tapestry/contracts';
 import type { StatusError } from '@tapestry/status';
-import type { ReadOrder } from '../drive-process/messages.ts';
+import type { Range, ReadOrder } from '../drive-process/messages.ts';
 import { checkMediumForRead } from '../drive-process/volume-check.ts';
 import { lateAfter, type MoverRunParts, MoverStates, moverFailure } from './mover-run.ts';
-
-export interface Range {
-  readonly offset: bigint;
-  readonly length: bigint;
-}
 
 export class MoverReader {
   readonly #parts: MoverRunParts;

@@ -1,16 +1,11 @@
 // What writing and reading through another host's mover share: the mover's states in their order, told as progress, and
 // which of its ends are failures.
 
-import type { EnvVar, MoverState } from '@tapestry/contracts';
+import type { MoverState } from '@tapestry/contracts';
 import { fromWire, StatusError, type StatusName } from '@tapestry/status';
 import type { Drive } from '@tapestry/storage';
-import type { FromDrive } from '../drive-process/messages.ts';
+import type { Finish, FromDrive } from '../drive-process/messages.ts';
 import type { TapeLink } from './tape-link.ts';
-
-export interface Finish {
-  readonly expectedBytes: bigint;
-  readonly env: readonly EnvVar[];
-}
 
 export interface MoverRunParts {
   readonly link: TapeLink;

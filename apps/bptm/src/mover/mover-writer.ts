@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { EnvVar, Fragment, MoverState } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { fragmentFileCount, type MoverFragment, moverFragment } from '@tapestry/storage';
+import { fullDetail, fullFailure } from '../core/full-medium.ts';
 import type { WriteOrder } from '../drive-process/messages.ts';
 import { prepareMediumForWrite } from '../drive-process/volume-check.ts';
 import { lateAfter, type MoverRunParts, MoverStates, moverFailure, NO_END } from './mover-run.ts';
@@ -219,15 +220,11 @@ export class MoverWriter {
     return this.#noted(moverFailure(paused, 'mediaWriteError', mediaId));
   }
 
-  /** An image alone on an empty medium is larger than any; else another medium may have the room. */
   #full(): StatusError {
     const { mediaId } = this.#order.volume;
-    const detail = `${mediaId} is full after ${this.bytes} bytes of the image`;
+    const detail = fullDetail(mediaId, this.bytes);
     this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
-    const spanning = 'this release does not continue an image on another medium';
-    return this.#alone
-      ? new StatusError('spanningNotAllowed', `${detail}, which held nothing else; ${spanning}`)
-      : new StatusError('mediaWriteError', `${detail}; ${spanning}, it is tried again on one`);
+    return fullFailure(detail, this.#alone);
   }
 
   #records(bytes: bigint): bigint {

@@ -10,8 +10,9 @@ import { StatusError } from '@tapestry/status';
 import type { Library, LibraryElement } from '@tapestry/storage';
 import { fetchAccess } from '../adapters/credential.ts';
 import { callFailure } from '../core/outcome.ts';
-import { type Filer, openFiler } from '../filer.ts';
+import type { Filer } from '../filer.ts';
 import type { AgentParts } from '../session-context.ts';
+import { openWithin } from '../session-filer.ts';
 import { NdmpScsiTransport } from './ndmp-scsi-transport.ts';
 
 /** An answer is kept for repeats that come late. */
@@ -80,18 +81,15 @@ export class RobotService {
     signal: AbortSignal,
     work: (library: Library) => Promise<T>,
   ): Promise<T> {
-    const { nbemm, config, filers, trace } = this.#parts;
+    const { nbemm, config } = this.#parts;
     const access = await fetchAccess(nbemm, { robotNumber }, host, signal);
-    const { connectTimeoutMs, callTimeoutMs, versionMax } = config;
-    const filer = await openFiler({
-      ...{ host, access, handlers: {}, signal, filers, trace },
-      ...{ connectTimeoutMs, callTimeoutMs, versionMax, sessionName: `robot ${key}` },
-    });
+    const ask = { host, access, handlers: {}, signal, sessionName: `robot ${key}` };
+    const filer = await openWithin(this.#parts, ask);
     try {
       await openWhenFree(filer, host, device, signal);
       const transport = new NdmpScsiTransport(filer.client, signal);
       const result = await work(await openMediaChanger({ transport }));
-      await filer.client.scsi.close({ timeoutMs: callTimeoutMs }).catch(() => undefined);
+      await filer.client.scsi.close({ timeoutMs: config.callTimeoutMs }).catch(() => undefined);
       return result;
     } finally {
       filer.client.close();

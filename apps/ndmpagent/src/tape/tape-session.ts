@@ -7,9 +7,10 @@ import { attemptKey, type Lease } from '@tapestry/runtime/fence';
 import { asStatusError, StatusError } from '@tapestry/status';
 import { fetchAccess } from '../adapters/credential.ts';
 import { callFailure, withWords } from '../core/outcome.ts';
-import { type Filer, openFiler } from '../filer.ts';
+import type { Filer } from '../filer.ts';
 import { FilerLog } from '../filer-log.ts';
 import type { AgentParts } from '../session-context.ts';
+import { openWithin } from '../session-filer.ts';
 import { MoverOrders } from './mover-orders.ts';
 import { MoverWatch } from './mover-watch.ts';
 import { NdmpDrive } from './ndmp-drive.ts';
@@ -111,16 +112,13 @@ export class TapeSession {
   }
 
   async #open(): Promise<OpenTape> {
-    const { nbemm, config, filers, trace } = this.#parts;
+    const { nbemm, config } = this.#parts;
     const { ndmpHost, device, writes } = this.place;
     const signal = AbortSignal.any([this.#end.signal, this.#parts.stopping]);
     const access = await fetchAccess(nbemm, this.lease, ndmpHost, signal);
-    const { connectTimeoutMs, callTimeoutMs, versionMax } = config;
-    const name = `${attemptKey(this.lease.attempt)} tape`;
-    const filer = await openFiler({
-      ...{ host: ndmpHost, access, handlers: this.#handlers(), signal, filers, trace },
-      ...{ connectTimeoutMs, callTimeoutMs, versionMax, sessionName: name },
-    }).catch((error: unknown) => {
+    const sessionName = `${attemptKey(this.lease.attempt)} tape`;
+    const ask = { host: ndmpHost, access, handlers: this.#handlers(), signal, sessionName };
+    const filer = await openWithin(this.#parts, ask).catch((error: unknown) => {
       throw withWords(error, this.#log.tail);
     });
     const { client } = filer;
