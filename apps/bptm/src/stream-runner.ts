@@ -273,8 +273,9 @@ export class StreamRunner {
   async #unmount(): Promise<void> {
     this.#renewer.stop();
     try {
-      const failed = this.stream.failure !== null;
-      await this.#hold.giveBack(failed, this.#parts.stopping);
+      const { failure, tapeAlerts } = this.stream;
+      const outcome = { failed: failure !== null, tapeAlerts };
+      await this.#hold.giveBack(outcome, this.#parts.stopping);
     } catch (error) {
       if (this.#parts.stopping.aborted) return;
       // Another holder is known by now: there is nothing of ours left to give back.

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Bus, Client } from '@tapestry/bus';
 import type { GrantRef, Init, OpenStreamRequest, StreamState } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
+import { openVirtualLibrary } from '@tapestry/storage';
 import {
   eventually,
   fakeService,
@@ -259,4 +260,20 @@ test('a mount that ltid refuses is the end of the stream', async () => {
   await ltid.waitFor('Unmount');
   const state = await bpbrm.WatchStream({ grant: grantRef(), afterVersion: 0n, waitMs: 0 });
   expect(state.status?.code).toBe(2033);
+});
+
+test('TapeAlert flags of the drive go to ltid with the unmount, and into the job', async () => {
+  const virtual = await openVirtualLibrary(library.dir);
+  await virtual.raiseTapeAlert(0, 20);
+  await virtual.addFault({ place: 'drive 0', kind: 'writeFails', after: 3, times: 1 });
+  await virtual.close();
+  await bpbrm.OpenStream(request());
+  const { addresses } = await until('STREAM_PHASE_READY');
+  await sendAll(addresses[0]!.port, randomData(2_000_000)).catch(() => undefined);
+  const { tapeAlerts } = await ltid.waitFor('Unmount');
+  expect(tapeAlerts).toEqual([6, 20]);
+  const state = await bpbrm.WatchStream({ grant: grantRef(), afterVersion: 0n, waitMs: 0 });
+  expect(state).toMatchObject({ status: { code: 84 }, tapeAlerts: [6, 20] });
+  const events = nbemm.requests('RecordMediaEvent').map(({ event }) => event);
+  expect(events).toContain('MEDIA_EVENT_WRITE_ERROR');
 });

@@ -238,3 +238,22 @@ test('a folder becomes a disk storage unit once', async () => {
   await disk.close();
   expect((await run('vtl disk LIB')).status).toBe(226);
 });
+
+test('drives raise TapeAlert flags, and devices fail, on order', async () => {
+  await run('vtl create LIB -slots 2 -cartridges 1 -capacity 4m');
+  expect((await run('vtl alert LIB 1 20 6')).out).toContain('TapeAlert 20, 6');
+  expect((await run('vtl alert LIB 9 20')).status).toBe(20);
+  expect((await run('vtl alert LIB 1 65')).status).toBe(20);
+  const owner = { grantId: 'g', epoch: 1n };
+  const drive = await openVirtualDrive({ libraryDir: library, driveIndex: 0, owner });
+  expect(await drive.tapeAlerts?.()).toEqual([6, 20]);
+  await drive.close();
+  expect((await run('vtl fault LIB robot jam -times 2')).out).toBe('robot: jam, 2 times\n');
+  expect((await run('vtl fault LIB robot sings')).status).toBe(144);
+  const opened = await openVirtualLibrary(library);
+  const move = () => opened.move(FIRST_ADDRESS.slot, FIRST_ADDRESS.drive);
+  await expect(move()).rejects.toMatchObject({ status: 'robotDown' });
+  expect((await run('vtl fault LIB -clear')).status).toBe(0);
+  await move();
+  await opened.close();
+});

@@ -111,6 +111,10 @@ class Tape {
     return `${fileNumber}.${blockNumber}`;
   }
 
+  async alerts(): Promise<readonly number[]> {
+    return (await this.call('TAPE_OPERATION_TAPE_ALERTS')).tapeAlerts;
+  }
+
   close(): Promise<unknown> {
     return bptm.CloseTape({ grant: this.grant });
   }
@@ -156,6 +160,10 @@ describe.each([4, 3, 2])('ndmpd, version %i', (version) => {
     const tape = await Tape.open();
     try {
       await checkDrive(tape);
+      const library = await openVirtualLibrary(join(root, 'library'));
+      for (const flag of [30, 4]) await library.raiseTapeAlert(0, flag);
+      await library.close();
+      expect([await tape.alerts(), await tape.alerts()]).toEqual([[4, 30], []]);
     } finally {
       await tape.close();
       await agent.stop();
@@ -172,6 +180,8 @@ test.skipIf(unavailable !== undefined)('NDMJOB: blocks, marks and positions', as
   const tape = await Tape.open(peer.tape);
   try {
     await checkDrive(tape);
+    // Its server passes no commands to its drives.
+    expect(await tape.alerts()).toEqual([]);
   } finally {
     await tape.close();
     await agent.stop();

@@ -20,6 +20,11 @@ export {
 } from './net/iscsi-session.ts';
 export { makeIsid } from './net/isid.ts';
 export {
+  parseTapeAlertPage,
+  TAPE_ALERT_SENSE,
+  TAPE_ALERT_SENSE_BYTES,
+} from './scsi/tape-alert.ts';
+export {
   SCSI_STATUS,
   type ScsiRequest,
   type ScsiResult,

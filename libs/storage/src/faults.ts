@@ -11,21 +11,13 @@ export type FaultPlace = 'robot' | `drive ${number}` | `cartridge ${string}` | `
  * `positionFails` (86), `unloadFails` (87), `cleaningRequired` the drive asks to be cleaned.
  * cartridge: `unreadableBarcode`. element: `looksEmpty` and `looksFull` the inventory is wrong about it.
  */
-export type FaultKind =
-  | 'jam'
-  | 'jamBehindMove'
-  | 'doorOpen'
-  | 'slow'
-  | 'notReady'
-  | 'loadFails'
-  | 'readFails'
-  | 'writeFails'
-  | 'positionFails'
-  | 'unloadFails'
-  | 'cleaningRequired'
-  | 'unreadableBarcode'
-  | 'looksEmpty'
-  | 'looksFull';
+export const FAULT_KINDS = [
+  ...(['jam', 'jamBehindMove', 'doorOpen', 'slow', 'notReady', 'loadFails', 'readFails'] as const),
+  ...(['writeFails', 'positionFails', 'unloadFails', 'cleaningRequired'] as const),
+  ...(['unreadableBarcode', 'looksEmpty', 'looksFull'] as const),
+] as const;
+
+export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
   readonly place: FaultPlace;

@@ -27,7 +27,7 @@ export type {
   WriteResult,
 } from './drive.ts';
 export { type ElementLayout, FIRST_ADDRESS } from './element-layout.ts';
-export type { Fault, FaultKind, FaultPlace } from './faults.ts';
+export { FAULT_KINDS, type Fault, type FaultKind, type FaultPlace } from './faults.ts';
 export {
   type BlockCipher,
   type BlockType,

@@ -14,3 +14,6 @@ export const TAPE_ALERT = {
   loadingFailure: 55,
   wormOverwriteAttempted: 60,
 } as const;
+
+/** Flags count from 1 to this. */
+export const TAPE_ALERT_MAX = 64;

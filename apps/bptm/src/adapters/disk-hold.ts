@@ -27,7 +27,7 @@ export function diskHold({ nbrb, host, lease, unit, leaseMs, writes }: DiskHoldP
       const { invalid } = await nbrb.RenewGrants({ host, grants: [refOf(lease)] });
       return { valid: invalid.length === 0, validForMs: BigInt(leaseMs) };
     },
-    giveBack: async (failed, signal) => {
+    giveBack: async ({ failed }, signal) => {
       if (!failed || writes === null) return;
       const { grantId, epoch } = lease;
       await untilAnswered(() => removeLeftover(unit, writes, { grantId, epoch }), { signal });

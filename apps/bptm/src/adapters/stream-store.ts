@@ -171,6 +171,7 @@ export class StreamStore {
         failure: failureOf(state),
         holds: row.holds as Stream['holds'],
         finished: row.finished === 1,
+        tapeAlerts: state.tapeAlerts,
       },
     };
   }
@@ -190,7 +191,7 @@ export function stateOf(stream: Stream, version: bigint): StreamState {
   return {
     version,
     ...{ phase: stream.phase, addresses: [...stream.addresses], bytes: stream.bytes },
-    dataPath: stream.dataPath,
+    ...{ dataPath: stream.dataPath, tapeAlerts: [...stream.tapeAlerts] },
     ...{ endOfStream: stream.endOfStream, fragments: [...stream.fragments] },
     status:
       failure === null

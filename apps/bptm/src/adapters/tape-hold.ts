@@ -7,14 +7,21 @@ import { type Lease, refOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import type { Renewal } from '../lease-renewer.ts';
 
+export interface HoldOutcome {
+  /** What the stream wrote does not count. */
+  readonly failed: boolean;
+  /** What the drive said of itself and its volume. */
+  readonly tapeAlerts: readonly number[];
+}
+
 export interface Hold {
   /** What the job's details call it while it is made ready; null: there is nothing to wait for. */
   readonly mounting: string | null;
   /** Resolves with the path for the drive process. Errors: those of ltid; an aborted signal. */
   mount(signal: AbortSignal): Promise<string>;
   renew(writerPid: number): Promise<Renewal>;
-  /** Resolves once it was taken back. `failed`: what the stream wrote does not count. Errors: the lease is another's. */
-  giveBack(failed: boolean, signal: AbortSignal): Promise<void>;
+  /** Resolves once it was taken back. Errors: the lease is another's. */
+  giveBack(outcome: HoldOutcome, signal: AbortSignal): Promise<void>;
 }
 
 /** A mount that takes longer is asked for again, and joined: so an ltid that died is noticed. */
@@ -36,10 +43,9 @@ export function tapeHold(ltid: Client<'ltid'>, { grant }: OpenStreamRequest, lea
       return drivePath;
     },
     renew: (writerPid) => ltid.RenewMount({ grant: refOf(lease), writerPid }),
-    giveBack: async (_failed, signal) => {
-      await untilAnswered((call) => ltid.Unmount({ grant: refOf(lease) }, { signal: call }), {
-        signal,
-      });
+    giveBack: async ({ tapeAlerts }, signal) => {
+      const request = { grant: refOf(lease), tapeAlerts: [...tapeAlerts] };
+      await untilAnswered((call) => ltid.Unmount(request, { signal: call }), { signal });
     },
   };
 }

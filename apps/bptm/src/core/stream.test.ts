@@ -159,3 +159,16 @@ test('whatever comes in whatever order: one end, and what was mounted is given b
     }),
   );
 });
+
+test('what the drive says of itself is kept for its return, also when the stream failed before', () => {
+  const failed = report({
+    ...{ type: 'failed', bytes: 0n },
+    failure: { status: 'mediaWriteError', detail: 'no' },
+  });
+  const alerts = report({ type: 'tapeAlerts', flags: [6] });
+  const more = report({ type: 'tapeAlerts', flags: [3, 6] });
+  const { stream, effects } = run([{ type: 'opened' }, mounted, failed, alerts, more, exited]);
+  expect(stream.tapeAlerts).toEqual([3, 6]);
+  expect(stream.failure?.status).toBe('mediaWriteError');
+  expect(effects.at(-1)).toEqual({ do: 'unmount' });
+});

@@ -27,6 +27,8 @@ export interface Stream {
   readonly lastRange: number;
   /** The last one, if any. */
   readonly dial: Dial | null;
+  /** TapeAlert flags of the drive, ascending. */
+  readonly tapeAlerts: readonly number[];
 }
 
 export const NEW_STREAM: Omit<Stream, 'mode' | 'medium'> = {
@@ -42,6 +44,7 @@ export const NEW_STREAM: Omit<Stream, 'mode' | 'medium'> = {
   finished: false,
   lastRange: 0,
   dial: null,
+  tapeAlerts: [],
 };
 
 export type StreamEvent =
@@ -168,6 +171,8 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
     const { event, detail } = report;
     return { stream, effects: [{ do: 'mediaEvent', event, detail }] };
   }
+  // Also of a stream that failed: they may say why.
+  if (report.type === 'tapeAlerts') return onAlerts(stream, report.flags);
   if (isOver(stream)) return { stream, effects: [] };
   switch (report.type) {
     case 'warm':
@@ -210,6 +215,15 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
     case 'failed':
       return fail({ ...stream, bytes: report.bytes }, report.failure);
   }
+}
+
+function onAlerts(stream: Stream, flags: readonly number[]): StreamStep {
+  const tapeAlerts = [...new Set([...stream.tapeAlerts, ...flags])].sort((a, b) => a - b);
+  const text = `the drive raised TapeAlert ${flags.join(', ')}`;
+  return {
+    stream: { ...stream, tapeAlerts },
+    effects: [{ do: 'tell', key: `tape-alerts-${flags.join('-')}`, text, severity: 'warning' }],
+  };
 }
 
 function onConnected(stream: Stream, { peer, by }: FromDrive & { type: 'connected' }): StreamStep {

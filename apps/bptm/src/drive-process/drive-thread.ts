@@ -10,6 +10,7 @@ import { FragmentSource } from './fragment-source.ts';
 import { FragmentTarget } from './fragment-target.ts';
 import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
 import { Ring } from './ring.ts';
+import { tellAlerts } from './tape-alerts.ts';
 import type { DriveCall, DriveCalls, ThreadMessage, ThreadRequest } from './thread-link.ts';
 import { checkMediumForRead, prepareMediumForWrite } from './volume-check.ts';
 
@@ -20,7 +21,7 @@ type AsyncCalls = {
 const port = parentPort!;
 let ring: Ring | undefined;
 /** The drive or the disk: what is closed at the end. */
-let place: { close(): Promise<void> } | undefined;
+let place: Pick<Drive, 'close' | 'tapeAlerts'> | undefined;
 let target: FragmentTarget | undefined;
 let source: FragmentSource | undefined;
 
@@ -76,6 +77,7 @@ const calls: AsyncCalls = {
   closeDrive: async () => {
     const opened = place;
     place = undefined;
+    if (opened !== undefined) await tellAlerts(opened, report);
     await opened?.close();
     return null;
   },

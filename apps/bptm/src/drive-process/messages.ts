@@ -105,6 +105,8 @@ export type FromDrive =
       readonly append: AppendPoint;
     }
   | { readonly type: 'mediaEvent'; readonly event: MediaEvent; readonly detail: string }
+  /** What the drive said of itself and its volume, before it is given back. */
+  | { readonly type: 'tapeAlerts'; readonly flags: readonly number[] }
   /** Everything is closed; the drive was given back. The process ends by itself. */
   | { readonly type: 'finished'; readonly bytes: bigint }
   /** The stream is over without success. The drive is given back, and the process ends by itself. */

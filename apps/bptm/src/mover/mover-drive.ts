@@ -7,6 +7,7 @@ import { asStatusError, StatusError } from '@tapestry/status';
 import type { DriveProcess } from '../adapters/drive-pool.ts';
 import type { MoverDevice } from '../core/orders.ts';
 import type { Finish, FromDrive, Order, ToDrive } from '../drive-process/messages.ts';
+import { tellAlerts } from '../drive-process/tape-alerts.ts';
 import { MoverReader } from './mover-reader.ts';
 import type { MoverRunParts } from './mover-run.ts';
 import { MoverWriter } from './mover-writer.ts';
@@ -34,6 +35,7 @@ export class MoverDrive implements DriveProcess {
   readonly #finish = Promise.withResolvers<Finish>();
   readonly #broken = Promise.withResolvers<never>();
   #hooks: Hooks | undefined;
+  #drive: RemoteDrive | undefined;
   #work: MoverWriter | MoverReader | undefined;
   #leaseTimer: NodeJS.Timeout | undefined;
   #exited = false;
@@ -88,21 +90,30 @@ export class MoverDrive implements DriveProcess {
     let how = 'done';
     try {
       const bytes = await Promise.race([this.#run(order), this.#broken.promise]);
+      await this.#tellAlerts();
       await this.#link.close();
       this.#report({ type: 'finished', bytes });
     } catch (error) {
       const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
       this.#report({ type: 'failed', failure: { status, detail }, bytes: this.#work?.bytes ?? 0n });
       how = detail;
+      await this.#tellAlerts();
     }
     await this.#exit(how);
+  }
+
+  /** Before the session is closed. One that was broken off, or never was open, answers nothing any more. */
+  async #tellAlerts(): Promise<void> {
+    if (this.#drive === undefined) return;
+    await tellAlerts(this.#drive, (message) => this.#report(message));
   }
 
   async #run(order: Order): Promise<bigint> {
     const { ndmpHost, device, writes, local } = this.#parts.device;
     const { fixedBlockBytes } = await this.#link.open({ ndmpHost, device, writes });
+    this.#drive = new RemoteDrive(this.#link);
     const parts: MoverRunParts = {
-      ...{ link: this.#link, drive: new RemoteDrive(this.#link), local, fixedBlockBytes },
+      ...{ link: this.#link, drive: this.#drive, local, fixedBlockBytes },
       report: (message) => this.#report(message),
       finish: this.#finish.promise,
     };

@@ -95,6 +95,10 @@ export class RemoteDrive implements Drive {
     return null;
   }
 
+  async tapeAlerts(): Promise<readonly number[]> {
+    return (await this.#link.call('TAPE_OPERATION_TAPE_ALERTS')).tapeAlerts;
+  }
+
   async unload(): Promise<void> {
     throw unable('unload: its robot does');
   }

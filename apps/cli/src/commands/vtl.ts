@@ -19,6 +19,9 @@ const OPTIONS = {
   cleaning: { kind: 'number', value: 'N', help: 'cleaning cartridges, CLN001, CLN002 ... (0)' },
   to: { kind: 'word', value: 'FOLDER', help: 'where exported cartridges go' },
   blocks: { kind: 'flag', help: 'a line for every block' },
+  times: { kind: 'number', value: 'N', help: 'how often a fault strikes (until it is cleared)' },
+  after: { kind: 'number', value: 'N', help: 'how often all goes well before it strikes (0)' },
+  clear: { kind: 'flag', help: 'take all faults back' },
 } as const satisfies OptionTable;
 
 export type VtlLine = ParsedLine<typeof OPTIONS>;
@@ -42,6 +45,8 @@ const VERBS: Readonly<Record<string, () => Promise<VtlVerb>>> = {
   unprotect: async () => (await import('../virtual-library/transfer.ts')).unprotect,
   check: async () => (await import('../virtual-library/inspect.ts')).check,
   disk: async () => (await import('../virtual-library/disk.ts')).disk,
+  alert: async () => (await import('../virtual-library/faults.ts')).alert,
+  fault: async () => (await import('../virtual-library/faults.ts')).fault,
   dump: async () => (await import('../virtual-library/inspect.ts')).dump,
 };
 /** As many cartridges as a line may name. */
@@ -59,6 +64,8 @@ export const vtl = command({
     'check DIR [BARCODE ...]                or folders of exported cartridges',
     'disk DIR                              make the folder a disk storage unit',
     'dump DIR BARCODE [-blocks]             or the folder of an exported cartridge',
+    'alert DIR DRIVE FLAG ...               the drive (from 1) raises TapeAlert flags',
+    'fault DIR PLACE KIND [-times N] [-after N]   to try what a failing device does; fault DIR -clear',
   ],
   options: OPTIONS,
   operandsMax: WORDS_MAX,

@@ -1,6 +1,7 @@
 // A drive behind an NDMP server's TAPE service, for labels, headers and positions: the bytes of a backup reach it by the
 // server's own mover. Where the versions differ (what a read does at a filemark), all look alike from outside.
 
+import { parseTapeAlertPage, TAPE_ALERT_SENSE, TAPE_ALERT_SENSE_BYTES } from '@tapestry/iscsi';
 import {
   NDMP_ERROR,
   NdmpError,
@@ -200,6 +201,17 @@ export class NdmpDrive implements Drive {
 
   async capacity(): Promise<Capacity | null> {
     return null;
+  }
+
+  /** By LOG SENSE. None where the server passes no commands on, or the drive has no such page. */
+  async tapeAlerts(): Promise<readonly number[]> {
+    try {
+      const page = await this.#tape.ask(TAPE_ALERT_SENSE, TAPE_ALERT_SENSE_BYTES);
+      return page === null ? [] : parseTapeAlertPage(page);
+    } catch (error) {
+      if (error instanceof NdmpError && error.failure === 'refused') return [];
+      throw this.#failure(error, 'driveNotReady', 'tell its TapeAlert flags');
+    }
   }
 
   async unload(): Promise<void> {

@@ -10,7 +10,7 @@ const BLOCK_MAX_BYTES = 65_536;
 export const EMPTY_REPLY: TapeCallReply = {
   ...{ loaded: false, writeProtected: false, kind: '', block: new Uint8Array(0), length: 0 },
   ...{ done: 0, earlyWarning: false, endOfMedium: false, stoppedAt: '' },
-  ...{ fileNumber: 0, blockNumber: 0, addresses: [] },
+  ...{ fileNumber: 0, blockNumber: 0, addresses: [], tapeAlerts: [] },
 };
 
 /** Errors: those of the drive; 133 for what is no operation of a drive, or too much at once. */
@@ -45,6 +45,8 @@ export async function performOnDrive(
     case 'TAPE_OPERATION_REWIND':
       await drive.rewind();
       return EMPTY_REPLY;
+    case 'TAPE_OPERATION_TAPE_ALERTS':
+      return { ...EMPTY_REPLY, tapeAlerts: [...((await drive.tapeAlerts?.()) ?? [])] };
     default:
       throw new StatusError('invalidRequest', `${operation} is nothing that a drive does`);
   }

@@ -1,11 +1,13 @@
 // What a drive driver needs of an NDMP session's TAPE service: each call with its own deadline, in words of the protocol.
 
+import { SCSI_STATUS } from '@tapestry/iscsi';
 import {
   isRefusal,
   NDMP_ERROR,
   type NdmpClient,
   type NdmpVersion,
   type ReplyBody,
+  SCSI_FLAGS,
   TAPE_OPEN_MODE,
 } from '@tapestry/ndmp';
 import { pause } from '@tapestry/runtime/until-answered';
@@ -20,6 +22,8 @@ export interface TapePort {
   mtio(operation: number, count: number): Promise<number>;
   write(data: Buffer): Promise<number>;
   read(count: number): Promise<Buffer>;
+  /** A SCSI command that asks the drive: its data; null when the drive does not know it. */
+  ask(cdb: Buffer, bytesMax: number): Promise<Buffer | null>;
   close(): Promise<void>;
 }
 
@@ -35,6 +39,9 @@ export interface TapeOpening {
 }
 
 const LOOK_EVERY_MS = 1_000;
+const ASK_MS = 10_000;
+const ANSWER_GRACE_MS = 5_000;
+const NO_DATA = Buffer.alloc(0);
 
 /** TAPE_OPEN, again and again while the tape is being loaded. A protected tape is opened for reading, and says so. */
 export async function openTapePort(opening: TapeOpening): Promise<TapePort> {
@@ -57,6 +64,12 @@ export async function openTapePort(opening: TapeOpening): Promise<TapePort> {
     mtio: (operation, count) => tape.mtio(operation, count, options),
     write: (data) => tape.write(data, options),
     read: (count) => tape.read(count, options),
+    ask: async (cdb, dataInLength) => {
+      const order = { flags: SCSI_FLAGS.dataIn, timeoutMs: ASK_MS, dataInLength, cdb };
+      const patience = { timeoutMs: ASK_MS + ANSWER_GRACE_MS, signal };
+      const reply = await tape.executeCdb({ ...order, dataOut: NO_DATA }, patience);
+      return reply.status === SCSI_STATUS.good ? reply.dataIn : null;
+    },
     // Also after the session's own end: the drive is to be given back.
     close: () => tape.close({ timeoutMs: motionTimeoutMs }),
   };

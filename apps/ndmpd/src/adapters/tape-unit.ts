@@ -19,6 +19,7 @@ import { StatusError } from '@tapestry/status';
 import type { Capacity, Drive, SpaceResult } from '@tapestry/storage';
 import { executeCdb } from '../core/cdb-order.ts';
 import { type EarlyWarning, nextWarning } from '../core/early-warning.ts';
+import { asksTapeAlerts } from '../core/log-pages.ts';
 import type { ScsiIdentity } from '../core/scsi-inquiry.ts';
 import { tapeReply } from '../core/tape-cdb.ts';
 import { tapeErrorOf } from '../core/tape-errors.ts';
@@ -81,6 +82,10 @@ export class TapeUnit implements TapeDrive {
       position: isLoaded ? await this.#readable(() => this.#drive.position()) : null,
       capacity: isLoaded ? await this.#readable(() => this.#drive.capacity()) : null,
     };
+  }
+
+  async #alerts(): Promise<readonly number[]> {
+    return (await this.#readable(async () => (await this.#drive.tapeAlerts?.()) ?? [])) ?? [];
   }
 
   async #readable<T>(ask: () => Promise<T>): Promise<T | null> {
@@ -214,6 +219,7 @@ export class TapeUnit implements TapeDrive {
       const facts = {
         identity: this.#identity,
         ...(await this.#look()),
+        tapeAlerts: asksTapeAlerts(order.cdb) ? await this.#alerts() : [],
         blockBytesMin: minBytes,
         blockBytesMax: maxBytes,
       };

@@ -9,7 +9,7 @@ import {
   elementStatus,
   TRANSPORT_GEOMETRY_PAGE,
 } from './changer-elements.ts';
-import { logSense, TAPE_ALERT_PAGE } from './log-pages.ts';
+import { LOG_SENSE, logSense, tapeAlertPage } from './log-pages.ts';
 import { modeSense } from './mode-pages.ts';
 import { inquiry, type ScsiIdentity } from './scsi-inquiry.ts';
 import {
@@ -48,7 +48,7 @@ const COMMANDS: ReadonlyMap<number, Command> = new Map<number, Command>([
   [0x1a, replying(changerModeSense)],
   [0x1e, replying(preventAllow)],
   [0x37, () => ({ do: 'rescan' })], // INITIALIZE ELEMENT STATUS WITH RANGE
-  [0x4d, replying((cdb) => logSense(cdb, [TAPE_ALERT_PAGE]))],
+  [LOG_SENSE, replying((cdb) => logSense(cdb, [tapeAlertPage([])]))],
   [0x5a, replying(changerModeSense)],
   [0xa5, moveMedium],
   [0xb8, replying(readElementStatus)],

@@ -1,5 +1,4 @@
-// LOG SENSE over a set of pages (SPC-4 6.6, 7.3). The TapeAlert page answers that no flag is raised, which is all that
-// an emulated device has to report.
+// LOG SENSE over a set of pages (SPC-4 6.6, 7.3), TapeAlert among them.
 
 import { bit, good, invalidField, type ScsiReply } from './scsi-reply.ts';
 
@@ -15,14 +14,25 @@ interface LogParameter {
 
 const TAPE_ALERT_FLAGS = 64;
 const SUPPORTED_PAGES = 0x00;
+export const LOG_SENSE = 0x4d;
 
-export const TAPE_ALERT_PAGE: LogPage = {
-  code: 0x2e,
-  parameters: Array.from({ length: TAPE_ALERT_FLAGS }, (_, i) => ({
-    code: i + 1,
-    value: Buffer.from([0]),
-  })),
-};
+const TAPE_ALERT = 0x2e;
+
+/** All flags, these of them raised. */
+export function tapeAlertPage(raised: readonly number[]): LogPage {
+  return {
+    code: TAPE_ALERT,
+    parameters: Array.from({ length: TAPE_ALERT_FLAGS }, (_, i) => ({
+      code: i + 1,
+      value: Buffer.from([raised.includes(i + 1) ? 1 : 0]),
+    })),
+  };
+}
+
+/** Whether this is LOG SENSE of the TapeAlert flags, which clears them. */
+export function asksTapeAlerts(cdb: Buffer): boolean {
+  return cdb[0] === LOG_SENSE && ((cdb[2] ?? 0) & 0x3f) === TAPE_ALERT;
+}
 
 export function logSense(cdb: Buffer, pages: readonly LogPage[]): ScsiReply {
   if (bit(cdb, 1, 0)) return invalidField(1); // nothing can be saved

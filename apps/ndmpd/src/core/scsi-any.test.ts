@@ -24,6 +24,7 @@ const tapeFacts = {
   identity: { ...DRIVES, deviceType: DEVICE_TYPE.tape, serial: 'D0' },
   load: { loaded: true, barcode: 'A1', writeProtected: false, worm: false },
   position: { object: 5, file: 1, block: 3 },
+  tapeAlerts: [],
   capacity: { capacityBytes: 1 << 30, usedBytes: 1 },
   blockBytesMin: 1,
   blockBytesMax: 1 << 20,

@@ -17,6 +17,7 @@ const LOADED: TapeFacts = {
   load: LOAD,
   position: { object: 0x0102030405, file: 7, block: 3 },
   capacity: { capacityBytes: 100 * MIB, usedBytes: 30 * MIB + 1 },
+  tapeAlerts: [],
   blockBytesMin: 1,
   blockBytesMax: 0xffffff,
 };
@@ -92,12 +93,13 @@ describe('answers byte by byte', () => {
     expect(reply.data.toString('hex')).toBe(expected.replaceAll(' ', ''));
   });
 
-  test('TapeAlert has its 64 flags, none raised', () => {
-    const { data } = tapeReply(hex('4d 00 6e 00 00 00 00 04 00 00'), LOADED);
+  test('TapeAlert has its 64 flags, those of the drive raised', () => {
+    const raised = { ...LOADED, tapeAlerts: [6, 20] };
+    const { data } = tapeReply(hex('4d 00 6e 00 00 00 00 04 00 00'), raised);
     expect([data[0], data.readUInt16BE(2), data.length]).toEqual([0x2e, 64 * 5, 4 + 64 * 5]);
     for (let flag = 1; flag <= 64; flag++) {
       expect(data.subarray(4 + 5 * (flag - 1), 4 + 5 * flag)).toEqual(
-        Buffer.from([0, flag, 0, 1, 0]),
+        Buffer.from([0, flag, 0, 1, flag === 6 || flag === 20 ? 1 : 0]),
       );
     }
   });

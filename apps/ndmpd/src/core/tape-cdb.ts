@@ -2,7 +2,7 @@
 // known: data and position move by NDMP's own requests, so that the server always knows where the tape stands.
 
 import type { Capacity, LoadState, Position } from '@tapestry/storage';
-import { type LogPage, logSense, TAPE_ALERT_PAGE } from './log-pages.ts';
+import { LOG_SENSE, type LogPage, logSense, tapeAlertPage } from './log-pages.ts';
 import { modeSense } from './mode-pages.ts';
 import { inquiry, type ScsiIdentity } from './scsi-inquiry.ts';
 import {
@@ -22,6 +22,8 @@ export interface TapeFacts {
   /** Null when no medium is loaded, as the next. */
   readonly position: Position | null;
   readonly capacity: Capacity | null;
+  /** Flags that are raised; asked for when a command asks for them alone. */
+  readonly tapeAlerts: readonly number[];
   readonly blockBytesMin: number;
   readonly blockBytesMax: number;
 }
@@ -34,7 +36,7 @@ const COMMANDS: ReadonlyMap<number, (cdb: Buffer, facts: TapeFacts) => ScsiReply
   [0x12, (cdb, { identity }) => inquiry(cdb, identity)],
   [0x1a, tapeModeSense],
   [0x34, readPosition],
-  [0x4d, (cdb, facts) => logSense(cdb, logPages(facts))],
+  [LOG_SENSE, (cdb, facts) => logSense(cdb, logPages(facts))],
   [0x5a, tapeModeSense],
 ] satisfies [number, (cdb: Buffer, facts: TapeFacts) => ScsiReply][]);
 
@@ -139,8 +141,9 @@ function extendedPosition(position: Position): Buffer {
   return data;
 }
 
-function logPages({ capacity }: TapeFacts): LogPage[] {
-  return capacity === null ? [TAPE_ALERT_PAGE] : [TAPE_ALERT_PAGE, capacityPage(capacity)];
+function logPages({ capacity, tapeAlerts }: TapeFacts): LogPage[] {
+  const alerts = tapeAlertPage(tapeAlerts);
+  return capacity === null ? [alerts] : [alerts, capacityPage(capacity)];
 }
 
 /** Tape capacity (31h, as LTO drives have it): MiB left and in all, of the one partition. */

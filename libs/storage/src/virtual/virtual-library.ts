@@ -12,7 +12,7 @@ import type { Fault, FaultPlace } from '../faults.ts';
 import { hostFiles } from '../file-layer.ts';
 import { orHostFailure } from '../host-failure.ts';
 import type { Library, LibraryElement, LibraryIdentity, MoveOptions } from '../library.ts';
-import { TAPE_ALERT } from '../tape-alert.ts';
+import { TAPE_ALERT, TAPE_ALERT_MAX } from '../tape-alert.ts';
 import {
   type CartridgeSpec,
   checkCartridgeSpec,
@@ -63,6 +63,9 @@ export interface VirtualLibrary extends Library {
 
   /** The folder of a cartridge. Errors: 227 none has this barcode. */
   cartridgeDir(barcode: string): string;
+
+  /** Raises a TapeAlert flag, 1 to 64, at a drive (from 0), which its next user hears. */
+  raiseTapeAlert(driveIndex: number, flag: number): Promise<void>;
 
   /** For tests: the faults hold for every process that uses the library, until they are used up or cleared. */
   addFault(fault: Fault): Promise<void>;
@@ -391,6 +394,17 @@ class FileLibrary implements VirtualLibrary {
     const found = this.#database.elements().find((element) => element.address === address);
     if (!found) throw new StatusError('invalidParameter', `no element has address ${address}`);
     return found;
+  }
+
+  async raiseTapeAlert(driveIndex: number, flag: number): Promise<void> {
+    const elements = this.#database.elements();
+    if (!elements.some(({ type, index }) => type === 'drive' && index === driveIndex)) {
+      throw new StatusError('invalidParameter', `the library has no drive ${driveIndex}`);
+    }
+    if (!Number.isInteger(flag) || flag < 1 || flag > TAPE_ALERT_MAX) {
+      throw new StatusError('invalidParameter', `${flag} is no TapeAlert flag: 1 to 64`);
+    }
+    this.#database.raiseAlert(driveIndex, flag);
   }
 
   async addFault(fault: Fault): Promise<void> {
