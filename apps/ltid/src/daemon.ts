@@ -27,6 +27,12 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     host,
     modules,
     moveTimeoutMs,
+    nowMs: () => clock.nowMs(),
+    onMove: (robotNumber, { from, to }, phase) => {
+      const event = { robotNumber, fromAddress: from, toAddress: to, phase };
+      // For who looks on: one that is lost is no failure.
+      void bus.publish('RobotMoved', { ...event, atMs: BigInt(clock.nowMs()) }).catch(() => {});
+    },
   });
   const letters = new Letters({ store, nbemm, clock, log, stopping });
   const pending = new PendingRequests({ store, clock, log, stopping });

@@ -8,6 +8,7 @@ import type {
   MovedMedium,
   MoveMediumRequest,
   MoveReport,
+  ReadElementsReply,
   ReadElementsRequest,
 } from '@tapestry/contracts';
 import type { Clock, Logger } from '@tapestry/runtime';
@@ -15,6 +16,7 @@ import { StatusError } from '@tapestry/status';
 import type { DriveOwner, Library, LibraryElement } from '@tapestry/storage';
 import { elementRow } from './adapters/element-rows.ts';
 import type { Robots } from './adapters/robots.ts';
+import type { Glance } from './adapters/watched-library.ts';
 import type { Config } from './config.ts';
 import type { DriveRow } from './core/drive-row.ts';
 import { type Move, type Plan, planEject, planImport } from './core/plan.ts';
@@ -46,8 +48,12 @@ export class RobotDesk {
     this.#parts = parts;
   }
 
-  async read({ robotNumber, asBelieved }: ReadElementsRequest, call: Call) {
+  async read(
+    { robotNumber, asBelieved, glance }: ReadElementsRequest,
+    call: Call,
+  ): Promise<Init<ReadElementsReply>> {
     const { robots } = this.#parts;
+    if (glance) return glanceReply(await robots.glance(robotNumber, call.signal));
     if (!asBelieved) robots.forget();
     if (call.caller.service === 'ltid') await robots.requireOwn(robotNumber, call.signal);
     const elements = await robots.use(robotNumber, call.signal, (library) =>
@@ -164,6 +170,15 @@ export class RobotDesk {
       .rowsOfRobot(robotNumber)
       .filter((row) => drives.some(({ index }) => index === row.driveIndex));
   }
+}
+
+function glanceReply({ elements, moving }: Glance): Init<ReadElementsReply> {
+  if (moving === null) return { elements: elements.map(elementRow) };
+  const { from, to, sinceMs } = moving;
+  return {
+    elements: elements.map(elementRow),
+    moving: { fromAddress: from, toAddress: to, sinceMs: BigInt(sinceMs) },
+  };
 }
 
 /** Errors: 97, 902. */

@@ -11,7 +11,7 @@ import {
   marksAfter,
   wasMade,
 } from './core/move-failure.ts';
-import type { Move, Plan } from './core/plan.ts';
+import { afterMove, type Move, type Plan } from './core/plan.ts';
 
 export interface MoveJob {
   readonly library: Library;
@@ -117,13 +117,4 @@ class Carrying {
     }
     return await library.inventory();
   }
-}
-
-function afterMove(elements: readonly LibraryElement[], { from, to }: Move): LibraryElement[] {
-  const source = elements.find(({ address }) => address === from);
-  return elements.map((element) => {
-    if (element.address === from) return { ...element, full: false, barcode: null };
-    if (element.address !== to) return element;
-    return { ...element, full: true, barcode: source?.barcode ?? null, sourceAddress: from };
-  });
 }

@@ -67,3 +67,33 @@ test('a robot that another host controls is moved by its ltid, under the same fe
   await expect(taken).rejects.toMatchObject({ status: 'staleGrant' });
   expect(await lab.barcodes()).toMatchObject({ drive0: 'A00002L8' });
 });
+
+test('who looks on is told of each move, and sees the library while the arm is on its way', async () => {
+  const console = await bench.bus.as({ service: 'console' });
+  const heard: string[] = [];
+  await console.hear('RobotMoved', ({ robotNumber, fromAddress, toAddress, phase }) => {
+    heard.push(`${robotNumber}: ${fromAddress} to ${toAddress} ${phase}`);
+  });
+  const ltid = console.client('ltid', 'media1');
+  const look = () => ltid.ReadElements({ robotNumber: 0, asBelieved: true, glance: true });
+  const [slot, drive] = [await address('slot', 0), await address('drive', 0)];
+  const there = { robotNumber: 0, fromAddress: slot, toAddress: drive };
+  const barcodeAt = async (at: number) =>
+    (await look()).elements.find((each) => each.address === at)?.barcode;
+  expect(await barcodeAt(slot)).toBe('A00001L8');
+  await lab.library.addFault({ place: 'robot', kind: 'slow', delayMs: 1_500 });
+  const moving = bench.asCli.MoveMedium(there);
+  await eventually('begun', () => heard.includes(`0: ${slot} to ${drive} began`));
+  const during = await look();
+  expect(during.moving).toMatchObject({ fromAddress: slot, toAddress: drive });
+  expect(during.elements.find((each) => each.address === slot)?.full).toBe(true);
+  await moving;
+  await lab.library.clearFaults();
+  expect((await look()).moving).toBeNull();
+  expect(await barcodeAt(drive)).toBe('A00001L8');
+  expect(heard).toEqual([`0: ${slot} to ${drive} began`, `0: ${slot} to ${drive} made`]);
+
+  await expect(bench.asCli.MoveMedium(there)).rejects.toMatchObject({ status: 'slotEmpty' });
+  await eventually('failed', () => heard.at(-1) === `0: ${slot} to ${drive} failed`);
+  expect(await barcodeAt(drive)).toBe('A00001L8');
+});

@@ -27,7 +27,13 @@ export function unitHandlers(parts: Parts): UnitHandlers {
     ListStorageUnits: async ({ name }) => {
       let query = parts.store.db.selectFrom('storage_units').selectAll().orderBy('label');
       if (name !== '') query = query.where('label', '=', name);
-      return { units: (await query.execute()).map(storageUnit) };
+      const units = (await query.execute()).map(storageUnit);
+      const known = parts.inventory.disks;
+      const disks = units.flatMap(({ label }) => {
+        const { atMs, ...disk } = known.get(label) ?? {};
+        return atMs === undefined ? [] : [{ storageUnit: label, ...disk, atMs: BigInt(atMs) }];
+      });
+      return { units, disks };
     },
   };
 }

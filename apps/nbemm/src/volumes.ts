@@ -6,12 +6,10 @@ import type { Handlers } from '@tapestry/bus';
 import type {
   AddVolumeRequest,
   ChangeVolumesRequest,
-  ListVolumesRequest,
   SetVolumeStatusRequest,
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import type { Selectable } from 'kysely';
-import { volumeRow } from './adapters/rows.ts';
 import type { VolumesTable } from './adapters/schema.ts';
 import { checkBarcode, checkDescription, checkedMediaId, checkGroup } from './core/checks.ts';
 import { mediaTypeOf } from './core/media-type.ts';
@@ -20,6 +18,7 @@ import { edit, exists, inUse, missing, type Parts, required, type Tx } from './p
 import { requireIdleVolumes } from './record-uses.ts';
 import { requirePool, requireRobot, requireServer } from './required-records.ts';
 import { lockVolume } from './selection.ts';
+import { listVolumes } from './volume-list.ts';
 
 type VolumeHandlers = Pick<
   Handlers<'nbemm'>,
@@ -33,8 +32,6 @@ type VolumeHandlers = Pick<
 
 export const DEFAULT_POOL = 'NetBackup';
 const CHANGED_MAX = 1_000;
-/** What fits a message of the bus several times over. */
-const PAGE_MAX = 10_000;
 
 export function volumeHandlers(parts: Parts): VolumeHandlers {
   return {
@@ -266,33 +263,4 @@ async function deleteGroup(parts: Parts, group: string) {
     await tx.deleteFrom('volumes').where('volume_group', '=', group).execute();
   });
   return {};
-}
-
-async function listVolumes(parts: Parts, request: ListVolumesRequest) {
-  const { db } = parts.store;
-  const limit = Math.min(request.limit || PAGE_MAX, PAGE_MAX);
-  let query = db
-    .selectFrom('volumes')
-    .selectAll()
-    .where('media_id', '>', request.afterMediaId)
-    .orderBy('media_id')
-    .limit(limit + 1);
-  if (request.mediaId !== '') query = query.where('media_id', '=', request.mediaId.toUpperCase());
-  if (request.pool !== '') query = query.where('pool', '=', request.pool);
-  if (request.volumeGroup !== '') query = query.where('volume_group', '=', request.volumeGroup);
-  if (request.barcode !== '') query = query.where('barcode', '=', request.barcode);
-  if (request.assignedOnly) query = query.where('assigned_ms', '>', 0);
-  if (request.inRobot) {
-    query = query.where('robot_number', '=', request.robotNumber).where('slot', '>', 0);
-  }
-  const [rows, robots] = await Promise.all([
-    query.execute(),
-    db.selectFrom('robots').select(['number', 'type', 'control_host']).execute(),
-  ]);
-  const byNumber = new Map(robots.map((robot) => [robot.number, robot]));
-  const page = rows.slice(0, limit);
-  return {
-    volumes: page.map((row) => volumeRow(row, byNumber.get(row.robot_number))),
-    more: rows.length > limit,
-  };
 }

@@ -260,6 +260,7 @@ test('a disk storage unit is offered once its media server has told of room', as
   const { length } = await changes();
   await world.asBptm.ReportDisks({ disks });
   await world.asBptm.ReportDisks({ disks });
+  expect((await world.cli.ListStorageUnits({})).disks).toMatchObject(disks);
   // Told once, so that those who wait for it are looked at.
   expect(await changes()).toHaveLength(length + 1);
   const { choices } = await world.asNbrb.Evaluate({ ...ask, nowMs: BigInt(Date.now()) });

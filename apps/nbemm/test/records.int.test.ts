@@ -175,6 +175,36 @@ test('volumes come in pages', async () => {
   expect(await page('Y2')).toEqual([['Y3'], false]);
 });
 
+test('volumes are found by a part of their names and by state, and counted by it', async () => {
+  await world.cli.AddPool({ name: 'Bare', scratch: true });
+  const add = (mediaId: string, pool: string, more = {}) =>
+    world.cli.AddVolume({
+      ...{ volume: { mediaId, density: 'dlt2', pool, barcode: `${mediaId}L6` }, ...more },
+    });
+  await add('Q00001', 'Bare');
+  await add('Q00002', 'NetBackup');
+  await add('Q00003', 'NetBackup', { expirationMs: 1n });
+  await add('Q00004', 'NetBackup');
+  await world.cli.SetVolumeStatus({ mediaId: 'Q00004', action: 'freeze' });
+  const assign = { grantId: 'gq', mediaId: 'Q00002', volumeVersion: 1n, pool: 'NetBackup' };
+  await world.asNbrb.AssignVolume({ ...assign, retentionLevel: 1, mediaServer: 'media1' });
+  const find = async (filter: object) => {
+    const { volumes, counts } = await world.cli.ListVolumes({ withCounts: true, ...filter });
+    return { found: volumes.map(({ volume, state }) => `${volume?.mediaId} ${state}`), counts };
+  };
+  const counts = { scratch: 1, active: 1, expired: 1, frozen: 1 };
+  expect(await find({ text: 'q0000' })).toEqual({
+    ...{ found: ['Q00001 scratch', 'Q00002 active', 'Q00003 expired', 'Q00004 frozen'], counts },
+  });
+  const some = await find({ text: 'q0000', states: ['frozen', 'scratch'], limit: 1 });
+  expect(some).toEqual({ found: ['Q00001 scratch'], counts });
+  expect((await find({ text: '3l6' })).found).toEqual(['Q00003 expired']);
+  expect(await find({ text: '%' })).toEqual({ found: [], counts: {} });
+  // There is one scratch pool at most, and another test has its own.
+  await world.cli.DeleteVolume({ name: 'Q00001' });
+  await world.cli.DeletePool({ name: 'Bare' });
+});
+
 test('a frozen volume is not written; unfreezing forgives what froze it', async () => {
   await world.cli.AddPool({ name: 'Frost' });
   const volume = { mediaId: 'Z00001', density: 'hcart', slot: 71, pool: 'Frost' };

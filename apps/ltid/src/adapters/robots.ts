@@ -7,6 +7,7 @@ import { StatusError } from '@tapestry/status';
 import { type Library, openVirtualLibrary, parseVirtualDrivePath } from '@tapestry/storage';
 import { NdmpLibrary } from './ndmp-library.ts';
 import { RemoteLibrary } from './remote-library.ts';
+import { type ArmMove, type Glance, type MovePhase, WatchedLibrary } from './watched-library.ts';
 
 /** What a library module exports. */
 export interface LibraryModule {
@@ -22,6 +23,9 @@ export interface RobotParts {
   readonly host: string;
   readonly modules: Readonly<Record<string, string>>;
   readonly moveTimeoutMs: number;
+  readonly nowMs: () => number;
+  /** Told of each move in a robot that this host controls. Must not throw. */
+  readonly onMove: (robotNumber: number, move: ArmMove, phase: MovePhase) => void;
 }
 
 /** Work that may wait for one robot; more is refused. */
@@ -115,6 +119,15 @@ export class Robots {
     }
   }
 
+  /** For who only looks: what was seen lately, without waiting for a move. Errors: as `use`. */
+  async glance(robotNumber: number, signal: AbortSignal): Promise<Glance> {
+    const { library } = await this.#robot(robotNumber, signal);
+    const seen = library instanceof WatchedLibrary ? library.glance() : null;
+    if (seen !== null) return seen;
+    const elements = await this.use(robotNumber, signal, (each) => each.inventory());
+    return { elements, moving: null };
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([...this.#open.values()].map(({ library }) => library.close()));
     this.#open.clear();
@@ -168,8 +181,13 @@ export class Robots {
     if (spec.controlHost !== host) {
       return new RemoteLibrary({ ltid: ltidOf(spec.controlHost), spec });
     }
-    if (spec.ndmpHost === '') return openLibraryPath(spec.path, modules);
-    return new NdmpLibrary({ agent, spec, timeoutMs });
+    const inner =
+      spec.ndmpHost === ''
+        ? await openLibraryPath(spec.path, modules)
+        : new NdmpLibrary({ agent, spec, timeoutMs });
+    const { nowMs, onMove } = this.#parts;
+    const tell = (move: ArmMove, phase: MovePhase): void => onMove(spec.number, move, phase);
+    return new WatchedLibrary({ inner, nowMs, tell });
   }
 
   async #spec(number: number, signal: AbortSignal): Promise<RobotSpec> {

@@ -121,6 +121,19 @@ export function homeOf(
   return free.find(({ address }) => address === sourceAddress) ?? free[0];
 }
 
+/** The elements as they are once the move was made. */
+export function afterMove(
+  elements: readonly LibraryElement[],
+  { from, to }: Pick<Move, 'from' | 'to'>,
+): LibraryElement[] {
+  const source = elements.find(({ address }) => address === from);
+  return elements.map((element) => {
+    if (element.address === from) return { ...element, full: false, barcode: null };
+    if (element.address !== to) return element;
+    return { ...element, full: true, barcode: source?.barcode ?? null, sourceAddress: from };
+  });
+}
+
 function fail(status: StatusName, detail: string): Plan {
   return { failure: { status, detail } };
 }

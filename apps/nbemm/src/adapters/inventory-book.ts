@@ -51,6 +51,11 @@ export class InventoryBook {
     this.#disks.set(label, disk);
   }
 
+  /** What was told so, by storage unit. */
+  get disks(): ReadonlyMap<string, DiskFact> {
+    return this.#disks;
+  }
+
   async #start(): Promise<Inventory> {
     this.#reading = this.#refresh().finally(() => {
       this.#reading = undefined;
