@@ -10,6 +10,7 @@ const TAG = 16;
 const TYPE = { data: 1, final: 2, header: 16, trailer: 17 } as const;
 const LAYOUT_MOVER = 2;
 export const STREAM_END = 1;
+export const ABORTED = 4;
 
 export interface Fragment {
   readonly backupId: string;
@@ -128,7 +129,8 @@ export function readFragment(fragment: Fragment, write: (bytes: Buffer) => void)
   }
   const message = readMessage(trailer.payload, TRAILER);
   const ends = message.streams as Message[];
-  const end = ends.find((entry) => entry.stream === fragment.stream)?.end as bigint;
+  const own = ends.find((entry) => entry.stream === fragment.stream) ?? {};
+  const end = own.end as bigint;
   if (message.dataBlocks !== BigInt(fragment.data.length)) {
     throw new TapeError(`${where}: ${fragment.data.length} blocks, not ${message.dataBlocks}`);
   }
@@ -136,11 +138,30 @@ export function readFragment(fragment: Fragment, write: (bytes: Buffer) => void)
   const reached = fragment.mover
     ? copyRecords(fragment, end, write)
     : copyBlocks(fragment, where, write, (crc) => digest.update(crcBytes(crc)));
+  if (own.index !== undefined) checkIndex(fragment, where, end, own.index as Message);
   if (reached !== end) throw new TapeError(`${where}: the stream ends at ${reached}, not ${end}`);
   if (!digest.digest().equals(message.digest as Buffer)) {
     throw new TapeError(`${where}: the digest does not agree`);
   }
-  return { end, endReason: message.endReason as number };
+  return { end, endReason: (own.endReason as number) || (message.endReason as number) };
+}
+
+/** Each entry of a multiplexed fragment's index must name the block that holds its byte. */
+function checkIndex(fragment: Fragment, where: string, end: bigint, index: Message): void {
+  const step = index.step as bigint;
+  const blocks = index.blocks as bigint[];
+  const entries = step === 0n ? 0n : (end - fragment.begin + step - 1n) / step;
+  if (BigInt(blocks.length) !== entries) throw new TapeError(`${where}: the index is not whole`);
+  for (const [entry, number] of blocks.entries()) {
+    const object = fragment.data[Number(number)];
+    const block = object && openBlock(readBlock(object));
+    const byte = fragment.begin + BigInt(entry) * step;
+    const holds =
+      block?.stream === fragment.stream &&
+      block.offset <= byte &&
+      byte < block.offset + BigInt(block.payload.length);
+    if (!holds) throw new TapeError(`${where}: the index does not lead to stream byte ${byte}`);
+  }
 }
 
 function copyBlocks(

@@ -139,6 +139,35 @@ async function putMover(drive: Drive, head: FragmentHeader, stream: Buffer): Pro
   await drive.writeFilemarks(1, 'sync');
 }
 
+/** Three streams that share tape file 3, in turns; the third one's job stops in the middle. */
+async function putMultiplexed(drive: Drive): Promise<void> {
+  const images = ['shared_1', 'shared_2', 'stopped_1'].map((backupId, i) => ({
+    ...header(backupId, 'A00002', 3).streams[0]!,
+    stream: i + 1,
+  }));
+  const writer = new FragmentWriter(
+    { ...header('', 'A00002', 3), streams: images },
+    BigInt(2 * P + 1),
+  );
+  await drive.writeBlocks([{ parts: [writer.headerBlock().block] }]);
+  for (let i = 0; i < 8; i++) {
+    for (const [at, bytes] of shared.entries()) {
+      const stream = at + 1;
+      if (writer.hasEnded(stream)) continue;
+      const payload = bytes.subarray(i * P, (i + 1) * P);
+      const block = Buffer.alloc(B);
+      block.set(payload, PAYLOAD_OFFSET);
+      writer.seal(block, { stream, payloadLength: payload.length, final: payload.length < P });
+      await drive.writeBlocks([{ parts: [block] }]);
+    }
+  }
+  const endReasons = new Map([[3, 'aborted' as const]]);
+  const { block } = writer.trailerBlock({ endReason: 'streamEnd', closedMs: 9n, endReasons });
+  await drive.writeBlocks([{ parts: [block] }]);
+  await drive.writeFilemarks(1, 'sync');
+}
+
+const shared = [randomBytes(7 * P + 5), randomBytes(3 * P), randomBytes(2 * P)];
 const first = randomBytes(3 * P + 17);
 const spanned = randomBytes(2 * P + 1000);
 const moved = randomBytes(54_321);
@@ -183,6 +212,7 @@ beforeAll(async () => {
   const rest = { fragment: 2, streamBeginBytes: BigInt(P) };
   await put(two, header('span_1', 'A00002', 1, rest), spanned.subarray(P));
   await put(two, header('empty_1', 'A00002', 2), none);
+  await putMultiplexed(two);
   for (const drive of drives) await drive.close();
   await library.close();
   folders = ['A00001', 'A00002'].map((barcode) => join(dir, 'cartridges', barcode));
@@ -199,6 +229,9 @@ test('list names every fragment by what its header says', () => {
     'span_1\t1\t1\tA00001:6\t0\tfiler1\tnas\t/vol/ü',
     `span_1\t1\t2\tA00002:1\t${P}\tfiler1\tnas\t/vol/ü`,
     'empty_1\t1\t1\tA00002:2\t0\tfiler1\tnas\t/vol/ü',
+    ...['shared_1', 'shared_2', 'stopped_1'].map(
+      (id, i) => `${id}\t1\t1\tA00002:3\t0\tfiler1\tnas\t/vol/ü\t\t\tstream ${i + 1}`,
+    ),
   ]);
 });
 
@@ -208,6 +241,8 @@ test('extract gives back the stream, byte for byte, over volumes and layouts', (
     ['moved_1', moved],
     ['span_1', spanned],
     ['empty_1', none],
+    ['shared_1', shared[0]!],
+    ['shared_2', shared[1]!],
   ] as const) {
     const { stdout, status, error } = run('extract', backupId, ...folders);
     expect({ backupId, status, error: status === 0 ? '' : error }).toEqual({
@@ -224,6 +259,7 @@ test('extract says what it cannot do and fails', () => {
   expect(run('extract', 'secret_1', ...folders).error).toMatch(/encrypted/);
   expect(run('extract', 'span_1', folders[0] as string).error).toMatch(/goes on/);
   expect(run('extract', 'span_1', folders[1] as string).error).toMatch(/begins at byte 0/);
+  expect(run('extract', 'stopped_1', ...folders).error).toMatch(/not whole/);
   expect(run('extract', 'span_1/2', ...folders)).toMatchObject({ status: 1 });
   expect(run('extract')).toMatchObject({ status: 2 });
 });

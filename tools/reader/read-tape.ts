@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { readCartridge, TapeError } from './cartridge.ts';
 import {
+  ABORTED,
   type Fragment,
   type FragmentEnd,
   findFragments,
@@ -34,6 +35,7 @@ function list(folders: readonly string[]): void {
   for (const fragment of fragmentsOn(folders)) {
     const { backupId, copy, number, mediaId, file, client, policy, path } = fragment;
     const notes = [fragment.encrypted ? 'encrypted' : '', fragment.mover ? 'mover' : ''];
+    if (fragment.stream > 0) notes.push(`stream ${fragment.stream}`);
     const place = `${mediaId}:${file}`;
     const line = [backupId, copy, number, place, fragment.begin, client, policy, path, ...notes];
     process.stdout.write(`${line.join('\t').trimEnd()}\n`);
@@ -75,6 +77,9 @@ function extract(image: string, folders: readonly string[]): void {
     if (fragment.encrypted) throw new TapeError(`${image} is encrypted: its blocks need their key`);
     last = readFragment(fragment, writeOut);
     offset = last.end;
+  }
+  if (last?.endReason === ABORTED) {
+    throw new TapeError('the job stopped here, the image is not whole');
   }
   if (last?.endReason !== STREAM_END) throw new TapeError('the image goes on on another volume');
 }

@@ -67,7 +67,9 @@ export const TRAILER: Schema = {
       1: ['stream', 'number'],
       2: ['dataBlocks', 'bigint'],
       3: ['end', 'bigint'],
+      4: ['index', { 1: ['step', 'bigint'], 2: ['blocks[]', 'bigint'] }],
       5: ['env[]', ENV],
+      6: ['endReason', 'number'],
     },
   ],
 };
@@ -109,6 +111,16 @@ export function readMessage(bytes: Buffer, schema: Schema): Message {
 
 function setField(message: Message, [name, kind]: Schema[number], bytes: Buffer): void {
   let value: unknown = bytes;
+  if (kind === 'bigint') {
+    // Numbers one behind the other in one field: packed.
+    const values = message[name.slice(0, -2)] as bigint[];
+    for (let at = 0; at < bytes.length; ) {
+      const varint = readVarint(bytes, at);
+      values.push(varint.value);
+      at = varint.end;
+    }
+    return;
+  }
   if (kind === 'text') value = bytes.toString('utf8');
   else if (typeof kind === 'object') value = readMessage(bytes, kind);
   if (name.endsWith('[]')) (message[name.slice(0, -2)] as unknown[]).push(value);

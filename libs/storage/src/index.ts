@@ -68,6 +68,7 @@ export {
   type FragmentTrailer,
   fragmentHeaderHash,
   type ImageRecord,
+  type SparseIndex,
   type StreamEnd,
   type StreamRecord,
 } from './format/media-messages.ts';
@@ -80,8 +81,11 @@ export {
   blocksForBytes,
   type FragmentExtent,
   fragmentFileCount,
+  locateMultiplexedByte,
   locateStreamByte,
+  type MultiplexedPosition,
   type StreamPosition,
+  thinIndex,
 } from './format/stream-position.ts';
 export {
   decodeVolumeLabel,

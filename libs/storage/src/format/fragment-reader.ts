@@ -3,7 +3,7 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { StatusError } from '@tapestry/status';
-import { type OpenedBlock, openBlock } from './block.ts';
+import { type OpenedBlock, openBlock, payloadCapacity } from './block.ts';
 import {
   decodeFragmentHeader,
   decodeFragmentTrailer,
@@ -39,6 +39,8 @@ interface StreamProgress {
   nextIndex: number;
   nextOffset: bigint;
   ended: boolean;
+  /** False once blocks were skipped: the next one seen says where the stream is. */
+  known: boolean;
 }
 
 export class FragmentReader {
@@ -65,30 +67,24 @@ export class FragmentReader {
     this.#streams = new Map(
       this.header.streams.map((record) => [
         record.stream,
-        { nextIndex: 0, nextOffset: record.streamBeginBytes, ended: false },
+        { nextIndex: 0, nextOffset: record.streamBeginBytes, ended: false, known: true },
       ]),
     );
     this.#count(opened.crc);
   }
 
   /**
-   * The caller skips to data block `index` of a fragment that is not multiplexed: the next block handed in must be that
-   * one. The trailer can no longer be verified.
+   * The caller skips blocks: the next one handed in of this stream must be its data block `index`. Where other streams of
+   * the fragment are, their next blocks say. The trailer can no longer be verified.
    */
-  seek(index: number): void {
-    const progress = this.#streams.get(0);
-    const record = this.header.streams[0];
-    if (!progress || !record) {
-      throw new StatusError(
-        'invalidParameter',
-        'a multiplexed fragment is read from its beginning',
-      );
-    }
-    const payloadBytes = BigInt(this.header.blockSizeBytes - 80);
+  seek(index: number, stream = 0): void {
+    const record = this.header.streams.find((each) => each.stream === stream);
+    if (!record) throw new StatusError('invalidParameter', `no stream ${stream} to be read`);
+    const payloadBytes = BigInt(payloadCapacity(this.header.blockSizeBytes));
     this.#whole = false;
-    progress.nextIndex = index;
-    progress.nextOffset = record.streamBeginBytes + BigInt(index) * payloadBytes;
-    progress.ended = false;
+    for (const progress of this.#streams.values()) progress.known = false;
+    const nextOffset = record.streamBeginBytes + BigInt(index) * payloadBytes;
+    this.#streams.set(stream, { nextIndex: index, nextOffset, ended: false, known: true });
   }
 
   /** The next block behind the header. Throws `mediaReadError` when it is damaged, or not the one that comes next. */
@@ -98,6 +94,10 @@ export class FragmentReader {
       throw this.#misplaced(opened, 'segment');
     if (opened.type === 'trailer') return this.#finish(opened);
     const progress = this.#streams.get(opened.stream);
+    if (progress?.known === false) {
+      const { index: nextIndex, streamOffset: nextOffset } = opened;
+      Object.assign(progress, { nextIndex, nextOffset, ended: false, known: true });
+    }
     if (!progress || progress.ended) throw this.#misplaced(opened, 'stream');
     if (opened.type !== 'data' && opened.type !== 'finalData')
       throw this.#misplaced(opened, 'type');

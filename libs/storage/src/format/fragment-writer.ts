@@ -49,6 +49,8 @@ export interface TrailerOptions {
   readonly closedMs: bigint;
   /** Environment after the backup ended, by stream. */
   readonly env?: ReadonlyMap<number, readonly EnvVar[]>;
+  /** Streams of a multiplexed fragment whose part ended otherwise. */
+  readonly endReasons?: ReadonlyMap<number, EndReason>;
 }
 
 interface OpenStream {
@@ -64,12 +66,14 @@ export class FragmentWriter {
   readonly #streams: ReadonlyMap<number, OpenStream>;
   readonly #digest = createHash('sha256');
   readonly #crcBytes = Buffer.alloc(4);
+  readonly #indexStepBytes: bigint;
   #dataBlocks = 0n;
 
   /** Throws `invalidParameter` for a block size outside the limits, or streams that contradict each other. */
-  constructor(header: FragmentHeader) {
+  constructor(header: FragmentHeader, indexStepBytes: bigint = INDEX_STEP_BYTES) {
     checkHeader(header);
     this.#header = header;
+    this.#indexStepBytes = indexStepBytes;
     this.#streams = new Map(
       header.streams.map((record) => [
         record.stream,
@@ -91,6 +95,11 @@ export class FragmentWriter {
   /** Stream offset behind the last sealed byte. */
   streamEndBytes(stream = 0): bigint {
     return this.#stream(stream).nextOffset;
+  }
+
+  /** Whether the stream had its final block. */
+  hasEnded(stream: number): boolean {
+    return this.#stream(stream).ended;
   }
 
   /** The fragment's first block. Called once, before any data block. */
@@ -137,7 +146,7 @@ export class FragmentWriter {
   #noteIndex(open: OpenStream, payloadLength: number): void {
     if (this.#streams.size === 1) return;
     const end = open.nextOffset + BigInt(payloadLength) - open.record.streamBeginBytes;
-    while (BigInt(open.indexBlocks.length) * INDEX_STEP_BYTES < end) {
+    while (BigInt(open.indexBlocks.length) * this.#indexStepBytes < end) {
       open.indexBlocks.push(this.#dataBlocks);
     }
   }
@@ -171,8 +180,11 @@ export class FragmentWriter {
       dataBlocks: BigInt(open.nextIndex),
       streamEndBytes: open.nextOffset,
       index:
-        this.#streams.size === 1 ? null : { stepBytes: INDEX_STEP_BYTES, blocks: open.indexBlocks },
+        this.#streams.size === 1
+          ? null
+          : { stepBytes: this.#indexStepBytes, blocks: open.indexBlocks },
       env: options.env?.get(stream) ?? [],
+      endReason: options.endReasons?.get(stream) ?? options.endReason,
     };
   }
 

@@ -66,6 +66,7 @@ test('every 64-bit field of header and trailer survives 2^53 + 1 and 2^64 − 1'
             dataBlocks: n,
             streamEndBytes: n,
             index: { stepBytes: n, blocks: [n, 0n, n] },
+            endReason: 'aborted',
             env: [{ name: 'DUMP_DATE', value: '5' }],
           },
         ],

@@ -79,8 +79,16 @@ export interface StreamEnd {
   readonly dataBlocks: bigint;
   readonly streamEndBytes: bigint;
   /** Only in multiplexed fragments. */
-  readonly index: { readonly stepBytes: bigint; readonly blocks: readonly bigint[] } | null;
+  readonly index: SparseIndex | null;
   readonly env: readonly EnvVar[];
+  /** In a multiplexed fragment each stream has its own; else it is the fragment's. */
+  readonly endReason: EndReason;
+}
+
+/** Entry i: number of the data block, from 0, that holds stream byte (begin + i × stepBytes). */
+export interface SparseIndex {
+  readonly stepBytes: bigint;
+  readonly blocks: readonly bigint[];
 }
 
 export interface FragmentTrailer {
@@ -129,7 +137,11 @@ export function encodeFragmentHeader(header: FragmentHeader): Uint8Array {
 
 export function encodeFragmentTrailer(trailer: FragmentTrailer): Uint8Array {
   const endReason = END_REASONS[trailer.endReason];
-  return encode(TRAILER, { ...trailer, formatVersion: FORMAT_VERSION, endReason });
+  const streams = trailer.streams.map((end) => ({
+    ...end,
+    endReason: end.endReason === trailer.endReason ? 0 : END_REASONS[end.endReason],
+  }));
+  return encode(TRAILER, { ...trailer, formatVersion: FORMAT_VERSION, endReason, streams });
 }
 
 /**
@@ -167,7 +179,12 @@ export function decodeFragmentHeader(bytes: Uint8Array): FragmentHeader {
 export function decodeFragmentTrailer(bytes: Uint8Array): FragmentTrailer {
   const decoded = decode(TRAILER, bytes) as unknown as Versioned<FragmentTrailer>;
   const { formatVersion: _, ...plain } = decoded;
-  return { ...plain, endReason: nameOf(END_REASONS, plain.endReason) };
+  const endReason = nameOf(END_REASONS, plain.endReason);
+  const streams = plain.streams.map((end) => ({
+    ...end,
+    endReason: (end.endReason as unknown) === 0 ? endReason : nameOf(END_REASONS, end.endReason),
+  }));
+  return { ...plain, endReason, streams };
 }
 
 type Versioned<T> = T & { formatVersion: number };

@@ -54,7 +54,7 @@ export function moverFragment(header: FragmentHeader, padToBytes: number): Mover
       dataBlocks: records,
       digest,
       closedMs,
-      streams: [{ stream: 0, dataBlocks: records, streamEndBytes, index: null, env }],
+      streams: [{ stream: 0, dataBlocks: records, streamEndBytes, index: null, env, endReason }],
     };
     const encoded = encodeFragmentTrailer(trailer);
     const block = sealMessageBlock(encoded, { segment, type: 'trailer', fragment }, padToBytes);

@@ -207,7 +207,10 @@ function headerText(header: FragmentHeader): string {
 
 function trailerText(trailer: FragmentTrailer, sums: string): string {
   const { dataBlocks, endReason, streams } = trailer;
-  const ends = streams.map(({ streamEndBytes }) => `up to stream byte ${streamEndBytes}`);
+  const ends = streams.map((end) => {
+    const other = end.endReason === endReason ? '' : ` (${END_REASONS[end.endReason]})`;
+    return `up to stream byte ${end.streamEndBytes}${other}`;
+  });
   return `trailer: ${dataBlocks} blocks ${ends.join(', ')}; ${END_REASONS[endReason]}; ${sums}`;
 }
 
