@@ -12,7 +12,7 @@ const fragment = (
   ...{ blockNumber: 0n, blockSizeBytes: 1, dataBlocks: 1n, digest: new Uint8Array() },
   ...{ streamBeginBytes: BigInt(begin), streamEndBytes: BigInt(end), mediaAssignedMs: 1n },
   ...{ driveIndex: 0, keyTag: new Uint8Array(), writtenMs: 1n },
-  layout: 'FRAGMENT_LAYOUT_BLOCKS',
+  ...{ layout: 'FRAGMENT_LAYOUT_BLOCKS', stream: 0, indexStepBytes: 0n, indexBlocks: [] },
   ...more,
 });
 const list = { sha256: new Uint8Array([1, 2]), sizeBytes: 5n, entries: 1n };

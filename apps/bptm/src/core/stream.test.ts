@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { ALONE } from './alone.ts';
 import {
   isOver,
   NEW_STREAM,
@@ -10,6 +11,7 @@ import {
 } from './stream.ts';
 
 const fragment = (number: number) => ({
+  ...ALONE,
   ...{ copy: 1, number, mediaId: 'A00001', mediaServer: 'media1', density: 'hcart' },
   ...{ fileNumber: number, blockNumber: 2n, blockSizeBytes: 262_144, dataBlocks: 1n },
   ...{ streamBeginBytes: 0n, streamEndBytes: 10n, digest: new Uint8Array(32) },

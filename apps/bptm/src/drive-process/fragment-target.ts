@@ -11,6 +11,7 @@ import {
   type WriteResult,
 } from '@tapestry/storage';
 import { payloadCapacity } from '@tapestry/storage/block';
+import { ALONE } from '../core/alone.ts';
 import { fullDetail, fullFailure } from '../core/full-medium.ts';
 import type { FromDrive, WriteOrder } from './messages.ts';
 import type { Ring } from './ring.ts';
@@ -243,6 +244,7 @@ export class FragmentTarget {
     const { order } = this.#parts;
     const { volume, mediaServer, driveIndex, blockSizeBytes, copy } = order;
     return {
+      ...ALONE,
       ...{ copy, number: open.number, mediaId: volume.mediaId, mediaServer },
       ...{ density: volume.density, fileNumber: open.fileNumber },
       ...{ blockNumber: BigInt(open.blockNumber), blockSizeBytes, dataBlocks },

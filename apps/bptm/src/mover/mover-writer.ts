@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import type { EnvVar, Fragment, MoverState } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { fragmentFileCount, type MoverFragment, moverFragment } from '@tapestry/storage';
+import { ALONE } from '../core/alone.ts';
 import { fullDetail, fullFailure } from '../core/full-medium.ts';
 import type { WriteOrder } from '../drive-process/messages.ts';
 import { prepareMediumForWrite } from '../drive-process/volume-check.ts';
@@ -240,6 +241,7 @@ export class MoverWriter {
   ): Fragment {
     const { volume, mediaServer, driveIndex, copy } = this.#order;
     return {
+      ...ALONE,
       ...{ copy, number: open.number, mediaId: volume.mediaId, mediaServer },
       ...{ density: volume.density, fileNumber: open.file, blockNumber: 0n },
       ...{ blockSizeBytes: this.#recordBytes, dataBlocks: records },
