@@ -44,7 +44,7 @@ export class Mounts {
   readonly #parts: MountParts;
   readonly #rows = new Map<string, DriveRow>();
   /** Mounts under way, by drive: a repeat joins the one that runs. */
-  readonly #running = new Map<string, { lease: Lease; answer: Promise<MountReply> }>();
+  readonly #running = new Map<string, Running>();
 
   constructor(parts: MountParts) {
     this.#parts = parts;
@@ -97,21 +97,17 @@ export class Mounts {
       throw new StatusError('invalidRequest', 'the mount names no drive or volume');
     }
     const running = this.#running.get(grant.drive.name);
-    if (running !== undefined && sameLease(running.lease, lease)) {
+    const { volumeNumber } = grant;
+    const isIt = running?.volumeNumber === volumeNumber && sameLease(running.lease, lease);
+    if (running !== undefined && isIt) {
       this.apply(grant.drive.name, { type: 'heard', lease, writerPid: 0 });
       return running.answer;
     }
     const spec = await this.#specOf(grant.drive, signal);
     const row = this.#rowOf(spec);
-    if (!mayTake(row, lease)) {
-      const held = row.holder!;
-      throw new StatusError(
-        'staleGrant',
-        `drive ${spec.name} is held under grant ${held.grantId} (epoch ${held.epoch}), a later one`,
-      );
-    }
+    if (!mayTake(row, lease, volumeNumber)) throw taken(row);
     const answer = this.#mount(grant, lease, spec, signal);
-    this.#running.set(spec.name, { lease, answer });
+    this.#running.set(spec.name, { lease, volumeNumber, answer });
     try {
       return await answer;
     } finally {
@@ -173,23 +169,23 @@ export class Mounts {
   ): Promise<MountReply> {
     const { clock, robots } = this.#parts;
     const startMs = clock.nowMs();
+    const { volumeNumber } = grant;
     const mediaId = grant.volume!.mediaId;
     this.#requireServing();
-    this.apply(spec.name, { type: 'mountAsked', lease, mediaId });
+    this.apply(spec.name, { type: 'mountAsked', lease, mediaId, volumeNumber });
     try {
       await this.#bringOrAsk(grant, spec, signal);
     } catch (thrown) {
       const error = asStatusError(thrown, 'notMountable');
       // Devices may have been changed since they were learnt.
       robots.forget();
-      this.apply(spec.name, { type: 'mountFailed', lease, reason: error.detail });
+      const reason = error.detail;
+      this.apply(spec.name, { type: 'mountFailed', lease, reason, volumeNumber });
       throw error;
     }
-    const row = this.apply(spec.name, { type: 'mounted', lease });
-    // Another grant came while the robot moved: its mount follows, this one is over.
-    if (!sameLease(row.holder, lease)) {
-      throw new StatusError('staleGrant', `drive ${spec.name} was given to a later grant`);
-    }
+    const row = this.apply(spec.name, { type: 'mounted', lease, volumeNumber });
+    // Another came while the robot moved: its mount follows, this one is over.
+    if (!sameLease(row.holder, lease) || row.volumeNumber !== volumeNumber) throw taken(row);
     this.#parts.letters.mediaEvent({
       ...{ grant: refOf(lease), mediaId, drive: spec.name, event: 'MEDIA_EVENT_MOUNTED' },
     });
@@ -314,6 +310,12 @@ export class Mounts {
   }
 }
 
+interface Running {
+  readonly lease: Lease;
+  readonly volumeNumber: number;
+  readonly answer: Promise<MountReply>;
+}
+
 interface Bringing {
   readonly library: Library;
   readonly grant: Grant;
@@ -324,6 +326,12 @@ interface Bringing {
 interface MoveFailure {
   readonly failure: StatusError;
   readonly at: Move | null;
+}
+
+function taken({ drive, holder, mediaId }: DriveRow): StatusError {
+  const { grantId, epoch } = holder ?? { grantId: '', epoch: 0n };
+  const whose = `grant ${grantId} (epoch ${epoch}), a later one, or its volume ${mediaId}`;
+  return new StatusError('staleGrant', `drive ${drive} is held under ${whose}`);
 }
 
 /** Failures of a move that say something about the drive it went to or came from. */

@@ -190,3 +190,27 @@ test('elements come as the robot has them, numbered from 1', async () => {
   const none = asNbemm.ReadElements({ robotNumber: 7 });
   await expect(none).rejects.toMatchObject({ status: 'robotMissing' });
 });
+
+test('under one grant volumes follow each other in the drive; a late word for the first changes nothing', async () => {
+  await bptm.Mount({ grant: grant(1n, 'A00001') });
+  const next = { ...grant(1n, 'A00002'), volumeNumber: 1 };
+  await Promise.all([bptm.Mount({ grant: next }), bptm.Mount({ grant: next })]);
+  expect(await barcodes()).toMatchObject({ drive0: 'A00002L8' });
+  expect(await mountOf('drive0')).toMatchObject({ mediaId: 'A00002', holder: ref(1n) });
+  await expect(bptm.Mount({ grant: grant(1n, 'A00001') })).rejects.toMatchObject({
+    status: 'staleGrant',
+  });
+  await eventually('nbrb hears of it', () => {
+    const last = nbrb
+      .requests('ReportDrives')
+      .at(-1)
+      ?.drives.find((row) => row.drive === 'drive0');
+    return last?.mediaId === 'A00002' && last.ready ? true : undefined;
+  });
+  const missing = { ...grant(1n, 'A00009'), volumeNumber: 2 };
+  await expect(bptm.Mount({ grant: missing })).rejects.toMatchObject({ status: 'mediaMisplaced' });
+  expect(await bptm.RenewMount({ grant: ref(1n), writerPid: 1 })).toMatchObject({ valid: true });
+  await bptm.Mount({ grant: { ...grant(1n, 'A00001'), volumeNumber: 3 } });
+  await bptm.Unmount({ grant: ref(1n) });
+  expect(await mountOf('drive0')).toMatchObject({ state: 'idle', mediaId: 'A00001' });
+});

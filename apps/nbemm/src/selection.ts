@@ -33,10 +33,11 @@ export function selectionHandlers(parts: Parts): SelectionHandlers {
 
 async function evaluate(
   parts: Parts,
-  { request, nowMs, inUseMediaIds }: EvaluateRequest,
+  { request, nowMs, inUseMediaIds, nextInDrive }: EvaluateRequest,
 ): Promise<EvaluateReply> {
   if (request === null) throw new StatusError('invalidRequest', 'Evaluate needs a request');
-  return select(await parts.inventory.read(), request, { nowMs: Number(nowMs), inUseMediaIds });
+  const facts = { nowMs: Number(nowMs), inUseMediaIds, nextInDrive };
+  return select(await parts.inventory.read(), request, facts);
 }
 
 async function reportDisks(parts: Parts, { disks }: ReportDisksRequest, host: string | undefined) {

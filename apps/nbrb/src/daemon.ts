@@ -11,6 +11,7 @@ import { makeEffectRunner } from './effects.ts';
 import { type Evaluation, makeEvaluation } from './evaluation.ts';
 import { grantHandlers } from './grants.ts';
 import { type Loops, startLoops } from './loops.ts';
+import { nextVolumeHandlers } from './next-volume.ts';
 import { operatorHandlers } from './operator.ts';
 import type { Parts, RbEffects } from './parts.ts';
 import { forgiveSilence } from './reconcile.ts';
@@ -79,6 +80,7 @@ async function lead({ bus, log, clock, config, metrics }: DaemonContext<Config>,
   const server = await bus.serve('nbrb', {
     ...requestHandlers(parts),
     ...grantHandlers(parts),
+    ...nextVolumeHandlers(parts),
     ...driveHandlers(parts),
     ...operatorHandlers(parts),
     Dump: () => dump(parts, evaluation.reasons),

@@ -3,11 +3,18 @@
 import type { Handlers } from '@tapestry/bus';
 import type { ReleaseUnknownRequest, ReportDrivesRequest } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
-import { attemptOf, doubtfulHosts, driveEntries, lockGroup, memberOf } from './adapters/ledger.ts';
+import {
+  attemptOf,
+  deleteVolumesBefore,
+  doubtfulHosts,
+  driveEntries,
+  lockGroup,
+  memberOf,
+} from './adapters/ledger.ts';
 import type { Tx } from './adapters/queue.ts';
 import { type DriveSight, judgeReport } from './core/drive-report.ts';
 import { isLive } from './core/life.ts';
-import { freeGroup, sightOf } from './grants.ts';
+import { freeGroup, sightOf, unassign } from './grants.ts';
 import type { Parts } from './parts.ts';
 
 type DriveHandlers = Pick<Handlers<'nbrb'>, 'ReportDrives' | 'ReleaseUnknown'>;
@@ -29,7 +36,7 @@ export function driveHandlers(parts: Parts): DriveHandlers {
 function reportSights(request: ReportDrivesRequest): DriveSight[] {
   return request.drives.map(({ drive, holder, mediaId, ready, reason }) => ({
     ...(holder === null && !ready && reason !== '' ? { away: reason } : {}),
-    ...{ drive, mediaId, unsure: false, holder: holder?.grantId ?? '' },
+    ...{ drive, mediaId, unsure: false, holder: holder?.grantId ?? '', mounted: ready },
     holderJobId: holder?.attempt?.jobId ?? 0n,
   }));
 }
@@ -53,6 +60,10 @@ export async function applySights(
         .where('group_id', '=', '')
         .execute();
     }
+    for (const { group, mediaId } of found.arrived) {
+      const { taken } = await deleteVolumesBefore(tx, group, mediaId);
+      await unassign(parts, tx, group, taken);
+    }
     for (const sight of found.strangers) await holdStranger(parts, tx, host, sight);
     return found;
   });
@@ -69,6 +80,7 @@ async function holdStranger(parts: Parts, tx: Tx, host: string, sight: DriveSigh
     sight.away ?? `held on ${host} under grant ${holder} of job ${holderJobId}, which is over`;
   const holding = {
     ...{ group_id: '', drive, host, job_id: holderJobId, reason, since_ms: parts.nowMs() },
+    ...{ number: 0, pending: false, taken: false },
   };
   const rows = [
     { kind: 'drive' as const, name: drive, ...holding },
@@ -117,6 +129,7 @@ async function releaseUnknown(parts: Parts, { kind, name, requester }: ReleaseUn
     if (row === undefined) {
       throw new StatusError('notFound', `no ${kind} ${name} is unknown`, { kind, name });
     }
+    if (row.taken) await unassign(parts, tx, row.group_id, [row.name]);
     const rest = await tx
       .selectFrom('holdings')
       .select('name')

@@ -15,6 +15,7 @@ import type { Tx } from './adapters/queue.ts';
 import type { RbDb } from './adapters/schema.ts';
 import { enqueueGranted } from './evaluation.ts';
 import { freeGroup, tryRelease } from './grants.ts';
+import { assignNext } from './next-volume.ts';
 import type { Parts, RbEffects } from './parts.ts';
 
 export function makeEffectRunner(parts: Parts): EffectRunner<RbDb, RbEffects> {
@@ -39,6 +40,7 @@ export function makeEffectRunner(parts: Parts): EffectRunner<RbDb, RbEffects> {
         await nbjm.GrantLost(payload, { signal });
       },
       assign: (payload, { signal }) => assign(parts, payload, signal),
+      assignNext: (payload, { signal }) => assignNext(parts, payload, signal),
       unassign: async (payload, { signal }) => {
         await nbemm.UnassignVolume(payload, { signal });
       },

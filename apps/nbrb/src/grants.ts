@@ -45,7 +45,7 @@ export function grantHandlers(parts: Parts): GrantHandlers {
 }
 
 /** Valid: it lives, and names the same attempt and epoch. */
-function isSame(row: GrantRow, ref: GrantRef | null): boolean {
+export function isSame(row: GrantRow, ref: GrantRef | null): boolean {
   return (
     row.state === 'active' &&
     ref !== null &&
@@ -86,16 +86,11 @@ async function startReleaseOf(parts: Parts, tx: Tx, row: GrantRow): Promise<void
   });
 }
 
-/** The drive stays with the other streams; one of them takes over what the leaving one had to give back. */
+/** The drive stays with the other streams. */
 async function leaveGroup(tx: Tx, row: GrantRow, group: readonly GrantRow[]): Promise<void> {
   const heir = group.find((each) => each.grant_id !== row.grant_id && each.state === 'active');
   await deleteGrants(tx, [row.grant_id]);
   if (heir === undefined) return;
-  await tx
-    .updateTable('grants')
-    .set({ needs_assign: heir.needs_assign || row.needs_assign })
-    .where('grant_id', '=', heir.grant_id)
-    .execute();
   await tx
     .updateTable('holdings')
     .set({ job_id: heir.job_id })
@@ -113,15 +108,23 @@ export async function freeGroup(parts: Parts, tx: Tx, groupId: string): Promise<
     tx,
     rows.map((row) => row.grant_id),
   );
-  await deleteHoldings(tx, groupId);
-  const taken = rows.find((row) => row.needs_assign);
-  if (taken !== undefined) {
+  await unassign(parts, tx, groupId, await deleteHoldings(tx, groupId));
+  parts.wake();
+}
+
+/** Volumes that were taken for a group go back, those of them on which nothing was written. */
+export async function unassign(
+  parts: Parts,
+  tx: Tx,
+  groupId: string,
+  mediaIds: readonly string[],
+): Promise<void> {
+  for (const mediaId of mediaIds) {
     await parts.effects.enqueue(tx, {
-      ...{ kind: 'unassign', key: `grant/${groupId}/unassign`, lane: `grant/${groupId}` },
-      payload: { grantId: groupId, mediaId: taken.media_id },
+      ...{ kind: 'unassign', key: `grant/${groupId}/unassign/${mediaId}` },
+      ...{ lane: `grant/${groupId}`, payload: { grantId: groupId, mediaId } },
     });
   }
-  parts.wake();
 }
 
 async function renewGrants(parts: Parts, host: string, refs: readonly GrantRef[]) {
@@ -207,7 +210,7 @@ export function sightOf(row: MountRow): DriveSight {
   return {
     ...{ drive: row.drive, holder: row.holder?.grantId ?? '', mediaId: row.mediaId },
     holderJobId: row.holder?.attempt?.jobId ?? 0n,
-    unsure: row.state === 'unknown',
+    ...{ unsure: row.state === 'unknown', mounted: row.state === 'mounted' },
     ...(row.state === 'cleaning' ? { away: row.reason } : {}),
   };
 }

@@ -20,6 +20,8 @@ export interface RbEffects {
     retentionLevel: number;
     mediaServer: string;
   };
+  /** As `assign`, for a volume on which the image of a group goes on. */
+  assignNext: RbEffects['assign'] & { number: number };
   unassign: { grantId: string; mediaId: string };
   /** Asks the drive's host whether it is idle, and frees it then. */
   release: { grantId: string };

@@ -127,7 +127,7 @@ async function fakeNeighbours(world: World): Promise<void> {
   });
 }
 
-function evaluate(world: World, { request, inUseMediaIds }: EvaluateRequest) {
+function evaluate(world: World, { request, inUseMediaIds, nextInDrive }: EvaluateRequest) {
   if (request?.pool === 'Nowhere') {
     const status = { code: 167, name: 'poolMissing', detail: 'no pool', context: {} };
     return { refusal: status };
@@ -135,7 +135,8 @@ function evaluate(world: World, { request, inUseMediaIds }: EvaluateRequest) {
   if (request === null) throw new StatusError('invalidRequest', 'no request');
   const { mediaId, avoidMediaIds } = request;
   const last = new Set([...avoidMediaIds, ...inUseMediaIds]);
-  const volumes = mediaId === '' ? world.volumes : [mediaId];
+  const all = mediaId === '' ? world.volumes : [mediaId];
+  const volumes = all.filter((each) => nextInDrive === '' || !avoidMediaIds.includes(each));
   const ordered = [...volumes].sort((a, b) => Number(last.has(a)) - Number(last.has(b)));
   const option = {
     ...{ storageUnit: 'unit1', mediaServer: 'media1', maxDrives: 9, maxMpx: world.maxMpx },

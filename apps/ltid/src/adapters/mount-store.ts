@@ -41,6 +41,7 @@ const MIGRATIONS = [
      wanted TEXT NOT NULL
    ) STRICT;
    ALTER TABLE drives ADD COLUMN mounted_ms INTEGER NOT NULL DEFAULT 0`,
+  'ALTER TABLE drives ADD COLUMN volume_number INTEGER NOT NULL DEFAULT 0',
 ];
 
 /** Something that nbemm must hear. */
@@ -63,6 +64,7 @@ interface Stored {
   heard_ms: number;
   idle_ms: number;
   mounted_ms: number;
+  volume_number: number;
 }
 
 /** A mount that waits for an operator. `answer` is kept until the mount that asked has heard it. */
@@ -97,14 +99,14 @@ export class MountStore {
       holder: row.holder === null ? null : leaseOf(codec('GrantRef').decode(row.holder)),
       ...{ state: row.state, writerPid: row.writer_pid, reason: row.reason },
       ...{ renewedMs: row.renewed_ms, heardMs: row.heard_ms, idleMs: row.idle_ms },
-      mountedMs: row.mounted_ms,
+      ...{ mountedMs: row.mounted_ms, volumeNumber: row.volume_number },
     }));
   }
 
   save(row: DriveRow): void {
     const holder = row.holder === null ? null : codec('GrantRef').encode(refOf(row.holder));
     this.#db
-      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO drives VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         ...([row.drive, row.robotNumber, row.driveIndex, row.mediaId, holder, row.state] as const),
         ...([
@@ -114,6 +116,7 @@ export class MountStore {
           row.heardMs,
           row.idleMs,
           row.mountedMs,
+          row.volumeNumber,
         ] as const),
       );
   }

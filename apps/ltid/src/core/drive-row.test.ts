@@ -23,12 +23,15 @@ function run(events: readonly [number, DriveEvent][]): DriveRow {
   );
 }
 
-const ask = (epoch: bigint): DriveEvent => ({
+const ask = (epoch: bigint, volumeNumber = 0): DriveEvent => ({
   type: 'mountAsked',
   lease: lease(epoch),
-  mediaId: 'A00001',
+  mediaId: `A0000${volumeNumber + 1}`,
+  volumeNumber,
 });
-const mounted = (epoch: bigint): DriveEvent => ({ type: 'mounted', lease: lease(epoch) });
+const mounted = (epoch: bigint, volumeNumber = 0): DriveEvent => ({
+  ...{ type: 'mounted', lease: lease(epoch), volumeNumber },
+});
 const giveBack = (epoch: bigint, stillHeld = false): DriveEvent => ({
   type: 'unmountAsked',
   lease: lease(epoch),
@@ -128,4 +131,49 @@ test('a volume that nobody brought is idle from when it was seen; a stuck one wa
   expect(stuck).toMatchObject({ reason: 'jam', idleMs: 90 });
   const held = step(seen, ask(5n), 60, limits);
   expect(step(held, { type: 'sighted', full: true }, 70, limits)).toBe(held);
+});
+
+test('under one grant the next volume takes the place of the one before, which never comes back', () => {
+  const held = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [3, ask(5n, 1)],
+  ]);
+  expect(held).toMatchObject({ state: 'mounting', mediaId: 'A00002', holder: { epoch: 5n } });
+  for (const late of [ask(5n), mounted(5n)]) expect(step(held, late, 4, limits)).toBe(held);
+  const there = step(held, mounted(5n, 1), 5, limits);
+  expect(there).toMatchObject({ state: 'mounted', mediaId: 'A00002', volumeNumber: 1 });
+  expect(step(there, ask(5n, 1), 6, limits)).toBe(there);
+  expect(step(there, giveBack(5n), 7, limits)).toMatchObject({ holder: null, volumeNumber: 0 });
+});
+
+test('a next volume that cannot be mounted leaves the drive with its holder, a first one does not', () => {
+  const failed = (volumeNumber: number): DriveEvent => ({
+    ...{ type: 'mountFailed', lease: lease(5n), reason: 'stuck', volumeNumber },
+  });
+  const first = run([
+    [1, ask(5n)],
+    [2, failed(0)],
+  ]);
+  expect(first).toMatchObject({ state: 'idle', holder: null });
+  const next = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [3, ask(5n, 1)],
+    [4, failed(1)],
+  ]);
+  expect(next).toMatchObject({ state: 'mounting', mediaId: '', holder: { epoch: 5n } });
+  expect(step(next, ask(5n, 2), 5, limits)).toMatchObject({ mediaId: 'A00003' });
+});
+
+test('a restart that meets an exchange does not take the next volume for mounted', () => {
+  const heard: DriveEvent = { type: 'heard', lease: lease(5n), writerPid: 9 };
+  const row = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+    [3, ask(5n, 1)],
+    [4, { type: 'restarted' }],
+    [5, heard],
+  ]);
+  expect(row).toMatchObject({ state: 'mounting', mediaId: 'A00002' });
 });

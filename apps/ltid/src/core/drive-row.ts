@@ -21,12 +21,19 @@ export interface DriveRow {
   readonly idleMs: number;
   /** When the volume that is held was mounted; 0 before that. */
   readonly mountedMs: number;
+  /** Volumes that the holder's grant had before this one. */
+  readonly volumeNumber: number;
+}
+
+/** An image goes on from volume to volume under one grant: which of them is meant. */
+interface Numbered {
+  readonly volumeNumber: number;
 }
 
 export type DriveEvent =
-  | { readonly type: 'mountAsked'; readonly lease: Lease; readonly mediaId: string }
-  | { readonly type: 'mounted'; readonly lease: Lease }
-  | { readonly type: 'mountFailed'; readonly lease: Lease; readonly reason: string }
+  | ({ readonly type: 'mountAsked'; readonly lease: Lease; readonly mediaId: string } & Numbered)
+  | ({ readonly type: 'mounted'; readonly lease: Lease } & Numbered)
+  | ({ readonly type: 'mountFailed'; readonly lease: Lease; readonly reason: string } & Numbered)
   /** `stillHeld`: the library says that a live process has the drive open. */
   | { readonly type: 'unmountAsked'; readonly lease: Lease; readonly stillHeld: boolean }
   | { readonly type: 'heard'; readonly lease: Lease; readonly writerPid: number }
@@ -51,13 +58,14 @@ export function idleRow(drive: string, robotNumber: number, driveIndex: number):
   return {
     ...{ drive, robotNumber, driveIndex, mediaId: '', holder: null, state: 'idle' },
     ...{ writerPid: 0, reason: '', renewedMs: 0, heardMs: 0, idleMs: 0, mountedMs: 0 },
+    volumeNumber: 0,
   };
 }
 
-/** May this lease take the drive? An older one than the holder's may not. */
-export function mayTake(row: DriveRow, lease: Lease): boolean {
+/** May this lease take the drive? An older one than the holder's may not, nor may its own earlier volume come back. */
+export function mayTake(row: DriveRow, lease: Lease, volumeNumber: number): boolean {
   if (row.holder === null) return true;
-  if (sameLease(row.holder, lease)) return true;
+  if (sameLease(row.holder, lease)) return volumeNumber >= row.volumeNumber;
   return lease.epoch > row.holder.epoch;
 }
 
@@ -73,12 +81,13 @@ export function sameLease(a: Lease | null, b: Lease): boolean {
 export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Limits): DriveRow {
   switch (event.type) {
     case 'mountAsked': {
-      if (!mayTake(row, event.lease)) return row;
-      if (sameLease(row.holder, event.lease) && row.state === 'mounted') return row;
-      const { lease, mediaId } = event;
+      const { lease, mediaId, volumeNumber } = event;
+      if (!mayTake(row, lease, volumeNumber)) return row;
+      const isIt = sameLease(row.holder, lease) && row.volumeNumber === volumeNumber;
+      if (isIt && row.state === 'mounted') return row;
       return {
         ...row,
-        ...{ holder: lease, mediaId, state: 'mounting', writerPid: 0, reason: '' },
+        ...{ holder: lease, mediaId, volumeNumber, state: 'mounting', writerPid: 0, reason: '' },
         ...{ renewedMs: nowMs, heardMs: nowMs, idleMs: 0, mountedMs: 0 },
       };
     }
@@ -118,14 +127,22 @@ type HolderEvent = Extract<
 function ofHolder(row: DriveRow, event: HolderEvent, nowMs: number): DriveRow {
   switch (event.type) {
     case 'mounted':
+      if (event.volumeNumber !== row.volumeNumber) return row;
       return { ...row, state: 'mounted', reason: '', heardMs: nowMs, mountedMs: nowMs };
-    case 'mountFailed':
-      return { ...free(row, event.reason, nowMs), mediaId: '' };
+    case 'mountFailed': {
+      const { reason, volumeNumber } = event;
+      if (volumeNumber !== row.volumeNumber) return row;
+      // Whose image goes on has the drive still, and may ask for another volume.
+      if (volumeNumber > 0) return { ...row, reason, mediaId: '' };
+      return { ...free(row, reason, nowMs), mediaId: '' };
+    }
     case 'unmountAsked':
       if (!event.stillHeld) return free(row, '', nowMs);
       return { ...row, state: 'unknown', reason: 'given back, but a process still has it open' };
     case 'heard': {
-      const state = row.state === 'unknown' ? 'mounted' : row.state;
+      // A restart may have met it on its way.
+      const before = row.mountedMs > 0 ? 'mounted' : 'mounting';
+      const state = row.state === 'unknown' ? before : row.state;
       const reason = row.state === 'unknown' ? '' : row.reason;
       return { ...row, state, reason, writerPid: event.writerPid || row.writerPid, heardMs: nowMs };
     }
@@ -150,7 +167,8 @@ function sighted(row: DriveRow, full: boolean, nowMs: number): DriveRow {
 }
 
 function free(row: DriveRow, reason: string, nowMs: number): DriveRow {
-  return { ...row, holder: null, state: 'idle', writerPid: 0, reason, idleMs: nowMs, mountedMs: 0 };
+  const idle = { holder: null, state: 'idle', writerPid: 0, idleMs: nowMs } as const;
+  return { ...row, ...idle, reason, mountedMs: 0, volumeNumber: 0 };
 }
 
 /** Whether its volume has waited for the next grant for as long as it may. */

@@ -91,7 +91,7 @@ function need(more: Partial<ResourceRequest> = {}): ResourceRequest {
 function select(
   held: Sample,
   wanted: ResourceRequest,
-  facts: { nowMs?: number; inUseMediaIds?: string[] } = {},
+  facts: { nowMs?: number; inUseMediaIds?: string[]; nextInDrive?: string } = {},
 ) {
   const volumes = new VolumeIndex(held.volumes);
   return selectAt({ ...held, volumes }, wanted, { nowMs: 0, inUseMediaIds: [], ...facts });
@@ -399,4 +399,39 @@ test('an image on disk is read from the unit that has its label, not from a volu
   expect(select(held, { ...read, mediaId: 'unit1' }).refusal).toMatchObject({ code: 2104 });
   const servers = { mediaServers: [{ name: 'media1', active: false }] };
   expect(select({ ...held, ...servers }, read).refusal).toMatchObject({ code: 2027 });
+});
+
+test('an image goes on upon fresh volumes of its pool and robot first, in its drive even if that is down', () => {
+  const volumes = [
+    volume('BEGUN1', begun),
+    volume('FULL01', { ...begun, mountedDrive: 'd0', statusBits: MEDIA_BIT.full }),
+    volume('FREE01'),
+    volume('SCRAT1', { pool: 'Spare' }),
+    volume('OTHER1', { robotNumber: 3 }),
+    volume('LEVEL2', { ...begun, retentionLevel: 2 }),
+  ];
+  const held = inventory({ volumes, units: [], drives: [drive('d0', { up: false })] });
+  const next = (more: Partial<ResourceRequest> = {}, inUseMediaIds: string[] = []) =>
+    select(held, need(more), { nextInDrive: 'd0', inUseMediaIds });
+  const ids = (reply: ReturnType<typeof next>) =>
+    reply.choices[0]?.volumes.map((each) => each.volume?.mediaId);
+  expect(ids(next())).toEqual(['FREE01', 'SCRAT1', 'BEGUN1']);
+  expect(ids(next({}, ['FREE01']))).toEqual(['SCRAT1', 'BEGUN1', 'FREE01']);
+  expect(ids(next({ avoidMediaIds: ['FREE01', 'SCRAT1'] }))).toEqual(['BEGUN1']);
+  const none = next({ avoidMediaIds: ['FREE01', 'SCRAT1', 'BEGUN1'] });
+  expect(none).toMatchObject({ choices: [], refusal: { code: 96 } });
+  expect(none.refusal?.detail).toContain('FULL01: FULL');
+});
+
+test('an image is read on from the volume that holds it, if that is in the robot of the drive', () => {
+  const volumes = [volume('A00002', begun), volume('A00003', { ...begun, robotNumber: 3 })];
+  const held = inventory({ volumes: [...volumes, volume('A00004', { ...begun, slot: 0 })] });
+  const next = (mediaId: string) =>
+    select(held, need({ mode: 'DRIVE_MODE_READ', mediaId }), { nextInDrive: 'd0' });
+  expect(next('A00002').choices).toMatchObject([
+    { drives: [{ name: 'd0' }], volumes: [{ volume: { mediaId: 'A00002' }, needsAssign: false }] },
+  ]);
+  expect(next('A00003').refusal).toMatchObject({ code: 2033 });
+  expect(next('A00004').refusal?.detail).toContain('in no robot');
+  expect(next('A00009').refusal).toMatchObject({ code: 2031 });
 });

@@ -13,6 +13,7 @@ import { StatusError, type StatusName, toWire } from '@tapestry/status';
 import { diskFull, diskOption } from './disk-choice.ts';
 import { drivesForUnit, requireActive, upDrives } from './drive-choice.ts';
 import type { Drive, Inventory, Pool } from './inventory.ts';
+import { nextVolumes } from './next-volume.ts';
 import { Refusal } from './refusal.ts';
 import { unitsFor } from './unit-choice.ts';
 import {
@@ -27,6 +28,8 @@ export interface SelectFacts {
   readonly nowMs: number;
   /** Volumes that somebody has now: they come last. */
   readonly inUseMediaIds: readonly string[];
+  /** Set: what is wanted is another volume for this drive. */
+  readonly nextInDrive?: string;
 }
 
 const REASONS_MAX = 50;
@@ -45,6 +48,10 @@ export function select(
     ...{ reasons: reasons.slice(0, REASONS_MAX), ...more },
   });
   try {
+    const { nextInDrive = '' } = facts;
+    if (nextInDrive !== '') {
+      return answer({ choices: nextVolumes(inventory, need, { ...facts, nextInDrive }, reasons) });
+    }
     return need.mode === 'DRIVE_MODE_READ'
       ? answer({ choices: selectForRead(inventory, need, reasons) })
       : answer(selectForWrite(inventory, need, facts, reasons));

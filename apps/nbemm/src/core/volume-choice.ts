@@ -17,6 +17,8 @@ export interface WriteNeed {
   /** Somebody has them now: after all that are free. */
   readonly inUse: ReadonlySet<string>;
   readonly nowMs: number;
+  /** Volumes that hold nothing before those that are begun: an image goes on there, and should not stop again soon. */
+  readonly freshFirst?: boolean;
 }
 
 export interface VolumeList {
@@ -34,28 +36,45 @@ export function volumesForWrite(
   need: WriteNeed,
   reasons: string[],
 ): VolumeList {
+  const ranked = new Ranking(need, reasons);
+  if (need.freshFirst) addFresh({ volumes, pools }, need, ranked, reasons);
+  const mounted = addBegun(volumes, need, ranked);
+  if (!need.freshFirst) addFresh({ volumes, pools }, need, ranked, reasons);
+  passedOver(volumes, need, reasons);
+  return { volumes: ranked.list, mounted };
+}
+
+/** True: a mounted one is among them and free. */
+function addBegun(volumes: VolumeIndex, need: WriteNeed, ranked: Ranking): boolean {
   const { density, robotNumber, pool } = need;
   const shelf = volumes.shelf(density, robotNumber, pool.name);
-  const ranked = new Ranking(need, reasons);
+  const before = ranked.size;
   const mountedOnes = [...need.drives]
     .flatMap((drive) => volumes.mountedIn(drive))
     .filter((volume) => isBegunFor(volume, need))
     .sort(byUse);
   ranked.add(mountedOnes, false);
-  const mounted = ranked.size > 0;
+  const mounted = ranked.size > before;
   if (shelf !== undefined) {
     const own = shelf.active.get(need.retentionLevel) ?? [];
     ranked.add(merged(own, shelf.mixed, new Set(mountedOnes)), false);
   }
-  if (mayBegin(volumes, pool, reasons)) {
-    ranked.add(shelf?.unassigned ?? [], true);
-    for (const scratch of pools) {
-      if (!scratch.scratch || scratch.name === pool.name) continue;
-      ranked.add(volumes.shelf(density, robotNumber, scratch.name)?.unassigned ?? [], true);
-    }
+  return mounted;
+}
+
+function addFresh(
+  { volumes, pools }: Pick<Inventory, 'volumes' | 'pools'>,
+  need: WriteNeed,
+  ranked: Ranking,
+  reasons: string[],
+): void {
+  const { density, robotNumber, pool } = need;
+  if (!mayBegin(volumes, pool, reasons)) return;
+  ranked.add(volumes.shelf(density, robotNumber, pool.name)?.unassigned ?? [], true);
+  for (const scratch of pools) {
+    if (!scratch.scratch || scratch.name === pool.name) continue;
+    ranked.add(volumes.shelf(density, robotNumber, scratch.name)?.unassigned ?? [], true);
   }
-  passedOver(volumes, need, reasons);
-  return { volumes: ranked.list, mounted };
 }
 
 /** Volumes in the order in which they are added, but those in use later, and those to avoid last. */

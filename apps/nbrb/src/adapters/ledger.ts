@@ -72,19 +72,20 @@ export async function insertGrant(tx: Tx, entry: NewGrant): Promise<void> {
       ...{ renewed_ms: nowMs, release_ms: 0, reason: '', part, assigned: false, joinable: true },
       ...{ group_id: mpxGroup === '' ? grantId : mpxGroup, pool: entry.pool },
       ...{ retention_level: entry.retentionLevel, mpx_max: entry.mpxMax },
+      volume_number: grant.volumeNumber,
     })
     .execute();
   // Who joins a group shares what it holds; a disk storage unit is shared by nature.
   if (mpxGroup !== '' || drive === '') return;
   const holding = {
     ...{ group_id: grantId, drive, host: mediaServer, job_id: attempt.jobId },
-    ...{ reason: '', since_ms: nowMs },
+    ...{ reason: '', since_ms: nowMs, number: 0, pending: false },
   };
   await tx
     .insertInto('holdings')
     .values([
-      { kind: 'drive', name: drive, ...holding },
-      { kind: 'volume', name: mediaId, ...holding },
+      { kind: 'drive', name: drive, ...holding, taken: false },
+      { kind: 'volume', name: mediaId, ...holding, taken: needsAssign },
     ])
     .execute();
 }
@@ -136,8 +137,38 @@ export async function deleteGrants(tx: Tx, grantIds: readonly string[]): Promise
   await tx.deleteFrom('grants').where('grant_id', 'in', grantIds).execute();
 }
 
-export async function deleteHoldings(tx: Tx, groupId: string): Promise<void> {
-  await tx.deleteFrom('holdings').where('group_id', '=', groupId).execute();
+/** @returns the volumes among them that were assigned for the group */
+export async function deleteHoldings(tx: Tx, groupId: string): Promise<string[]> {
+  const gone = await tx
+    .deleteFrom('holdings')
+    .where('group_id', '=', groupId)
+    .returning(['name', 'taken'])
+    .execute();
+  return gone.filter(({ taken }) => taken).map(({ name }) => name);
+}
+
+/** The host reports this volume in the drive: those that its group had before are free. @returns those assigned for it */
+export async function deleteVolumesBefore(
+  tx: Tx,
+  groupId: string,
+  mediaId: string,
+): Promise<{ readonly freed: number; readonly taken: string[] }> {
+  const now = await tx
+    .selectFrom('holdings')
+    .select('number')
+    .where('kind', '=', 'volume')
+    .where('name', '=', mediaId)
+    .where('group_id', '=', groupId)
+    .executeTakeFirst();
+  if (now === undefined) return { freed: 0, taken: [] };
+  const gone = await tx
+    .deleteFrom('holdings')
+    .where('kind', '=', 'volume')
+    .where('group_id', '=', groupId)
+    .where('number', '<', now.number)
+    .returning(['name', 'taken'])
+    .execute();
+  return { freed: gone.length, taken: gone.filter((row) => row.taken).map(({ name }) => name) };
 }
 
 /** The writer's end is not known. Drive and volume stay taken, with the reason once no other stream lives on them. */

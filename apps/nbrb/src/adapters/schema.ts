@@ -49,6 +49,8 @@ export interface GrantsTable {
   joinable: boolean;
   /** The volume that it needed assigned is. */
   assigned: boolean;
+  /** Volumes that it had before its present one. */
+  volume_number: number;
 }
 
 export interface HoldingsTable {
@@ -63,6 +65,12 @@ export interface HoldingsTable {
   /** Set while its state is unknown. */
   reason: string;
   since_ms: number;
+  /** Which volume of its group it is: 0 the first, 1 the one on which the image went on, … */
+  number: number;
+  /** nbemm is still assigning it: not in a grant yet. */
+  pending: boolean;
+  /** A volume assigned for this group: goes back when nothing was written on it. */
+  taken: boolean;
 }
 
 export interface SettingsTable {
@@ -114,5 +122,14 @@ export const migrations: Migrations = {
     await sql`create index grants_group on grants (group_id)`.execute(tx);
     await sql`alter table holdings rename column grant_id to group_id`.execute(tx);
     await sql`create table settings (name text primary key, value text not null)`.execute(tx);
+  },
+  '0003-spanning': async (tx) => {
+    await sql`alter table grants add column volume_number integer not null default 0`.execute(tx);
+    await sql`alter table holdings
+      add column number integer not null default 0,
+      add column pending boolean not null default false,
+      add column taken boolean not null default false`.execute(tx);
+    await sql`update holdings set taken = true where kind = 'volume' and exists (
+      select from grants g where g.group_id = holdings.group_id and g.needs_assign)`.execute(tx);
   },
 };

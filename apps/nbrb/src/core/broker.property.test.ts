@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Waiting } from './need.ts';
 import { copying, reading, waiting } from './samples.test-data.ts';
-import { AGE_MS, Simulation } from './simulation.test-data.ts';
+import { Simulation } from './simulation.test-data.ts';
+import { AGE_MS } from './simulation-state.test-data.ts';
 
 const STEPS = 5_000;
 const RUNS = 20;
@@ -50,7 +51,12 @@ function step(world: Simulation, n: number, roll: (sides: number) => number): vo
   else if (chance < 40) pickOne(world.untold, (key) => world.tell(key));
   else if (chance < 46) {
     pickOne(world.grants.values(), (row) => world.assign(row, roll(8) === 0));
-  } else if (chance < 54) pickOne(world.grants.values(), (row) => world.mount(row));
+  } else if (chance < 51) pickOne(world.grants.values(), (row) => world.mount(row));
+  else if (chance < 52) {
+    pickOne(world.grants.values(), (row) => world.askNext(row, 'ABCDEFGH'[roll(8)]!));
+  } else if (chance < 53) {
+    pickOne(world.holdings.keys(), (name) => world.assignNext(name, roll(8) === 0));
+  } else if (chance < 54) pickOne(world.grants.values(), (row) => world.exchange(row));
   else if (chance < 62) pickOne(world.running, (key) => world.end(key));
   else if (chance < 64) pickOne(world.requests.keys(), (key) => world.end(key));
   else if (chance < 65) pickOne(world.grants.values(), (row) => world.end(row.key));
@@ -85,6 +91,8 @@ function drain(world: Simulation): number {
     world.loseSilent();
     world.check();
   }
+  if (world.assigned.size > 0)
+    throw new Error(`assigned for nobody: ${[...world.assigned.keys()]}`);
   return rounds;
 }
 

@@ -3,7 +3,7 @@ import { type DriveEntry, type DriveSight, isIdle, judgeReport } from './drive-r
 import type { GrantState } from './life.ts';
 
 const sight = (drive: string, holder = '', unsure = false): DriveSight => ({
-  ...{ drive, holder, unsure, holderJobId: 1n, mediaId: 'A' },
+  ...{ drive, holder, unsure, holderJobId: 1n, mediaId: 'A', mounted: true },
 });
 const entry = (drive: string, ...members: [string, GrantState][]): DriveEntry => ({
   ...{ drive, group: members[0]?.[0] ?? '' },
@@ -32,7 +32,7 @@ test('idle frees what was released or lost, and never a grant that lives', () =>
 test('a drive held by somebody whom nobody knows is not given out', () => {
   expect(judgeReport([], [sight('d0', 'old')]).strangers).toHaveLength(1);
   const known = judgeReport([entry('d0', ['g0', 'lost'])], [sight('d0', 'g0')]);
-  expect(known).toEqual({ freeGroups: [], freeDrives: [], strangers: [], mismatches: [] });
+  expect(known).toMatchObject({ freeGroups: [], freeDrives: [], strangers: [], mismatches: [] });
   const other = judgeReport([entry('d0', ['g0', 'releasing'])], [sight('d0', 'g9')]);
   expect(other.mismatches).toHaveLength(1);
   const begunByAnother = { ...entry('d0', ['g1', 'active']), group: 'g0' };
@@ -60,4 +60,12 @@ test('a drive that is away is held until it is back; one under a grant of ours k
   const known = judgeReport([entry('d0'), entry('d1', ['g1', 'active'])], [away]);
   expect(known).toMatchObject({ strangers: [], freeDrives: [], freeGroups: [] });
   expect(judgeReport([entry('d0')], [sight('d0')])).toMatchObject({ freeDrives: ['d0'] });
+});
+
+test('a volume that arrived in the drive of its group is told, one on its way is not', () => {
+  const live = [entry('d0', ['g0', 'active'])];
+  expect(judgeReport(live, [sight('d0', 'g0')]).arrived).toEqual([{ group: 'g0', mediaId: 'A' }]);
+  expect(judgeReport(live, [{ ...sight('d0', 'g0'), mounted: false }]).arrived).toEqual([]);
+  expect(judgeReport(live, [sight('d0', 'g9')]).arrived).toEqual([]);
+  expect(judgeReport(live, [sight('d0', 'g0', true)]).arrived).toEqual([]);
 });

@@ -14,6 +14,8 @@ export interface DriveSight {
   readonly unsure: boolean;
   /** Why nobody may have it for now, though nobody holds it: it is cleaned. */
   readonly away?: string;
+  /** The volume is in the drive, and none that was there before. */
+  readonly mounted: boolean;
 }
 
 /** A drive in the books, with the grants that share it. */
@@ -31,6 +33,8 @@ export interface ReportVerdict {
   readonly freeDrives: readonly string[];
   /** Held by somebody whom we do not know, or away: not to be given out. */
   readonly strangers: readonly DriveSight[];
+  /** Groups whose volume is in their drive: those that they had before are free. */
+  readonly arrived: readonly { readonly group: string; readonly mediaId: string }[];
   /** Held by another than the one whom we gave it to: for the log. */
   readonly mismatches: readonly { readonly sight: DriveSight; readonly entry: DriveEntry }[];
 }
@@ -43,6 +47,7 @@ export function judgeReport(
   const freeGroups: string[] = [];
   const freeDrives: string[] = [];
   const strangers: DriveSight[] = [];
+  const arrived: { group: string; mediaId: string }[] = [];
   const mismatches: { sight: DriveSight; entry: DriveEntry }[] = [];
   for (const sight of sights) {
     if (sight.unsure) continue;
@@ -56,9 +61,11 @@ export function judgeReport(
     } else if (entry === undefined) strangers.push(sight);
     else if (entry.group !== '' && !isOurs(entry, sight.holder)) {
       mismatches.push({ sight, entry });
+    } else if (entry.group !== '' && sight.mounted) {
+      arrived.push({ group: entry.group, mediaId: sight.mediaId });
     }
   }
-  return { freeGroups, freeDrives, strangers, mismatches };
+  return { freeGroups, freeDrives, strangers, arrived, mismatches };
 }
 
 /** The mount stands under the grant that began the group, also when that has ended before the others. */

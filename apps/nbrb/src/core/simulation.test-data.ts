@@ -5,62 +5,37 @@ import assert from 'node:assert';
 import type { Holdings, MpxGroup, Pick } from './books.ts';
 import type { Offer } from './choice.ts';
 import { type DriveSight, isIdle, judgeReport } from './drive-report.ts';
-import { type GrantState, isLive, isSilent, onDoubt, onRelease, othersLive } from './life.ts';
-import { isWrite, type Need, poolOf, type Waiting } from './need.ts';
+import { isLive, isSilent, onDoubt, onRelease, othersLive } from './life.ts';
+import { isWrite, type Need, needsOf, poolOf, type Waiting } from './need.ts';
+import { chooseNext } from './next-volume.ts';
 import { type KnownOffer, plan } from './plan.ts';
 import { RequestQueue } from './queue.ts';
 import { drive, offerOf, option, volume } from './samples.test-data.ts';
-
-const HOSTS: Readonly<Record<string, readonly string[]>> = {
-  m1: ['d0', 'd1', 'd2'],
-  m2: ['d3', 'd4'],
-};
-const VOLUMES = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'];
-/** The last of them need to be assigned when somebody takes them to write. */
-const SCRATCH_FROM = 5;
-const T1_MS = 300;
-const T2_MS = 600;
-const RELEASE_WAIT_MS = 120;
-export const AGE_MS = 2_000;
-
-interface Row {
-  readonly grantId: string;
-  readonly group: string;
-  readonly key: string;
-  readonly waiting: Waiting;
-  readonly pick: Pick;
-  readonly host: string;
-  readonly drive: string;
-  readonly mediaId: string;
-  readonly epoch: bigint;
-  readonly mpxMax: number;
-  state: GrantState;
-  needsAssign: boolean;
-  renewedMs: number;
-  releaseMs: number;
-}
-
-interface Mount {
-  readonly drive: string;
-  readonly mediaId: string;
-  readonly group: string;
-  /** Grants of writers that live, with when each was renewed last. */
-  readonly writers: Map<string, number>;
-}
+import {
+  AGE_MS,
+  type Held,
+  HOSTS,
+  type Mount,
+  RELEASE_WAIT_MS,
+  type Row,
+  SCRATCH_FROM,
+  T1_MS,
+  T2_MS,
+  VOLUMES,
+} from './simulation-state.test-data.ts';
 
 export class Simulation {
   nowMs = 1_000;
   /** On nbrb's disk. */
   readonly requests = new Map<string, Waiting>();
   readonly grants = new Map<string, Row>();
-  readonly holdings = new Map<
-    string,
-    { kind: 'drive' | 'volume'; group: string; reason: string }
-  >();
+  readonly holdings = new Map<string, Held>();
   readonly untold = new Set<string>();
   /** In nbrb's memory. */
   #queue = new RequestQueue();
   #known = new Map<string, Offer>();
+  /** nbemm: volumes that were assigned for a group, and have nothing written on them. */
+  readonly assigned = new Map<string, string>();
   /** nbjm: attempts that are over, and those that run. */
   readonly over = new Set<string>();
   readonly running = new Set<string>();
@@ -200,6 +175,7 @@ export class Simulation {
         ...{ host: pick.option.mediaServer, epoch: BigInt(this.#serial), renewedMs: this.nowMs },
         ...{ state: assigns ? 'assigning' : 'active', releaseMs: 0 },
         needsAssign: pick.volume?.needsAssign ?? false,
+        number: 0,
         mpxMax: pick.join?.max ?? Math.min(pick.option.maxMpx, waiting.request.maxMpx),
       });
       if (join !== undefined) continue;
@@ -209,7 +185,8 @@ export class Simulation {
         ['volume', mediaId],
       ] as const) {
         assert(!this.holdings.has(held), `${kind} ${held} has a second owner`);
-        this.holdings.set(held, { kind, group, reason: '' });
+        const taken = kind === 'volume' && (pick.volume?.needsAssign ?? false);
+        this.holdings.set(held, { kind, group, reason: '', number: 0, pending: false, taken });
       }
     }
     if (!assigns) this.untold.add(waiting.key);
@@ -225,6 +202,7 @@ export class Simulation {
       if (this.over.has(row.key)) this.requests.delete(row.key);
       return;
     }
+    if (row.needsAssign) this.assigned.set(row.mediaId, row.group);
     row.needsAssign = false;
     if (all.some((each) => each.needsAssign)) return;
     for (const each of all) Object.assign(each, { state: 'active', renewedMs: this.nowMs });
@@ -257,6 +235,74 @@ export class Simulation {
     const { drive: name, mediaId, group } = row;
     const writers = new Map([[row.grantId, this.nowMs]]);
     this.mounts.set(name, { drive: name, mediaId, group, writers });
+  }
+
+  /** The image goes on: the writer or reader asks for its next volume. */
+  askNext(row: Row, wanted: string): void {
+    if (!this.up.has('nbrb') || !this.up.has('nbemm') || !this.#isWriting(row)) return;
+    const own = [...this.holdings].filter(
+      ([, { group, kind }]) => group === row.group && kind === 'volume',
+    );
+    if (own.some(([, { pending }]) => pending)) return;
+    const writes = isWrite(row.pick.need.request);
+    const names = writes
+      ? VOLUMES.filter((name) => !own.some(([each]) => each === name))
+      : [wanted];
+    const others = [...this.holdings].filter(([, { group }]) => group !== row.group);
+    const readers = [...this.requests.values()].flatMap((waiting) =>
+      needsOf(waiting.request).flatMap(({ request }) =>
+        isWrite(request) ? [] : [[request.mediaId, 1n] as const],
+      ),
+    );
+    const choice = chooseNext({
+      offered: names.map((name) =>
+        volume(name, { needsAssign: writes && VOLUMES.indexOf(name) >= SCRATCH_FROM }),
+      ),
+      ...{ reasons: [], held: new Map(others.map(([name]) => [name, 'is held'])) },
+      awaited: new Map(writes ? readers : []),
+    });
+    if ('reasons' in choice) return;
+    const mediaId = choice.volume.volume!.mediaId;
+    const number = row.number + 1;
+    const { needsAssign } = choice.volume;
+    const held = this.holdings.get(mediaId);
+    if (held !== undefined) held.number = number;
+    else {
+      const entry = { kind: 'volume' as const, group: row.group, reason: '', number };
+      this.holdings.set(mediaId, { ...entry, pending: needsAssign, taken: needsAssign });
+    }
+    if (!needsAssign) this.#putInto(row.group, mediaId, number);
+  }
+
+  /** nbemm takes the next volume of a group, or finds that it has changed. */
+  assignNext(mediaId: string, changed: boolean): void {
+    const held = this.holdings.get(mediaId);
+    if (!this.up.has('nbrb') || !this.up.has('nbemm') || !held?.pending) return;
+    if (changed) {
+      this.holdings.delete(mediaId);
+      return;
+    }
+    this.assigned.set(mediaId, held.group);
+    held.pending = false;
+    this.#putInto(held.group, mediaId, held.number);
+  }
+
+  #putInto(group: string, mediaId: string, number: number): void {
+    for (const row of this.#group(group)) Object.assign(row, { mediaId, number });
+  }
+
+  /** Its host takes the volume before out of the drive, and brings the next. */
+  exchange(row: Row): void {
+    const mount = this.mounts.get(row.drive);
+    if (!this.up.has(row.host) || !this.#isWriting(row) || mount?.mediaId === row.mediaId) return;
+    for (const each of this.mounts.values()) {
+      assert(each.mediaId !== row.mediaId || each.writers.size === 0, `${row.mediaId} is in use`);
+    }
+    mount!.mediaId = row.mediaId;
+  }
+
+  #isWriting(row: Row): boolean {
+    return row.state === 'active' && this.mounts.get(row.drive)?.writers.has(row.grantId) === true;
   }
 
   renew(): void {
@@ -353,8 +399,15 @@ export class Simulation {
         const held = this.holdings.get(name);
         return held ? [{ drive: name, group: held.group, members: this.#group(held.group) }] : [];
       });
-      const { freeGroups, strangers } = judgeReport(entries, this.#sights(host));
+      const { freeGroups, strangers, arrived } = judgeReport(entries, this.#sights(host));
       for (const group of freeGroups) this.#freeGroup(group);
+      for (const { group, mediaId } of arrived) {
+        const now = this.holdings.get(mediaId);
+        if (now?.group !== group) continue;
+        this.#freeHoldings(
+          (held) => held.group === group && held.number < now.number && held.kind === 'volume',
+        );
+      }
       for (const { drive: name } of strangers) {
         // Somebody whom the books do not know is in the drive: only ever a mount that nobody writes to.
         assert(this.mounts.get(name)?.writers.size === 0, `${name} is written without a grant`);
@@ -393,7 +446,15 @@ export class Simulation {
 
   #freeGroup(group: string): void {
     for (const row of this.#group(group)) this.grants.delete(row.grantId);
-    for (const [name, held] of this.holdings) if (held.group === group) this.holdings.delete(name);
+    this.#freeHoldings((held) => held.group === group);
+  }
+
+  #freeHoldings(which: (held: Held) => boolean): void {
+    for (const [name, held] of this.holdings) {
+      if (!which(held)) continue;
+      this.holdings.delete(name);
+      if (held.taken && this.assigned.get(name) === held.group) this.assigned.delete(name);
+    }
   }
 
   #makeUnknown(row: Row, reason: string): void {
@@ -406,7 +467,8 @@ export class Simulation {
     return HOSTS[host]!.map((name) => {
       const mount = this.mounts.get(name);
       const holder = mount?.group ?? '';
-      return { drive: name, holder, holderJobId: 0n, mediaId: mount?.mediaId ?? '', unsure: false };
+      const mediaId = mount?.mediaId ?? '';
+      return { drive: name, holder, holderJobId: 0n, mediaId, unsure: false, mounted: true };
     });
   }
 }
