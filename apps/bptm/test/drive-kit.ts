@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { codec, type Fragment, type VolumeSpec } from '@tapestry/contracts';
 import { createVirtualLibrary, openVirtualLibrary, virtualDrivePath } from '@tapestry/storage';
-import { DrivePool, type DriveProcess } from '../src/adapters/drive-pool.ts';
+import { DrivePool, type DriveProcess, type SharedProcess } from '../src/adapters/drive-pool.ts';
 import type { FromDrive, ReadOrder, WriteOrder } from '../src/drive-process/messages.ts';
 
 export const BLOCK_SIZE_BYTES = 65_536;
@@ -111,6 +111,38 @@ export interface Watched {
   readonly exited: Promise<string>;
   /** The first report of this type, now or later. */
   report<T extends FromDrive['type']>(type: T): Promise<FromDrive & { type: T }>;
+}
+
+/** The streams of a process whose drive they share, each watched as if it were alone. */
+export function watchShared(process: SharedProcess): {
+  member(member: number): Watched;
+  leave(): Promise<string>;
+} {
+  const hooks = new Map<number, Parameters<DriveProcess['attach']>[0]>();
+  const exit = Promise.withResolvers<string>();
+  process.attach({
+    onReport: (report) => {
+      if (report.type === 'member') hooks.get(report.member)?.onReport(report.report);
+      if (report.type === 'memberEnded') hooks.get(report.member)?.onExit('it has left');
+    },
+    onExit: (how) => {
+      for (const each of hooks.values()) each.onExit(how);
+      exit.resolve(how);
+    },
+  });
+  return {
+    member: (member) =>
+      watch({
+        pid: process.pid,
+        attach: (each) => hooks.set(member, each),
+        send: (message) => process.send({ type: 'member', member, message }),
+        end: (reason) => process.end(reason),
+      }),
+    leave: () => {
+      process.send({ type: 'leave' });
+      return exit.promise;
+    },
+  };
 }
 
 export function watch(process: DriveProcess): Watched {

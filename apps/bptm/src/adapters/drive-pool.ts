@@ -1,24 +1,32 @@
 // Drive processes: a few warm ones wait, each serves one stream and ends. They end too when bptm goes away, because
 // their channel closes.
 
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, type Serializable } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { markOf, type ProcessMark } from '@tapestry/processes';
 import { StatusError } from '@tapestry/status';
-import type { FromDrive, ToDrive } from '../drive-process/messages.ts';
+import type {
+  FromDrive,
+  FromSharedDrive,
+  ToDrive,
+  ToSharedDrive,
+} from '../drive-process/messages.ts';
 
 const ENTRY = fileURLToPath(new URL('../drive-process/main.ts', import.meta.url));
 const KILL_AFTER_MS = 5_000;
 const DRAIN_MAX_MS = 2_000;
 
-export interface DriveProcess {
+export interface DriveProcess<M = ToDrive, R = FromDrive> {
   readonly pid: number;
   /** Hears every report from now on, and once how the process ended. */
-  attach(hooks: { onReport(report: FromDrive): void; onExit(how: string): void }): void;
-  send(message: ToDrive): void;
+  attach(hooks: { onReport(report: R): void; onExit(how: string): void }): void;
+  send(message: M): void;
   /** Asks it to stop, and kills it when it does not. `onExit` follows. */
   end(reason: string): void;
 }
+
+/** Serves several streams, each by its number. `end` ends all of them. */
+export type SharedProcess = DriveProcess<ToSharedDrive | ToDrive, FromSharedDrive | FromDrive>;
 
 export interface PoolParts {
   readonly size: number;
@@ -42,6 +50,15 @@ export class DrivePool {
 
   /** A process of its own for one stream. Errors: 174 none can be started. */
   async take(): Promise<DriveProcess> {
+    return this.#take();
+  }
+
+  /** A process for streams that share a drive. Errors: 174. */
+  async takeShared(): Promise<SharedProcess> {
+    return this.#take();
+  }
+
+  #take<M, R>(): DriveProcess<M, R> {
     const child = this.#warm.shift() ?? this.#start();
     this.#fill();
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {
@@ -88,17 +105,17 @@ export class DrivePool {
   }
 }
 
-function asDriveProcess(child: ChildProcess, pid: number): DriveProcess {
+function asDriveProcess<M, R>(child: ChildProcess, pid: number): DriveProcess<M, R> {
   let killTimer: NodeJS.Timeout | undefined;
-  const send = (message: ToDrive): void => {
+  const send = (message: M | ToDrive): void => {
     // A process that is gone hears nothing; its exit is told by `onExit`.
-    if (child.connected) child.send(message, () => undefined);
+    if (child.connected) child.send(message as Serializable, () => undefined);
   };
   return {
     pid,
     send,
     attach: ({ onReport, onExit }) => {
-      child.on('message', (message) => onReport(message as FromDrive));
+      child.on('message', (message) => onReport(message as R));
       void gone(child).then((how) => {
         clearTimeout(killTimer);
         onExit(how);

@@ -1,5 +1,5 @@
 // The thread that alone holds the drive: it answers the calls of the main thread one after the other. Inside a call it may
-// sleep on the ring; a stopped ring ends every call soon.
+// sleep on the ring; a stopped ring ends every call soon. Where streams share the drive, none of their calls sleeps.
 
 import { parentPort } from 'node:worker_threads';
 import { asStatusError, StatusError } from '@tapestry/status';
@@ -10,13 +10,10 @@ import { FragmentSource } from './fragment-source.ts';
 import { FragmentTarget } from './fragment-target.ts';
 import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
 import { Ring } from './ring.ts';
+import { SharedThread } from './shared-thread.ts';
 import { tellAlerts } from './tape-alerts.ts';
-import type { DriveCall, DriveCalls, ThreadMessage, ThreadRequest } from './thread-link.ts';
+import type { ThreadCalls, ThreadMessage, ThreadRequest } from './thread-link.ts';
 import { checkMediumForRead, prepareMediumForWrite } from './volume-check.ts';
-
-type AsyncCalls = {
-  [C in DriveCall]: (...argument: Parameters<DriveCalls[C]>) => Promise<ReturnType<DriveCalls[C]>>;
-};
 
 const port = parentPort!;
 let ring: Ring | undefined;
@@ -26,7 +23,11 @@ let target: FragmentTarget | undefined;
 let source: FragmentSource | undefined;
 
 function report(message: FromDrive): void {
-  port.postMessage({ kind: 'report', report: message } satisfies ThreadMessage);
+  reportOf(0, message);
+}
+
+function reportOf(member: number, message: FromDrive): void {
+  port.postMessage({ kind: 'report', member, report: message } satisfies ThreadMessage);
 }
 
 async function open(order: Order): Promise<Drive> {
@@ -43,7 +44,7 @@ async function writeOnDisk(order: WriteOrder): Promise<{ labelled: null; fileNum
   return { labelled: null, fileNumber: FIRST_FRAGMENT };
 }
 
-const calls: AsyncCalls = {
+const calls: ThreadCalls = {
   useRing: async (memory) => {
     ring = new Ring(memory);
     return null;
@@ -88,9 +89,22 @@ function held<T>(part: T | undefined): T {
   return part;
 }
 
-async function answer({ id, call, argument }: ThreadRequest): Promise<ThreadMessage> {
+/** Streams that share the drive: made by the first of them. */
+let shared: SharedThread | undefined;
+
+function callsOf(member: number): ThreadCalls {
+  if (member === 0) return calls;
+  shared ??= new SharedThread(async (order, told) => {
+    const drive = await open(order);
+    const { labelled, fileNumber } = await prepareMediumForWrite(drive, order, told);
+    return { drive, labelled, fileNumber };
+  });
+  return shared.callsOf(member, (message) => reportOf(member, message));
+}
+
+async function answer({ id, member, call, argument }: ThreadRequest): Promise<ThreadMessage> {
   try {
-    const run = calls[call] as (argument: unknown) => Promise<unknown>;
+    const run = callsOf(member)[call] as (argument: unknown) => Promise<unknown>;
     return { kind: 'answer', id, value: await run(argument) };
   } catch (error) {
     const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
@@ -100,5 +114,9 @@ async function answer({ id, call, argument }: ThreadRequest): Promise<ThreadMess
 
 let last: Promise<void> = Promise.resolve();
 port.on('message', (request: ThreadRequest) => {
+  if (request.member > 0) {
+    void answer(request).then((message) => port.postMessage(message));
+    return;
+  }
   last = last.then(async () => port.postMessage(await answer(request)));
 });

@@ -7,7 +7,9 @@ import {
   type BlockSource,
   type FragmentExtent,
   FragmentReader,
+  locateMultiplexedByte,
   locateStreamByte,
+  type StreamPosition,
 } from '@tapestry/storage';
 import { PAYLOAD_OFFSET } from '@tapestry/storage/block';
 import type { FromDrive, ReadOrder } from './messages.ts';
@@ -26,8 +28,10 @@ export interface SourceParts {
 interface OpenFragment {
   readonly fragment: Fragment;
   readonly reader: FragmentReader;
-  /** Data block that the drive reads next. */
+  /** Data block of the image's stream that the drive reads next. */
   nextIndex: number;
+  /** Its last one was read. */
+  ended: boolean;
 }
 
 export class FragmentSource {
@@ -62,17 +66,15 @@ export class FragmentSource {
 
   /** Hands the bytes from `at` on, at most to `end`, of the one block that holds them to the ring. */
   async #readBlock(at: bigint, end: bigint): Promise<bigint> {
-    const { drive, ring, order } = this.#parts;
+    const { ring, order } = this.#parts;
     const place = locateStreamByte(this.#extents, at);
     const open = await this.#openFragment(order.fragments[place.fragment]!);
-    if (open.nextIndex !== place.index) {
-      await drive.locate({ file: place.file, block: place.block });
-      open.reader.seek(place.index);
-      open.nextIndex = place.index;
-    }
+    if (open.nextIndex !== place.index) await this.#seek(open, place, at);
     ring.waitSync('room', () => ring.hasRoom);
     if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
     const block = ring.nextBlock().subarray(0, open.fragment.blockSizeBytes);
+    // Where streams share the tape file, only some of the way is known.
+    while (open.nextIndex < place.index) await this.#readInto(block, open);
     const payloadBytes = await this.#readInto(block, open);
     const available = payloadBytes - place.offset;
     if (available <= 0) {
@@ -84,19 +86,43 @@ export class FragmentSource {
     return BigInt(count);
   }
 
+  async #seek(open: OpenFragment, place: StreamPosition, at: bigint): Promise<void> {
+    const { drive } = this.#parts;
+    const { fragment, reader } = open;
+    let { file, block, index } = place;
+    if (fragment.stream > 0) {
+      const sparse = { stepBytes: fragment.indexStepBytes, blocks: fragment.indexBlocks };
+      ({ file, block, index } = locateMultiplexedByte({ ...fragment, index: sparse }, at));
+      // The drive is on the way there already.
+      if (index <= open.nextIndex && open.nextIndex < place.index) return;
+    }
+    await drive.locate({ file, block });
+    reader.seek(index, fragment.stream);
+    Object.assign(open, { nextIndex: index, ended: false });
+  }
+
+  /** The next block of the image's own stream; those of others that share the tape file are read over. */
   async #readInto(block: Buffer, open: OpenFragment): Promise<number> {
-    const result = await this.#parts.drive.readBlock(block);
-    if (result.kind !== 'block' || result.lengthBytes !== block.length) {
-      const { mediaId, fileNumber } = open.fragment;
-      const where = `${mediaId} file ${fileNumber} block ${open.nextIndex}`;
-      throw new StatusError('mediaReadError', `${where}: a ${result.kind} instead of a data block`);
+    for (;;) {
+      if (this.#parts.ring.stopped) throw new StatusError('interrupted', 'it was broken off');
+      const result = await this.#parts.drive.readBlock(block);
+      if (result.kind !== 'block' || result.lengthBytes !== block.length) {
+        const { mediaId, fileNumber } = open.fragment;
+        const where = `${mediaId} file ${fileNumber} block ${open.nextIndex}`;
+        throw new StatusError(
+          'mediaReadError',
+          `${where}: a ${result.kind} instead of a data block`,
+        );
+      }
+      const accepted = open.reader.accept(block, result.crc32);
+      if (accepted.kind !== 'data') {
+        throw new StatusError('mediaReadError', 'the fragment ends before its length on record');
+      }
+      if (accepted.stream !== open.fragment.stream) continue;
+      open.nextIndex += 1;
+      open.ended = accepted.final;
+      return accepted.payload.length;
     }
-    const accepted = open.reader.accept(block, result.crc32);
-    if (accepted.kind !== 'data') {
-      throw new StatusError('mediaReadError', 'the fragment ends before its length on record');
-    }
-    open.nextIndex += 1;
-    return accepted.payload.length;
   }
 
   async #openFragment(fragment: Fragment): Promise<OpenFragment> {
@@ -111,14 +137,16 @@ export class FragmentSource {
     }
     const reader = new FragmentReader(into.subarray(0, result.lengthBytes), result.crc32);
     checkHeader(reader, fragment, order.backupId);
-    this.#open = { fragment, reader, nextIndex: 0 };
+    this.#open = { fragment, reader, nextIndex: 0, ended: false };
     return this.#open;
   }
 
   /** When the last block was read, what follows must be the trailer, and agree with all that was seen. */
   async #verifyEnd(): Promise<void> {
     const open = this.#open;
-    if (open === undefined || BigInt(open.nextIndex) > open.fragment.dataBlocks) return;
+    if (open === undefined) return;
+    if (open.fragment.stream > 0) return this.#verifySharedEnd(open);
+    if (BigInt(open.nextIndex) > open.fragment.dataBlocks) return;
     const { drive } = this.#parts;
     const block = Buffer.alloc(Math.max(HEADER_BUFFER_BYTES, open.fragment.blockSizeBytes));
     for (;;) {
@@ -134,10 +162,18 @@ export class FragmentSource {
       }
     }
   }
+
+  /** The trailer is behind the blocks of others, however many those are: the stream's own last block must do. */
+  async #verifySharedEnd(open: OpenFragment): Promise<void> {
+    if (open.ended) return;
+    const payloadBytes = await this.#readInto(Buffer.alloc(open.fragment.blockSizeBytes), open);
+    if (open.ended && payloadBytes === 0) return;
+    throw new StatusError('mediaReadError', 'data follows the end of the image');
+  }
 }
 
 function checkHeader({ header }: FragmentReader, fragment: Fragment, backupId: string): void {
-  const stream = header.streams[0];
+  const stream = header.streams.find((each) => each.stream === fragment.stream);
   if (stream?.encryption) {
     throw new StatusError(
       'notImplemented',

@@ -75,6 +75,18 @@ export type ToDrive =
   | { readonly type: 'dial'; readonly sequence: number; readonly addresses: readonly Address[] }
   | { readonly type: 'abort'; readonly reason: string };
 
+/** To a process whose drive several streams share: each is started, and hears all else, by its number (from 1). */
+export type ToSharedDrive =
+  | { readonly type: 'member'; readonly member: number; readonly message: ToDrive }
+  /** The last stream is over: give the drive back and go. */
+  | { readonly type: 'leave' };
+
+export type FromSharedDrive =
+  | { readonly type: 'warm' }
+  | { readonly type: 'member'; readonly member: number; readonly report: FromDrive }
+  /** The stream is over, either way; nothing more is told of it. */
+  | { readonly type: 'memberEnded'; readonly member: number };
+
 export interface Failure {
   readonly status: StatusName;
   readonly detail: string;

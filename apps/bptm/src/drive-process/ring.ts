@@ -3,6 +3,7 @@
 
 import assert from 'node:assert';
 import { payloadCapacity } from '@tapestry/storage/block';
+import { Bell } from './bell.ts';
 
 /** What crosses the thread border when the drive thread starts. */
 export interface RingMemory {
@@ -12,6 +13,8 @@ export interface RingMemory {
   readonly wakeBlocks: number;
   readonly blocks: SharedArrayBuffer;
   readonly control: SharedArrayBuffer;
+  /** Rung too whenever the consumer is woken, where it waits for several rings. */
+  readonly bell: SharedArrayBuffer | null;
 }
 
 /** Words of the control memory. Counts wrap around; only their difference has a meaning. */
@@ -35,12 +38,18 @@ const CHANGES_WORD: Readonly<Record<Awaited, number>> = {
 const LOOK_MS = 1_000;
 
 /** `slots` is a power of two, so that the counts may wrap around. */
-export function makeRingMemory(slots: number, blockSizeBytes: number, wakeBlocks = 1): RingMemory {
+export function makeRingMemory(
+  slots: number,
+  blockSizeBytes: number,
+  wakeBlocks = 1,
+  bell: SharedArrayBuffer | null = null,
+): RingMemory {
   assert(slots > 1 && (slots & (slots - 1)) === 0, `a ring of ${slots} slots`);
   return {
     slots,
     blockSizeBytes,
     wakeBlocks,
+    bell,
     blocks: new SharedArrayBuffer(slots * blockSizeBytes),
     control: new SharedArrayBuffer((WORDS + 2 * slots) * Int32Array.BYTES_PER_ELEMENT),
   };
@@ -63,9 +72,11 @@ export class Ring {
   readonly #control: Int32Array;
   readonly #spans: Int32Array;
   readonly #blocks: Buffer[];
+  readonly #bell: Bell | null;
 
   constructor(memory: RingMemory) {
     this.memory = memory;
+    this.#bell = memory.bell === null ? null : new Bell(memory.bell);
     this.payloadBytesMax = payloadCapacity(memory.blockSizeBytes);
     this.#control = new Int32Array(memory.control, 0, WORDS);
     this.#spans = new Int32Array(memory.control, WORDS * Int32Array.BYTES_PER_ELEMENT);
@@ -162,5 +173,6 @@ export class Ring {
   #wake(what: Awaited): void {
     Atomics.add(this.#control, CHANGES_WORD[what], 1);
     Atomics.notify(this.#control, CHANGES_WORD[what]);
+    if (what === 'blocks') this.#bell?.ring();
   }
 }

@@ -16,7 +16,7 @@ import type {
 import { Receiver } from './receiver.ts';
 import { makeRingMemory, Ring } from './ring.ts';
 import { Sender } from './sender.ts';
-import type { ThreadLink } from './thread-link.ts';
+import type { DriveLink } from './thread-link.ts';
 
 const PROGRESS_MS = 500;
 /** The drive thread gets this long to come out of a call when the stream is broken off. */
@@ -36,7 +36,7 @@ export class StreamSession {
   readonly #order: Order;
   readonly #report: (message: FromDrive) => void;
   readonly #ring: Ring;
-  readonly #thread: ThreadLink;
+  readonly #thread: DriveLink;
   readonly #ranges: Range[] = [];
   #rangesDone = false;
   #wakeRanges: () => void = () => undefined;
@@ -48,13 +48,19 @@ export class StreamSession {
   #leaseTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
 
-  constructor(order: Order, thread: ThreadLink, report: (message: FromDrive) => void) {
+  /** `bell`: shared with the rings of other streams on the same drive. */
+  constructor(
+    order: Order,
+    thread: DriveLink,
+    report: (message: FromDrive) => void,
+    bell: SharedArrayBuffer | null = null,
+  ) {
     this.#order = order;
     this.#thread = thread;
     this.#report = report;
     const slots = slotCount(order);
     const wakeBlocks = order.mode === 'write' ? Math.min(WAKE_BLOCKS, slots / 4) : 1;
-    this.#ring = new Ring(makeRingMemory(slots, blockSizeOf(order), wakeBlocks));
+    this.#ring = new Ring(makeRingMemory(slots, blockSizeOf(order), wakeBlocks, bell));
     this.#broken.promise.catch(() => undefined);
     this.#renewLease(order.leaseMs);
   }

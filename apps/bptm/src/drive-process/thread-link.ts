@@ -1,4 +1,4 @@
-// Calls from the process's main thread to its drive thread: one at a time, each answered or failed.
+// Calls from the process's main thread to its drive thread: of each stream one at a time, each answered or failed.
 
 import { Worker } from 'node:worker_threads';
 import type { EnvVar } from '@tapestry/contracts';
@@ -23,8 +23,23 @@ export interface DriveCalls {
 
 export type DriveCall = keyof DriveCalls;
 
+/** As the thread answers them. */
+export type ThreadCalls = {
+  [C in DriveCall]: (...argument: Parameters<DriveCalls[C]>) => Promise<ReturnType<DriveCalls[C]>>;
+};
+
+/** Of the thread, what a single stream needs. */
+export interface DriveLink {
+  call<C extends DriveCall>(
+    name: C,
+    ...argument: Argument<C> extends undefined ? [] : [Argument<C>]
+  ): Promise<ReturnType<DriveCalls[C]>>;
+}
+
 export interface ThreadRequest {
   readonly id: number;
+  /** Which of the streams that share the drive asks; 0: the drive's only one. */
+  readonly member: number;
   readonly call: DriveCall;
   readonly argument: unknown;
 }
@@ -37,7 +52,7 @@ export type ThreadMessage =
       readonly status: StatusName;
       readonly detail: string;
     }
-  | { readonly kind: 'report'; readonly report: FromDrive };
+  | { readonly kind: 'report'; readonly member: number; readonly report: FromDrive };
 
 type Argument<C extends DriveCall> = Parameters<DriveCalls[C]> extends [infer A] ? A : undefined;
 
@@ -46,17 +61,17 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-export class ThreadLink {
+export class ThreadLink implements DriveLink {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #ended: Error | undefined;
 
   /** Starts the thread: long before there is a stream, since it takes longer than all else that a stream waits for. */
-  constructor(onReport: (report: FromDrive) => void) {
+  constructor(onReport: (report: FromDrive, member: number) => void) {
     this.#worker = new Worker(new URL('./drive-thread.ts', import.meta.url));
     this.#worker.on('message', (message: ThreadMessage) => {
-      if (message.kind === 'report') onReport(message.report);
+      if (message.kind === 'report') onReport(message.report, message.member);
       else this.#settle(message);
     });
     this.#worker.on('error', (error) => this.#end(error));
@@ -67,11 +82,24 @@ export class ThreadLink {
     name: C,
     ...argument: Argument<C> extends undefined ? [] : [Argument<C>]
   ): Promise<ReturnType<DriveCalls[C]>> {
+    return this.#ask(0, name, argument[0]);
+  }
+
+  /** The same for one of several streams; their calls do not wait for each other. */
+  of(member: number): DriveLink {
+    return { call: (name, ...argument) => this.#ask(member, name, argument[0]) };
+  }
+
+  #ask<C extends DriveCall>(
+    member: number,
+    name: C,
+    argument: unknown,
+  ): Promise<ReturnType<DriveCalls[C]>> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     this.#lastId += 1;
     const id = this.#lastId;
     const answer = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
-    const request: ThreadRequest = { id, call: name, argument: argument[0] };
+    const request: ThreadRequest = { id, member, call: name, argument };
     this.#worker.postMessage(request);
     return answer as Promise<ReturnType<DriveCalls[C]>>;
   }
