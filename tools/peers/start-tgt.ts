@@ -6,7 +6,7 @@
 
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -31,6 +31,8 @@ export interface TgtOptions {
   /** Put into the first slots, at most ten characters each. */
   barcodes: readonly string[];
   cartridgeMib?: number;
+  /** Cartridges that are in the folder already stay as they are: a target that comes back. */
+  keepsTapes?: boolean;
   /** Parameters of the target: digests, lengths, InitialR2T. */
   parameters?: Readonly<Record<string, string>>;
   /** Who may log in; everybody when left out. `outgoing` is what the target proves itself with. */
@@ -114,7 +116,10 @@ async function ready(admin: Admin, exitCode: () => number | null): Promise<void>
 
 async function makeLibrary(options: TgtOptions, admin: Admin): Promise<void> {
   const { dir, barcodes, parameters = {} } = options;
-  for (const barcode of [...barcodes, 'NOTAPE1', 'NOTAPE2']) await makeTape(options, barcode);
+  for (const barcode of [...barcodes, 'NOTAPE1', 'NOTAPE2']) {
+    const stays = options.keepsTapes === true && existsSync(join(dir, barcode));
+    if (!stays) await makeTape(options, barcode);
+  }
   writeFileSync(join(dir, 'smc'), Buffer.alloc(1024));
   await admin('--mode', 'target', '--op', 'new', '--tid', '1', '-T', TGT_TARGET);
   for (const lun of TGT_LUN.drives) {

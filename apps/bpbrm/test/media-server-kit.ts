@@ -81,6 +81,8 @@ export interface MediaServerOptions {
   readonly maxFragmentBytes?: bigint;
   /** The robot hangs on the host of the tape, too, and is moved by NDMP SCSI. */
   readonly robotByNdmp?: boolean;
+  /** Of this media server, instead of its virtual library: paths of the drive and of the robot. */
+  readonly devices?: { readonly drive: string; readonly robot: string };
   /** Of each tape. */
   readonly capacityBytes?: number;
   /** What the site says of filers (NDMPAGENT_FILERS_FILE). */
@@ -101,10 +103,12 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
   const second = new FilerOfTest(root, data, tapeHost, library('tape host'));
   const primary = await playPrimary(bus, {
     ...{ fileLists, listUrl: lists.url, hosts: { filer, tapehost: second } },
-    drive: driveOf(tape, libraryDir, options.device?.(root)),
+    drive: options.devices
+      ? { path: options.devices.drive }
+      : driveOf(tape, libraryDir, options.device?.(root)),
     robot: options.robotByNdmp
       ? { path: 'changer0', ndmpHost: tape === 'filer' ? 'filer' : 'tapehost' }
-      : { path: `vtl:${libraryDir}` },
+      : { path: options.devices?.robot ?? `vtl:${libraryDir}` },
     maxFragmentBytes: options.maxFragmentBytes ?? 0n,
   });
   writeFileSync(join(root, FILERS), JSON.stringify(options.filers ?? {}));

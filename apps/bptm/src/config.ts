@@ -41,6 +41,8 @@ export const config = z
     diskReportEveryMs: z.coerce.number().int().min(1_000).max(240_000).default(30_000),
     /** T1: a writer that could not renew for so long stops itself. Below nbrb's T2. */
     leaseT1Ms: z.coerce.number().int().positive().default(300_000),
+    /** What this host says of its iSCSI targets; empty: `iscsi.json` in the state folder, where there is one. */
+    iscsiFile: z.string().default(''),
     /** JSON object: scheme of a drive path → module that exports `openDrive(path, owner)`. */
     driveModules: z
       .string()

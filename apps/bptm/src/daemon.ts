@@ -1,6 +1,7 @@
 // The definition of bptm: what main.ts runs, and what tests run in their own process.
 
 import { join } from 'node:path';
+import { iscsiPlace } from '@tapestry/iscsi';
 import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { DrivePool } from './adapters/drive-pool.ts';
 import { StreamStore } from './adapters/stream-store.ts';
@@ -20,6 +21,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm
   const service = new StreamService({
     ...{ bus, clock, log, stopping, store, pool },
     ...{ host: base.host, config: context.config },
+    iscsi: iscsiPlace(base.host, context.config.iscsiFile, base.stateDir),
   });
   await service.takeUp();
   const reports = startDiskReports({

@@ -3,6 +3,7 @@
 
 import type { Bus, Client } from '@tapestry/bus';
 import type { EnvVar, OpenStreamRequest } from '@tapestry/contracts';
+import type { IscsiPlace } from '@tapestry/iscsi';
 import type { Clock, Logger } from '@tapestry/runtime';
 import { tellDetail, VERSION } from '@tapestry/runtime';
 import { attemptKey, type Lease } from '@tapestry/runtime/fence';
@@ -41,6 +42,7 @@ export interface RunnerParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly host: string;
+  readonly iscsi: IscsiPlace;
   readonly config: Readonly<Config>;
   readonly store: StreamStore;
   readonly pool: DrivePool;
@@ -212,7 +214,7 @@ export class StreamRunner {
   }
 
   async #startDrive(drivePath: string): Promise<void> {
-    const { pool, config, host } = this.#parts;
+    const { pool, config, host, iscsi } = this.#parts;
     try {
       const device = moverDeviceOf(this.#request, drivePath);
       const peers = device === null ? await this.#peers() : [];
@@ -232,7 +234,7 @@ export class StreamRunner {
       const { firstPort, lastPort, acceptTimeoutMs, dialTimeoutMs } = config;
       const { ringBytes, driveModules } = config;
       const order = orderOf(this.#request, {
-        ...{ drivePath, mediaServer: host, ringBytes, driveModules, software: VERSION },
+        ...{ drivePath, mediaServer: host, ringBytes, driveModules, iscsi, software: VERSION },
         leaseMs: this.#renewer.leftMs,
         connection: {
           bindHost: addressToBind(config.bindHost, config.dataHost),

@@ -73,6 +73,7 @@ export function writeOrder(library: Library, more: Partial<WriteOrder> = {}): Wr
     ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },
     ...{
       driveModules: {},
+      iscsi: { host: 'media1', file: '/no/iscsi.json', required: false },
       leaseMs: 60_000,
       blockSizeBytes: BLOCK_SIZE_BYTES,
       maxFragmentBytes: 0n,
@@ -100,6 +101,7 @@ export function readOrder(
     owner: { grantId: 'g2', epoch: 2n },
     volume: volume(),
     ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },
+    ...{ iscsi: { host: 'media1', file: '/no/iscsi.json', required: false } },
     ...{ driveModules: {}, leaseMs: 60_000, backupId: 'filer_1', fragments },
     ...more,
   };

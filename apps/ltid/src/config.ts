@@ -27,6 +27,10 @@ export const config = z
     mountErrors: z.enum(['fail', 'queue']).default('fail'),
     /** A move that fails is tried again after this time, then after 5 and 15 times as long. */
     retryPauseMs: z.coerce.number().int().positive().default(1_000),
+    /** How long a drive may take to load what the robot brought: a new LTO-9 cartridge takes up to two hours. */
+    readyTimeoutMs: z.coerce.number().int().positive().default(300_000),
+    /** What this host says of its iSCSI targets; empty: `iscsi.json` in the state folder, where there is one. */
+    iscsiFile: z.string().default(''),
     /** JSON object: scheme of a robot's path → module that exports `openLibrary(path)`. */
     libraryModules: modules,
   })

@@ -1,6 +1,7 @@
 // The definition of ltid: what main.ts runs, and what tests run in their own process.
 
 import { join } from 'node:path';
+import { iscsiPlace } from '@tapestry/iscsi';
 import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { MountStore } from './adapters/mount-store.ts';
 import { Robots } from './adapters/robots.ts';
@@ -19,7 +20,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const { host } = base;
   const nbemm = bus.client('nbemm');
   const store = new MountStore(join(dir, 'ltid.sqlite'));
-  const { libraryModules: modules, moveTimeoutMs } = context.config;
+  const { libraryModules: modules, moveTimeoutMs, iscsiFile } = context.config;
   const robots = new Robots({
     nbemm,
     agent: bus.client('ndmpagent', host),
@@ -33,6 +34,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
       // For who looks on: one that is lost is no failure.
       void bus.publish('RobotMoved', { ...event, atMs: BigInt(clock.nowMs()) }).catch(() => {});
     },
+    iscsi: iscsiPlace(host, iscsiFile, base.stateDir),
   });
   const letters = new Letters({ store, nbemm, clock, log, stopping });
   const pending = new PendingRequests({ store, clock, log, stopping });

@@ -18,6 +18,7 @@ import {
   mayTake,
   sameLease,
   step,
+  validForMs,
 } from './core/drive-row.ts';
 import { asksOperator } from './core/pending.ts';
 import { driveAt, type Move, plan } from './core/plan.ts';
@@ -119,7 +120,7 @@ export class Mounts {
   async unmount(lease: Lease): Promise<void> {
     const row = this.byLease(lease);
     if (row === undefined || this.#parts.pending.withdraw(lease)) return;
-    const stillHeld = await this.#isHeld(row);
+    const stillHeld = this.#parts.robots.showsHolder(row.drive) && (await this.#isHeld(row));
     this.#requireServing();
     this.apply(row.drive, { type: 'unmountAsked', lease, stillHeld });
   }
@@ -175,6 +176,7 @@ export class Mounts {
     this.apply(spec.name, { type: 'mountAsked', lease, mediaId, volumeNumber });
     try {
       await this.#bringOrAsk(grant, spec, signal);
+      await this.#awaitReady(grant, spec);
     } catch (thrown) {
       const error = asStatusError(thrown, 'notMountable');
       // Devices may have been changed since they were learnt.
@@ -190,6 +192,27 @@ export class Mounts {
       ...{ grant: refOf(lease), mediaId, drive: spec.name, event: 'MEDIA_EVENT_MOUNTED' },
     });
     return { drivePath: spec.path, mountMs: BigInt(clock.nowMs() - startMs) };
+  }
+
+  /** A drive that cannot be reached is taken down: its robot could, so that it is not all of the network. */
+  async #awaitReady(grant: Grant, spec: DriveSpec): Promise<void> {
+    const { robots, letters, config, stopping } = this.#parts;
+    const { grantId, epoch } = grant;
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.readyTimeoutMs)]);
+    try {
+      await robots.awaitReady(spec, { grantId, epoch }, signal);
+    } catch (thrown) {
+      if (stopping.aborted) throw thrown;
+      const { status, detail } = asStatusError(thrown, 'mediaOpenError');
+      const about = { grant: refOf(leaseOf(grant)), mediaId: grant.volume!.mediaId };
+      if (status === 'driveNotReady') {
+        const event = 'MEDIA_EVENT_LOAD_ERROR';
+        letters.mediaEvent({ ...about, drive: spec.name, detail, event });
+      } else if (!HELD.has(status)) {
+        letters.driveDown(spec.name, `it cannot be used: ${detail}`);
+      }
+      throw thrown;
+    }
   }
 
   /** What the robot cannot do, an operator may: who answers ends the waiting. */
@@ -294,6 +317,10 @@ export class Mounts {
 
   /** Does a live process have the drive open? What cannot be asked counts as held. */
   async #isHeld(row: DriveRow): Promise<boolean> {
+    const { robots, clock, config } = this.#parts;
+    if (!robots.showsHolder(row.drive)) {
+      return validForMs(row, clock.nowMs(), config.leaseT1Ms) > 0;
+    }
     const signal = AbortSignal.timeout(this.#parts.config.moveTimeoutMs);
     try {
       const elements = await this.#parts.robots.use(row.robotNumber, signal, (library) =>
@@ -333,6 +360,9 @@ function taken({ drive, holder, mediaId }: DriveRow): StatusError {
   const whose = `grant ${grantId} (epoch ${epoch}), a later one, or its volume ${mediaId}`;
   return new StatusError('staleGrant', `drive ${drive} is held under ${whose}`);
 }
+
+/** Somebody else has the drive: it is none the worse for that. */
+const HELD: ReadonlySet<StatusName> = new Set<StatusName>(['mediaInUse', 'staleGrant']);
 
 /** Failures of a move that say something about the drive it went to or came from. */
 export const DEVICE_FAILURES: ReadonlySet<StatusName> = new Set<StatusName>([

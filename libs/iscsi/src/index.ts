@@ -32,3 +32,21 @@ export {
 } from './scsi/transport.ts';
 export type { Portal, TargetRecord } from './session/send-targets.ts';
 export type { AsyncEvent } from './session/target-messages.ts';
+export {
+  type IscsiPath,
+  iscsiPath,
+  isIscsiPath,
+  parseIscsiPath,
+  parsePortal,
+  portalText,
+} from './site/device-path.ts';
+export {
+  awaitIscsiDrive,
+  describeIscsiDevice,
+  ejectFromIscsiDrive,
+  openIscsiDrive,
+  openIscsiLibrary,
+  type ProbedTarget,
+  probePortal,
+} from './site/open-devices.ts';
+export { type IscsiPlace, iscsiPlace } from './site/site-file.ts';

@@ -74,11 +74,14 @@ const STATUS_OF: Readonly<Record<IscsiFailure, StatusName>> = {
   refused: 'protocolError',
 };
 
-/** The status that a user sees; `status` where the caller knows better what the failure means for its work. */
+/**
+ * The status that a user sees; `status` where the caller knows better what the failure means for its work. That a login was
+ * refused for its credentials says more than any of that.
+ */
 export function toStatusError(error: IscsiError, status?: StatusName): StatusError {
   const denied = error.loginStatus === 0x0201 ? 'authenticationFailed' : undefined;
   return new StatusError(
-    status ?? denied ?? STATUS_OF[error.failure],
+    denied ?? status ?? STATUS_OF[error.failure],
     error.message,
     { failure: error.failure },
     { cause: error },

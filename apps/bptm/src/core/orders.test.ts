@@ -3,7 +3,13 @@ import { expect, test } from 'vitest';
 import { ndmpHostOf, orderOf } from './orders.ts';
 
 const frame = {
-  ...{ drivePath: 'vtl:/lib#0', mediaServer: 'media1', ringBytes: 1, driveModules: {} },
+  ...{
+    drivePath: 'vtl:/lib#0',
+    mediaServer: 'media1',
+    ringBytes: 1,
+    driveModules: {},
+    iscsi: { host: 'media1', file: '/no/iscsi.json', required: false },
+  },
   ...{ leaseMs: 1, software: 'test' },
   connection: {
     ...{ bindHost: '', firstPort: 0, lastPort: 0, peers: [], acceptTimeoutMs: 1, dialTimeoutMs: 1 },

@@ -26,7 +26,7 @@ const SCHEDULE_NUMBERS: Readonly<Record<ScheduleType, number>> = {
 /** What the request alone cannot say. */
 export type OrderFrame = Pick<
   StreamFrame,
-  'drivePath' | 'mediaServer' | 'connection' | 'ringBytes' | 'driveModules' | 'leaseMs'
+  'drivePath' | 'mediaServer' | 'connection' | 'ringBytes' | 'driveModules' | 'iscsi' | 'leaseMs'
 > & { readonly software: string };
 
 /** Errors: 133 the request does not name all that its mode needs; 16 an encrypted pool. */

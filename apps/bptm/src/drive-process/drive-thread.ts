@@ -31,7 +31,7 @@ function reportOf(member: number, message: FromDrive): void {
 }
 
 async function open(order: Order): Promise<Drive> {
-  const drive = await openDrivePath(order.drivePath, order.owner, order.driveModules);
+  const drive = await openDrivePath(order.drivePath, order.owner, order);
   place = drive;
   return drive;
 }

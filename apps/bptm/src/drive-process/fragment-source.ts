@@ -13,10 +13,12 @@ import {
 } from '@tapestry/storage';
 import { PAYLOAD_OFFSET } from '@tapestry/storage/block';
 import type { FromDrive, ReadOrder } from './messages.ts';
+import { isOfConnection, nextTurn } from './network-drive.ts';
 import type { Ring } from './ring.ts';
 
 /** As long as a header gets. */
 const HEADER_BUFFER_BYTES = 1024 * 1024;
+const ROOM_WAIT_MS = 50;
 
 export interface SourceParts {
   readonly drive: BlockSource;
@@ -54,7 +56,8 @@ export class FragmentSource {
     try {
       while (at < end) at += await this.#readBlock(at, end);
     } catch (error) {
-      if (error instanceof StatusError && error.status === 'mediaReadError') {
+      const isRead = error instanceof StatusError && error.status === 'mediaReadError';
+      if (isRead && !isOfConnection(error)) {
         const { detail } = error;
         this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_READ_ERROR', detail });
       }
@@ -70,7 +73,11 @@ export class FragmentSource {
     const place = locateStreamByte(this.#extents, at);
     const open = await this.#openFragment(order.fragments[place.fragment]!);
     if (open.nextIndex !== place.index) await this.#seek(open, place, at);
-    ring.waitSync('room', () => ring.hasRoom);
+    while (!ring.hasRoom && !ring.stopped) {
+      ring.waitSync('room', () => ring.hasRoom, ROOM_WAIT_MS);
+      // A drive on the network wants its pings answered while nobody reads.
+      if (!ring.hasRoom) await nextTurn();
+    }
     if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
     const block = ring.nextBlock().subarray(0, open.fragment.blockSizeBytes);
     // Where streams share the tape file, only some of the way is known.

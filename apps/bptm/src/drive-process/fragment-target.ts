@@ -14,6 +14,7 @@ import { payloadCapacity } from '@tapestry/storage/block';
 import { ALONE } from '../core/alone.ts';
 import { fullDetail, fullFailure } from '../core/full-medium.ts';
 import type { FromDrive, WriteOrder } from './messages.ts';
+import { isOfConnection, nextTurn } from './network-drive.ts';
 import type { Ring } from './ring.ts';
 
 /** Blocks handed to the drive at once: enough to make a call cheap, few enough to give slots back early. */
@@ -64,6 +65,8 @@ export class FragmentTarget {
       if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
       if (ring.filled > 0) await this.#writeBatch();
       else if (ring.ended) return this.#streamBytes;
+      // A drive on the network wants its pings answered while no data comes.
+      else await nextTurn();
     }
   }
 
@@ -203,7 +206,9 @@ export class FragmentTarget {
     try {
       return await work;
     } catch (error) {
-      if (error instanceof StatusError && error.status === 'mediaWriteError') {
+      // A connection that broke says nothing of the medium.
+      const isWrite = error instanceof StatusError && error.status === 'mediaWriteError';
+      if (isWrite && !isOfConnection(error)) {
         const { detail } = error;
         this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_ERROR', detail });
       }

@@ -4,6 +4,7 @@
 import { StatusError } from '@tapestry/status';
 import type { BlockSink, WriteBlock, WriteResult } from '@tapestry/storage';
 import type { FromDrive } from './messages.ts';
+import { isOfConnection } from './network-drive.ts';
 
 export interface MediumWriterParts {
   readonly drive: BlockSink;
@@ -59,7 +60,8 @@ export class MediumWriter {
     try {
       return await work;
     } catch (error) {
-      if (error instanceof StatusError && error.status === 'mediaWriteError') {
+      const isWrite = error instanceof StatusError && error.status === 'mediaWriteError';
+      if (isWrite && !isOfConnection(error)) {
         const { detail } = error;
         this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_ERROR', detail });
       }

@@ -8,6 +8,7 @@ import type {
   MediaEvent,
   VolumeSpec,
 } from '@tapestry/contracts';
+import type { IscsiPlace } from '@tapestry/iscsi';
 import type { StatusName } from '@tapestry/status';
 import type { ImageRecord } from '@tapestry/storage';
 import type { ConnectionSpec } from './data-connection.ts';
@@ -32,6 +33,8 @@ export interface StreamFrame {
   readonly ringBytes: number;
   /** Module that opens paths of other schemes than the built-in ones, by scheme. */
   readonly driveModules: Readonly<Record<string, string>>;
+  /** How this host logs in to iSCSI targets: no secret, but the file that names where they stand. */
+  readonly iscsi: IscsiPlace;
   /** The lease's remaining time when the order was given. */
   readonly leaseMs: number;
 }

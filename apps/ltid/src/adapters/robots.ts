@@ -3,10 +3,18 @@
 
 import type { Client } from '@tapestry/bus';
 import type { DriveSpec, RobotSpec } from '@tapestry/contracts';
+import { awaitIscsiDrive, type IscsiPlace, isIscsiPath } from '@tapestry/iscsi';
 import { StatusError } from '@tapestry/status';
-import { type Library, openVirtualLibrary, parseVirtualDrivePath } from '@tapestry/storage';
+import {
+  type DriveOwner,
+  type Library,
+  openVirtualLibrary,
+  parseVirtualDrivePath,
+} from '@tapestry/storage';
+import { IscsiLibrary } from './iscsi-library.ts';
 import { NdmpLibrary } from './ndmp-library.ts';
 import { RemoteLibrary } from './remote-library.ts';
+import { UnloadFirst } from './unload-first.ts';
 import { type ArmMove, type Glance, type MovePhase, WatchedLibrary } from './watched-library.ts';
 
 /** What a library module exports. */
@@ -26,6 +34,8 @@ export interface RobotParts {
   readonly nowMs: () => number;
   /** Told of each move in a robot that this host controls. Must not throw. */
   readonly onMove: (robotNumber: number, move: ArmMove, phase: MovePhase) => void;
+  /** How this host logs in to iSCSI targets. */
+  readonly iscsi: IscsiPlace;
 }
 
 /** Work that may wait for one robot; more is refused. */
@@ -128,6 +138,19 @@ export class Robots {
     return { elements, moving: null };
   }
 
+  /**
+   * Whether its robot tells who has the drive open. Over iSCSI nobody does: there it is the lease alone that says for how
+   * long a writer may go on.
+   */
+  showsHolder(name: string): boolean {
+    return !isIscsiPath(this.#drives.find((drive) => drive.name === name)?.path ?? '');
+  }
+
+  /** Resolves once the drive has loaded what was brought. Errors: 2037 not in time, and those of the connection. */
+  async awaitReady({ path }: DriveSpec, owner: DriveOwner, signal: AbortSignal): Promise<void> {
+    if (isIscsiPath(path)) await awaitIscsiDrive(path, owner, this.#parts.iscsi, signal);
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([...this.#open.values()].map(({ library }) => library.close()));
     this.#open.clear();
@@ -177,17 +200,33 @@ export class Robots {
   }
 
   async #openLibrary(spec: RobotSpec): Promise<Library> {
-    const { agent, modules, moveTimeoutMs: timeoutMs, host, ltidOf } = this.#parts;
+    const { agent, moveTimeoutMs: timeoutMs, host, ltidOf } = this.#parts;
     if (spec.controlHost !== host) {
-      return new RemoteLibrary({ ltid: ltidOf(spec.controlHost), spec });
+      return this.#unloading(new RemoteLibrary({ ltid: ltidOf(spec.controlHost), spec }), spec);
     }
     const inner =
       spec.ndmpHost === ''
-        ? await openLibraryPath(spec.path, modules)
+        ? await this.#openPath(spec)
         : new NdmpLibrary({ agent, spec, timeoutMs });
     const { nowMs, onMove } = this.#parts;
     const tell = (move: ArmMove, phase: MovePhase): void => onMove(spec.number, move, phase);
     return new WatchedLibrary({ inner, nowMs, tell });
+  }
+
+  async #openPath(spec: RobotSpec): Promise<Library> {
+    const { modules, iscsi } = this.#parts;
+    if (!isIscsiPath(spec.path)) return openLibraryPath(spec.path, modules);
+    return this.#unloading(new IscsiLibrary(spec.path, iscsi), spec);
+  }
+
+  #unloading(library: Library, { number }: RobotSpec): Library {
+    const { iscsi: place, moveTimeoutMs: timeoutMs } = this.#parts;
+    const drivePathOf = (index: number): string | undefined =>
+      this.#drives.find(
+        (drive) =>
+          drive.robotNumber === number && driveIndexOf(drive) === index && isIscsiPath(drive.path),
+      )?.path;
+    return new UnloadFirst({ library, drivePathOf, place, timeoutMs });
   }
 
   async #spec(number: number, signal: AbortSignal): Promise<RobotSpec> {
@@ -200,7 +239,7 @@ export class Robots {
   }
 }
 
-/** `vtl:<folder>` is built in, other schemes come from modules. Errors: 2059. */
+/** `vtl:<folder>` is built in, as iSCSI is; other schemes come from modules. Errors: 2059. */
 async function openLibraryPath(
   path: string,
   modules: Readonly<Record<string, string>>,

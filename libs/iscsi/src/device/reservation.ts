@@ -30,16 +30,20 @@ function isOurs(key: bigint): boolean {
 
 export class Reservation {
   readonly #device: ScsiDevice;
-  readonly #key: bigint;
+  #key: bigint;
+  readonly #isHeir: boolean;
   readonly #timeoutMs: number;
   #isHeld = false;
 
-  constructor(device: ScsiDevice, owner: DriveOwner, timeoutMs: number) {
+  /** `owner` null: all that held it are known to be gone, and what the last of them left here is taken over. */
+  constructor(device: ScsiDevice, owner: DriveOwner | null, timeoutMs: number) {
     this.#device = device;
-    if (owner.epoch < 0n || owner.epoch > EPOCH_MAX) {
-      throw new StatusError('invalidParameter', `an epoch of ${owner.epoch}`);
+    const epoch = owner?.epoch ?? 0n;
+    if (epoch < 0n || epoch > EPOCH_MAX) {
+      throw new StatusError('invalidParameter', `an epoch of ${epoch}`);
     }
-    this.#key = MARK | owner.epoch;
+    this.#key = MARK | epoch;
+    this.#isHeir = owner === null;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -54,7 +58,9 @@ export class Reservation {
       throw new StatusError('mediaInUse', 'another program has the drive');
     }
     const keys = ((await this.#in(READ_KEYS)) ?? []).filter(isOurs);
-    if (keys.some((key) => key > this.#key)) {
+    const later = keys.filter((key) => key > this.#key).sort((a, b) => (a < b ? -1 : 1));
+    if (this.#isHeir) this.#key = later.at(-1) ?? this.#key;
+    else if (later.length > 0) {
       throw new StatusError('staleGrant', 'a later owner has the drive');
     }
     await this.#register();

@@ -1,7 +1,7 @@
 // The Drive port over a SCSI tape drive. What a drive can do is found out by asking it, once a medium is in; what it says
 // of its position is believed only where it makes sense.
 
-import { StatusError } from '@tapestry/status';
+import { StatusError, type StatusName } from '@tapestry/status';
 import type {
   BlockLimits,
   Capacity,
@@ -16,11 +16,13 @@ import type {
   WriteBlock,
   WriteResult,
 } from '@tapestry/storage';
+import { IscsiError, toStatusError } from '../iscsi-error.ts';
 import { describeSense, SENSE_KEY, type Sense } from '../scsi/sense.ts';
 import * as spc from '../scsi/spc.ts';
 import * as ssc from '../scsi/ssc.ts';
 import type { ScsiTransport } from '../scsi/transport.ts';
 import { totalBytes } from '../wire/parts.ts';
+import { unload } from './cartridge-eject.ts';
 import { Reservation } from './reservation.ts';
 import { openTapeMedium, type TapeMedium } from './tape-medium.ts';
 import { TAPE_TIMEOUTS, type TapeTimeouts, TapeUnit } from './tape-unit.ts';
@@ -29,6 +31,8 @@ export interface TapeDriveOptions {
   readonly transport: ScsiTransport;
   readonly owner: DriveOwner;
   readonly timeouts?: Partial<TapeTimeouts>;
+  /** False: a drive whose nexus was lost stays lost, since somebody else may have it by now. Default true. */
+  readonly rejoins?: boolean;
   /** Called once, when the drive is given back: to end the session that carries the transport. */
   readonly onClose?: () => Promise<void>;
 }
@@ -57,6 +61,7 @@ class TapeDrive implements Drive {
   readonly #unit: TapeUnit;
   readonly #reservation: Reservation;
   readonly #onClose: () => Promise<void>;
+  readonly #rejoins: boolean;
   #medium: TapeMedium | null = null;
   /** Written behind the last sync. */
   #isDirty = false;
@@ -66,7 +71,7 @@ class TapeDrive implements Drive {
   #isFenced = false;
   #isClosed = false;
 
-  constructor({ transport, owner, timeouts, onClose }: TapeDriveOptions) {
+  constructor({ transport, owner, timeouts, rejoins, onClose }: TapeDriveOptions) {
     const all = { ...TAPE_TIMEOUTS, ...timeouts };
     this.#unit = new TapeUnit(transport, all, (what) => {
       if (what === 'fenced') this.#isFenced = true;
@@ -77,6 +82,7 @@ class TapeDrive implements Drive {
     });
     this.#reservation = new Reservation(this.#unit.device, owner, all.shortMs);
     this.#onClose = onClose ?? (async () => {});
+    this.#rejoins = rejoins ?? true;
   }
 
   async open(): Promise<void> {
@@ -114,7 +120,7 @@ class TapeDrive implements Drive {
   }
 
   async readBlock(into: Uint8Array): Promise<ReadResult> {
-    const medium = await this.#opened();
+    const medium = await this.#opened('mediaReadError');
     if (into.length === 0) throw new StatusError('invalidParameter', 'a buffer of no bytes');
     await this.#flush();
     await medium.positioning.require();
@@ -122,7 +128,7 @@ class TapeDrive implements Drive {
   }
 
   async writeBlocks(blocks: readonly WriteBlock[]): Promise<WriteResult> {
-    const medium = await this.#opened();
+    const medium = await this.#opened('mediaWriteError');
     const sizes = blocks.map(({ parts }) => totalBytes(parts));
     const { minBytes, maxBytes } = medium.limits;
     for (const bytes of sizes) {
@@ -152,7 +158,7 @@ class TapeDrive implements Drive {
   }
 
   async writeFilemarks(count: number, mode: FilemarkMode): Promise<WriteResult> {
-    const medium = await this.#opened();
+    const medium = await this.#opened('mediaWriteError');
     if (!Number.isInteger(count) || count < 0 || count > FILEMARKS_MAX) {
       throw new StatusError('invalidParameter', `${count} filemarks`);
     }
@@ -223,9 +229,7 @@ class TapeDrive implements Drive {
   async unload(): Promise<void> {
     await this.#moving();
     await this.#unit.set(spc.preventRemoval(false));
-    await this.#unit.unload(false);
-    // Some emulations say GOOD and keep the cartridge.
-    if ((await this.#unit.testUnitReady()) === null) await this.#unit.unload(true);
+    await unload(this.#unit);
     this.#isEjected = true;
     this.#medium = null;
   }
@@ -270,18 +274,19 @@ class TapeDrive implements Drive {
   }
 
   /** After a lost nexus: the drive has forgotten modes and prevention, and may have been anybody's. */
-  async #attached(): Promise<void> {
+  async #attached(failure: StatusName = 'mediaPositionError'): Promise<void> {
     if (this.#isFenced) throw fenced();
     if (!this.#unit.device.isDetached) return;
+    if (!this.#rejoins) throw toStatusError(connectionLost(), failure);
     this.#medium?.positioning.lose();
     this.#medium?.age();
     await this.#unit.attach('mediaOpenError');
     await this.#reservation.take();
   }
 
-  async #opened(): Promise<TapeMedium> {
+  async #opened(failure?: StatusName): Promise<TapeMedium> {
     if (this.#isClosed) throw new StatusError('mediaCloseError', 'the drive was closed');
-    await this.#attached();
+    await this.#attached(failure);
     if (this.#medium === null) {
       const notReady = await this.#unit.testUnitReady();
       if (notReady) throw new StatusError('driveNotReady', describeSense(notReady));
@@ -321,6 +326,10 @@ function checkedCount(count: number): number {
   if (!Number.isSafeInteger(count))
     throw new StatusError('invalidParameter', `a count of ${count}`);
   return count;
+}
+
+function connectionLost(): IscsiError {
+  return new IscsiError('nexusLost', 'the connection to the drive was lost');
 }
 
 function fenced(): StatusError {

@@ -32,7 +32,8 @@ export async function listUnits(session: IscsiSession): Promise<TargetUnit[]> {
   return units;
 }
 
-async function describeUnit(session: IscsiSession, lun: number): Promise<TargetUnit> {
+/** Rejects with `IscsiError`. */
+export async function describeUnit(session: IscsiSession, lun: number): Promise<TargetUnit> {
   const inquiry = spc.parseInquiry(await ask(session, lun, spc.inquiry(), spc.INQUIRY_BYTES));
   const page = (code: number): Promise<Buffer> =>
     ask(session, lun, spc.inquiryPage(code), spc.VPD_BYTES);

@@ -102,10 +102,10 @@ export class IscsiSession {
   async #execute(lun: Buffer, request: ScsiRequest): Promise<ScsiResult> {
     const deadlineMs = performance.now() + request.timeoutMs;
     const { nexus, dataOut, dataIn, cdb } = request;
+    // No login for a command that would not be sent: it might put another user out of this seat.
+    if (nexus !== undefined && nexus !== this.nexus) throw staleNexus();
     const connection = await this.#connected(deadlineMs);
-    if (nexus !== undefined && nexus !== this.#nexus) {
-      throw new IscsiError('nexusLost', 'the connection was lost and made anew; nothing was sent');
-    }
+    if (nexus !== undefined && nexus !== this.#nexus) throw staleNexus();
     const data = dataIn ? { dataIn } : dataOut ? { dataOut } : {};
     const leftMs = Math.max(1, deadlineMs - performance.now());
     const response = await connection.execute({ lun, cdb, ...data }, leftMs);
@@ -185,6 +185,10 @@ export class IscsiSession {
     }
     await connection.close();
   }
+}
+
+function staleNexus(): IscsiError {
+  return new IscsiError('nexusLost', 'the connection was lost; nothing was sent');
 }
 
 /** The targets behind a portal. Rejects with `IscsiError`. */
