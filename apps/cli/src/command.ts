@@ -42,6 +42,8 @@ export interface Context {
 export interface Terminal {
   /** True when a person looks at the output. */
   readonly isScreen: boolean;
+  /** True when a person can be asked, who sees nothing of a secret that is typed. */
+  readonly isAsked: boolean;
   readonly columns: number;
   /**
    * A secret from a file when one is named, else asked for without echo on a terminal, else the first line of what

@@ -9,6 +9,7 @@ import type { Terminal } from './command.ts';
 export function processTerminal(): Terminal {
   return {
     isScreen: process.stdout.isTTY === true,
+    isAsked: process.stdin.isTTY === true,
     get columns() {
       return process.stdout.columns ?? 80;
     },

@@ -25,6 +25,8 @@ export interface Shell {
 export interface RunOptions {
   readonly secret?: string;
   readonly isScreen?: boolean;
+  /** What a person types, one secret after the other. */
+  readonly typed?: readonly string[];
   readonly cwd?: string;
 }
 
@@ -49,6 +51,7 @@ async function runLine(
   if (command === undefined) throw new Error(`no command ${name}`);
   const printed = { out: '', error: '' };
   let nowMs = NOW_MS;
+  const typed = [...(options.typed ?? [])];
   const context: Context = {
     name,
     out: (text) => {
@@ -65,8 +68,9 @@ async function runLine(
     cwd: options.cwd ?? process.cwd(),
     terminal: {
       isScreen: options.isScreen ?? false,
+      isAsked: options.typed !== undefined,
       columns: 100,
-      secret: async (_question, file) => `${options.secret ?? ''}${file ?? ''}`,
+      secret: async (_question, file) => typed.shift() ?? `${options.secret ?? ''}${file ?? ''}`,
     },
     onInterrupt: () => {},
     nowMs: () => nowMs,

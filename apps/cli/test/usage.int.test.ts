@@ -6,7 +6,7 @@ import { START_S } from './rows.ts';
 
 let shell: FakedShell;
 beforeAll(async () => {
-  shell = await startFakedShell(['nbpem', 'nbkms', 'nbrb', 'nbjm']);
+  shell = await startFakedShell(['nbpem', 'nbrb', 'nbjm']);
 });
 afterAll(() => shell.stop());
 
@@ -21,16 +21,6 @@ test('nbpemreq lists what becomes due until a date', async () => {
   expect((await shell.run('nbpemreq -due -date 11/23/2025')).out).toContain('a week has passed');
   expect(shell.asked('nbpem', 'ListDue')).toMatchObject({ untilMs: 1_763_856_000_000n });
   expect((await shell.run('nbpemreq -due -policy_filter none')).status).toBe(227);
-});
-
-test('nbkmsutil shows the store and its groups', async () => {
-  shell.answer('nbkms', {
-    GetInfo: async () => ({ ready: true, hmkId: 'h1', kpkId: 'k1', keyGroups: 0 }),
-    ListKeyGroups: async () => ({ groups: [] }),
-  });
-  expect((await shell.run('nbkmsutil -gethmkid')).out).toBe('HMK ID: h1\n');
-  expect((await shell.run('nbkmsutil -ksstats')).out).toMatch(/Key store: +ready/);
-  expect((await shell.run('nbkmsutil -listkgs')).status).toBe(227);
 });
 
 test('nbrbutil shows what waits and why, and vouches for a drive', async () => {

@@ -1,13 +1,13 @@
 // Credentials of NDMP hosts: whose is used from where, and that a probe needs no password to be typed.
 
-import { makeCredentialKey, openCredential } from '@tapestry/contracts';
+import { makeReaderKey, openCredential } from '@tapestry/contracts';
 import { expect, test } from 'vitest';
 import { withNbemm } from './fixture.ts';
 
 const world = withNbemm();
 
 async function credentialOf(ndmpHost: string) {
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const grant = { attempt: { jobId: 9n, try: 1, step: 0 }, grantId: 'good', epoch: 9n };
   const ask = { grant, ndmpHost, publicKey: key.publicKey };
   return openCredential(await world.asAgent.GetNdmpCredential(ask), key);
@@ -81,7 +81,7 @@ test('for a robot on an NDMP host: to the media server that controls it, and for
   const robot = { type: 'tld', path: 'changer0', ndmpHost: 'filer7' };
   await world.cli.AddRobot({ robot: { ...robot, number: 70, controlHost: 'media1' } });
   await world.cli.AddRobot({ robot: { ...robot, number: 71, controlHost: 'media2', path: 'c1' } });
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const ask = (robotNumber: number, ndmpHost: string) =>
     world.asAgent.GetNdmpCredential({
       ...{ forRobot: true, robotNumber, ndmpHost, publicKey: key.publicKey },

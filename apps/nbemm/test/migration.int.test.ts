@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeCredentialKey, openCredential } from '@tapestry/contracts';
+import { makeReaderKey, openCredential } from '@tapestry/contracts';
 import { openStore } from '@tapestry/store';
 import {
   eventually,
@@ -75,7 +75,7 @@ test('drives get their path, hosts their credential, and volumes keep what they 
     expect((await cli.ListStorageUnits({})).units).toMatchObject([
       { label: 'unit1', type: 'Media Manager', maxFragmentMb: 2_048n, path: '' },
     ]);
-    const key = makeCredentialKey();
+    const key = makeReaderKey();
     const agent = (await bus.as({ service: 'ndmpagent', host: 'media1' })).client('nbemm');
     const grant = { attempt: { jobId: 1n, try: 1, step: 0 }, grantId: 'g', epoch: 1n };
     const ask = { grant, ndmpHost: 'filer1', publicKey: key.publicKey };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { makeCredentialKey, openCredential } from '@tapestry/contracts';
+import { makeReaderKey, openCredential } from '@tapestry/contracts';
 import { startDaemon } from '@tapestry/runtime';
 import { openStore } from '@tapestry/store';
 import { eventually, startTestDaemon, testLog } from '@tapestry/testkit';
@@ -203,7 +203,7 @@ test('a credential goes sealed to the holder of a valid grant, and to nobody els
     /226/,
   );
   await world.cli.AddNdmpHost({ name: 'filer1', port: 10_001, update: true });
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const ask = (grantId: string, ndmpHost: string) =>
     world.asAgent.GetNdmpCredential({
       ...{ grant: grant(9n, 9n, grantId), ndmpHost, publicKey: key.publicKey },
@@ -237,7 +237,7 @@ test('a change is told to whoever hears it, and a restart forgets nothing', asyn
   });
   expect((await world.cli.ListPools({ name: 'Told' })).pools).toHaveLength(1);
   expect((await world.cli.GetDevices({ mediaServer: 'media1' })).drives).toHaveLength(2);
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const ask = { grant: grant(9n, 9n, 'good'), ndmpHost: 'filer1', publicKey: key.publicKey };
   expect(openCredential(await world.asAgent.GetNdmpCredential(ask), key).user).toBe('root');
 });

@@ -1,9 +1,9 @@
-// nbkms: which key writes, which may still read? With -createemptydb: makes an empty key store, and ends.
+// nbkms: which key writes, which may still read? With one of its options: works on the files of the store, and ends.
 
 import { runDaemon } from '@tapestry/runtime';
-import { CREATE_FLAG, runCreate } from './create.ts';
 import { nbkms } from './daemon.ts';
+import { isOfflineCommand, runOffline } from './offline.ts';
 
 const [first, ...rest] = process.argv.slice(2);
-if (first === CREATE_FLAG) process.exitCode = await runCreate(rest, process.env);
+if (isOfflineCommand(first)) process.exitCode = await runOffline(first, rest, process.env);
 else await runDaemon(nbkms);

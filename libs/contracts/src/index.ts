@@ -4,13 +4,13 @@ export type * from '../gen/types.ts';
 export { type Codec, codec, type Init, type MessageName } from './codec.ts';
 export { type Permissions, permissionsOf, type StreamPlan, streamPlans } from './permissions.ts';
 export {
-  type CredentialKey,
-  makeCredentialKey,
-  type NdmpCredential,
-  openCredential,
-  type SealedCredential,
-  sealCredential,
-} from './sealed-credential.ts';
+  makeReaderKey,
+  openBytes,
+  type ReaderKey,
+  type SealedBytes,
+  sealBytes,
+} from './sealed-bytes.ts';
+export { type NdmpCredential, openCredential, sealCredential } from './sealed-credential.ts';
 export { type StartTicket, signStart, verifyStart } from './start-ticket.ts';
 export {
   callerToken,

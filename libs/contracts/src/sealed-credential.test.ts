@@ -1,17 +1,18 @@
 import { expect, test } from 'vitest';
-import { makeCredentialKey, openCredential, sealCredential } from './sealed-credential.ts';
+import { makeReaderKey } from './sealed-bytes.ts';
+import { openCredential, sealCredential } from './sealed-credential.ts';
 
 const credential = { user: 'backup', password: 'pä$$ word' };
 
 test('what is sealed to a key opens with it, and with no other', () => {
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const sealed = sealCredential(credential, key.publicKey);
   expect(openCredential(sealed, key)).toEqual(credential);
-  expect(() => openCredential(sealed, makeCredentialKey())).toThrow(/116 authenticationFailed/);
+  expect(() => openCredential(sealed, makeReaderKey())).toThrow(/116 authenticationFailed/);
 });
 
 test('a changed answer is refused, and the password stands nowhere in it', () => {
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const answer = sealCredential(credential, key.publicKey);
   expect(Buffer.from(answer.sealed).includes(credential.password)).toBe(false);
   const sealed = new Uint8Array(answer.sealed);

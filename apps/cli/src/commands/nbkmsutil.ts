@@ -1,63 +1,34 @@
-// nbkmsutil: what the key manager holds.
+// nbkmsutil: key groups, keys and their states, and holding the key store still while its files are copied.
 
-import type { KeyGroup, KmsInfo } from '@tapestry/contracts';
-import { command, requireSome } from '../command.ts';
-import { formatDateTime } from '../date-time.ts';
+import { command } from '../command.ts';
+import { changeKeys } from '../key-edit.ts';
+import { keyOptions } from '../key-line.ts';
 import { usage } from '../option-table.ts';
-import { fields } from '../render/table.ts';
+import { showKeys } from '../render/keys.ts';
 
 export const nbkmsutil = command({
-  purpose: 'show the key store and its key groups',
-  synopsis: ['-listkgs [-kgname NAME]', '-ksstats | -gethmkid | -getkpkid'],
-  options: {
-    listkgs: { kind: 'flag', help: 'list the key groups' },
-    kgname: { kind: 'word', value: 'NAME', help: 'one key group' },
-    ksstats: { kind: 'flag', help: 'state and numbers of the key store' },
-    info: { kind: 'flag', help: 'the same as -ksstats' },
-    gethmkid: { kind: 'flag', help: 'id of the host master key' },
-    getkpkid: { kind: 'flag', help: 'id of the key protection key' },
-  },
-  example: 'nbkmsutil -listkgs',
-  async run({ options }, context) {
+  purpose: 'manage key groups and keys, and quiesce the key store for a copy',
+  synopsis: [
+    '-createkg -kgname NAME [-cipher AES_256] [-desc TEXT]',
+    '-modifykg -kgname NAME [-name NEW] [-desc TEXT] | -deletekg -kgname NAME [-force]',
+    '-listkgs [-kgname NAME | -emptykgs | -noactive] [-noverbose] [-json]',
+    '-createkey -kgname NAME -keyname KEY [-activate] [-nopphrase | -passfile FILE] [-desc TEXT]',
+    '-modifykey -kgname NAME -keyname KEY [-state STATE | -activate] [-name NEW] [-desc TEXT]',
+    '           [-move_to_kgname NAME]',
+    '-deletekey -kgname NAME -keyname KEY | -holdkey -kgname NAME -keyname KEY [-compromised]',
+    '-recoverkey -kgname NAME -keyname KEY -tag TAG [-passfile FILE] [-derivation_name KEY]',
+    '           [-kdf_profile N] [-unverified] [-desc TEXT]',
+    '-listkeys -kgname NAME [-keyname KEY | -activekey] [-noverbose] [-json]',
+    '-modifyhmk -id ID [-nopphrase | -passfile FILE] | -modifykpk -id ID [-nopphrase | -passfile FILE]',
+    '-quiescedb [-lease NAME] [-ttl SECONDS] | -unquiescedb [-lease NAME | -all]',
+    '-ksstats | -gethmkid | -getkpkid [-json]',
+  ],
+  options: keyOptions,
+  example: 'nbkmsutil -createkey -kgname ENCR_gold -keyname gold-2026q4 -activate',
+  async run({ options: line }, context) {
     const nbkms = await context.client('nbkms');
-    if (options.listkgs) {
-      const { groups } = await nbkms.ListKeyGroups({ name: options.kgname });
-      const { kgname } = options;
-      const none = kgname === undefined ? 'there is no key group' : `there is no group ${kgname}`;
-      for (const group of requireSome(groups, none)) context.out(`${groupText(group)}\n`);
-      return 0;
-    }
-    const { ksstats, info, gethmkid, getkpkid } = options;
-    if (!ksstats && !info && !gethmkid && !getkpkid) throw usage('-listkgs or -ksstats');
-    const store = await nbkms.GetInfo({});
-    if (gethmkid) context.out(`HMK ID: ${store.hmkId}\n`);
-    if (getkpkid) context.out(`KPK ID: ${store.kpkId}\n`);
-    if (ksstats || info) context.out(storeText(store));
-    return 0;
+    if (await changeKeys(nbkms, line, context)) return 0;
+    if (await showKeys(nbkms, line, context)) return 0;
+    throw usage('one of the options that stand first in a form of the command is needed');
   },
 });
-
-function groupText(group: KeyGroup): string {
-  return fields([
-    ['Key Group Name', group.name],
-    ['Supported Cipher', group.cipher],
-    ['Number of Keys', group.keys],
-    ['Created', formatDateTime(group.createdMs / 1000n)],
-    ['Description', group.description],
-  ]);
-}
-
-function storeText(store: KmsInfo): string {
-  return fields([
-    ['Key store', store.ready ? 'ready' : 'not ready'],
-    ['Version', store.storeVersion],
-    ['Cipher', store.cipher],
-    ['Key Groups', store.keyGroups],
-    ['Keys', store.keys],
-    ['Outstanding Quiesce Calls', store.quiesceCalls],
-    ['HMK ID', store.hmkId],
-    ['KPK ID', store.kpkId],
-    ['Created', formatDateTime(store.createdMs / 1000n)],
-    ['Modified', formatDateTime(store.modifiedMs / 1000n)],
-  ]);
-}

@@ -1,5 +1,5 @@
-// Several files that change together or not at all: staged and synced, then a journal that is the commit, then renamed
-// into place. What a crash interrupts is completed, or removed, by the next start.
+// Files that change together or not at all, and one file that is either old or new: staged and synced, then made to
+// count by one rename. What a crash interrupted is completed, or removed, by the next start.
 
 import { createHash } from 'node:crypto';
 import {
@@ -7,21 +7,20 @@ import {
   constants,
   existsSync,
   fstatSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
-  rmSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StatusError } from '@tapestry/status';
+import type { FilePort, WrittenFile } from './file-port.ts';
 
 const JOURNAL = 'KMS_TXN.jnl';
 const STAGED = '.new';
+const PREVIOUS = '.prev';
+const LINKED = '.prev.new';
 
 interface JournalEntry {
   readonly path: string;
@@ -38,82 +37,143 @@ export function privateFolder(path: string): void {
 }
 
 /** All of them, or none. `journalDir` is one of their folders. */
-export function writeTogether(journalDir: string, files: ReadonlyMap<string, Buffer>): void {
+export async function writeTogether(
+  files: FilePort,
+  journalDir: string,
+  contents: ReadonlyMap<string, Buffer>,
+): Promise<void> {
   const entries: JournalEntry[] = [];
-  for (const [path, bytes] of files) {
-    writeSynced(`${path}${STAGED}`, bytes);
+  for (const [path, bytes] of contents) {
+    await writeSynced(files, `${path}${STAGED}`, bytes);
     entries.push({ path, sha256: digestOf(bytes) });
   }
-  for (const folder of new Set([...files.keys()].map(dirname))) syncFolder(folder);
+  for (const folder of new Set([...contents.keys()].map(dirname))) await files.syncFolder(folder);
   const text = JSON.stringify(entries);
   const journal = join(journalDir, JOURNAL);
-  writeSynced(`${journal}${STAGED}`, Buffer.from(`${digestOf(Buffer.from(text))}\n${text}`));
-  renameSync(`${journal}${STAGED}`, journal);
-  syncFolder(journalDir);
-  complete(journalDir, entries);
+  const bytes = Buffer.from(`${digestOf(Buffer.from(text))}\n${text}`);
+  await writeSynced(files, `${journal}${STAGED}`, bytes);
+  await files.rename(`${journal}${STAGED}`, journal);
+  await files.syncFolder(journalDir);
+  await complete(files, journalDir, entries);
 }
 
-/** Completes what was committed, removes what was not. Errors: 1259 a committed file is nowhere. */
-export function recover(journalDir: string, folders: readonly string[]): void {
+/**
+ * Replaces one file; the content before it stays as `.prev`. `check` looks at what was written before it counts. When
+ * this throws before the last rename nothing has changed. Errors: those of the port, and of `check`.
+ */
+export async function replaceOne(
+  files: FilePort,
+  path: string,
+  bytes: Buffer,
+  check: (written: Buffer) => void,
+): Promise<void> {
+  const staged = `${path}${STAGED}`;
+  await writeSynced(files, staged, bytes);
+  check(readFileSync(staged));
+  await files.remove(`${path}${LINKED}`);
+  await files.link(path, `${path}${LINKED}`);
+  await files.rename(`${path}${LINKED}`, `${path}${PREVIOUS}`);
+  await files.rename(staged, path);
+  await files.syncFolder(dirname(path));
+}
+
+/** The content before the last change of a file: after a change of its keys it must go, since it is under the old. */
+export async function forgetPrevious(files: FilePort, path: string): Promise<void> {
+  await files.remove(`${path}${PREVIOUS}`);
+  await files.syncFolder(dirname(path));
+}
+
+/** A change of several files that began was not committed: the next start undoes it, and the files are as they were. */
+export function isUncommitted(journalDir: string): boolean {
+  return !existsSync(join(journalDir, JOURNAL));
+}
+
+/** Takes away what a failed change staged. */
+export async function unstage(files: FilePort, path: string): Promise<void> {
+  await files.remove(`${path}${STAGED}`);
+}
+
+/**
+ * Completes what was committed, removes what was not. `isWhole` says whether the files as they are belong together:
+ * then a damaged journal was never finished. Errors: 1259 a committed file is nowhere, or nobody can know.
+ */
+export async function recover(
+  files: FilePort,
+  journalDir: string,
+  folders: readonly string[],
+  isWhole: () => boolean,
+): Promise<void> {
   const journal = join(journalDir, JOURNAL);
   if (existsSync(journal)) {
     const [digest, text = ''] = readFileSync(journal, 'utf8').split('\n');
-    if (digest !== digestOf(Buffer.from(text))) {
-      throw new StatusError('kmsTransactionBroken', `${journal} is damaged`);
-    }
-    complete(journalDir, JSON.parse(text) as JournalEntry[]);
+    if (digest === digestOf(Buffer.from(text))) {
+      await complete(files, journalDir, JSON.parse(text) as JournalEntry[]);
+    } else if (isWhole()) await files.remove(journal);
+    else throw new StatusError('kmsTransactionBroken', `${journal} is damaged`);
   }
   for (const folder of folders) {
     for (const name of readdirSync(folder)) {
-      if (name.endsWith(STAGED)) rmSync(join(folder, name));
+      const path = join(folder, name);
+      if (name.endsWith(STAGED) || isSecondName(path)) await files.remove(path);
     }
   }
 }
 
-function complete(journalDir: string, entries: readonly JournalEntry[]): void {
-  for (const { path, sha256 } of entries) {
-    const staged = `${path}${STAGED}`;
-    if (isFile(staged, sha256)) renameSync(staged, path);
-    else if (!isFile(path, sha256)) {
-      const why = `the change names ${basename(path)}, which is neither old nor new`;
-      throw new StatusError('kmsTransactionBroken', why);
-    }
+/** A crash between two renames leaves the file and its former content as one: the file must have one name alone. */
+function isSecondName(path: string): boolean {
+  if (!path.endsWith(PREVIOUS)) return false;
+  const current = path.slice(0, -PREVIOUS.length);
+  return existsSync(current) && statSync(path).ino === statSync(current).ino;
+}
+
+async function complete(
+  files: FilePort,
+  journalDir: string,
+  entries: readonly JournalEntry[],
+): Promise<void> {
+  // Looked at before anything is moved: where one is nowhere, everything stays for a person to look at.
+  const staged = entries.filter(({ path, sha256 }) => isFile(`${path}${STAGED}`, sha256));
+  for (const entry of entries) {
+    if (staged.includes(entry) || isFile(entry.path, entry.sha256)) continue;
+    const why = `the change names ${basename(entry.path)}, which is neither old nor new`;
+    throw new StatusError('kmsTransactionBroken', why);
   }
-  for (const folder of new Set(entries.map(({ path }) => dirname(path)))) syncFolder(folder);
-  rmSync(join(journalDir, JOURNAL));
-  syncFolder(journalDir);
+  for (const { path } of staged) await files.rename(`${path}${STAGED}`, path);
+  for (const folder of new Set(entries.map(({ path }) => dirname(path)))) {
+    await files.syncFolder(folder);
+  }
+  await files.remove(join(journalDir, JOURNAL));
+  await files.syncFolder(journalDir);
 }
 
 function isFile(path: string, sha256: string): boolean {
   return existsSync(path) && digestOf(readFileSync(path)) === sha256;
 }
 
-function digestOf(bytes: Buffer): string {
+export function digestOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function writeSynced(path: string, bytes: Buffer): void {
-  rmSync(path, { force: true });
-  const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
-  const fd = openSync(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600);
+export async function writeSynced(files: FilePort, path: string, bytes: Buffer): Promise<void> {
+  await files.remove(path);
+  const file = await files.create(path);
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
+    await writeAll(file, bytes);
+    await file.sync();
   } finally {
-    closeSync(fd);
+    await file.close();
   }
 }
 
-function syncFolder(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+async function writeAll(file: WrittenFile, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const written = await file.write(bytes.subarray(at), at);
+    if (written === 0) throw Object.assign(new Error('nothing was written'), { code: 'EIO' });
+    at += written;
   }
 }
 
-/** A file of ours alone: no link, nobody else's. Errors: 1250 missing, 1257 open to others. */
+/** A file of ours alone: no link, nobody else's. Errors: 1250 missing, 1251 empty, 1257 open to others. */
 export function readPrivate(path: string, sizeMaxBytes: number): Buffer {
   const name = basename(path);
   const fd = openPrivate(path);

@@ -1,4 +1,4 @@
-// Sealing of the key store's files, and keys from passphrases. AES-256-GCM with a fresh IV for each write, the whole
+// Sealing of the key store's files. AES-256-GCM with a fresh IV for each write, the whole
 // clear header authenticated; the order of the checks tells a torn file from a damaged, a wrong and a forged one.
 
 import {
@@ -7,11 +7,10 @@ import {
   createHash,
   createHmac,
   hkdfSync,
+  type KeyObject,
   randomBytes,
-  scrypt,
   timingSafeEqual,
 } from 'node:crypto';
-import { promisify } from 'node:util';
 import { StatusError } from '@tapestry/status';
 import {
   DIGEST_BYTES,
@@ -29,8 +28,11 @@ import {
 const CIPHER = 'aes-256-gcm';
 export const KEY_BYTES = 32;
 
+/** Bytes where a key is made or read, an object of the crypto library where it stays. */
+export type Secret = Buffer | KeyObject;
+
 /** A public value that tells keys apart and says nothing about them. */
-export function fingerprintOf(key: Buffer): Buffer {
+export function fingerprintOf(key: Secret): Buffer {
   return createHmac('sha256', key).update('nbkms-key-fp-v1').digest().subarray(0, 16);
 }
 
@@ -39,22 +41,22 @@ export function rootKey(storeId: Buffer): Buffer {
   return Buffer.from(hkdfSync('sha256', storeId, '', 'obfuscation only', KEY_BYTES));
 }
 
-export function kpkFileKey(hmk: Buffer, header: Pick<Header, 'storeId' | 'epoch'>): Buffer {
+export function kpkFileKey(hmk: Secret, header: Pick<Header, 'storeId' | 'epoch'>): Buffer {
   return derive(hmk, header.storeId, header.epoch, 'nbkms-kpkf-v1');
 }
 
-export function dataFileKey(hmk: Buffer, header: Pick<Header, 'storeId' | 'generation'>): Buffer {
+export function dataFileKey(hmk: Secret, header: Pick<Header, 'storeId' | 'generation'>): Buffer {
   return derive(hmk, header.storeId, header.generation, 'nbkms-data-v1');
 }
 
-function derive(hmk: Buffer, storeId: Buffer, count: bigint, info: string): Buffer {
+function derive(hmk: Secret, storeId: Buffer, count: bigint, info: string): Buffer {
   const counted = Buffer.alloc(8);
   counted.writeBigUInt64BE(count);
   return Buffer.from(hkdfSync('sha256', hmk, Buffer.concat([storeId, counted]), info, KEY_BYTES));
 }
 
 /** The whole file. The IV and the body's length are added to the header. */
-export function sealFile(header: Header, key: Buffer, body: Buffer): Buffer {
+export function sealFile(header: Header, key: Secret, body: Buffer): Buffer {
   const iv = randomBytes(12);
   const bodyLength = Buffer.alloc(8);
   bodyLength.writeBigUInt64BE(BigInt(body.length));
@@ -87,7 +89,7 @@ export function readContainer(file: Buffer, kind: FileKind, name: string): Parts
 }
 
 /** Errors: 1253: the digest was right, the seal is not: somebody made it so. */
-export function openBody(parts: Parts, key: Buffer, name: string): Buffer {
+export function openBody(parts: Parts, key: Secret, name: string): Buffer {
   const { header, headerBytes, body, tag } = parts;
   try {
     const iv = header.fields.get(FIELD.iv) ?? Buffer.alloc(0);
@@ -99,38 +101,4 @@ export function openBody(parts: Parts, key: Buffer, name: string): Buffer {
     const why = `${name} does not open under its key although it is whole: it was changed on purpose`;
     throw new StatusError('kmsFileTampered', why, {}, { cause: error });
   }
-}
-
-/** Frozen parameters of ways to make a key of a passphrase; new parameters get a new number. */
-const SCRYPT_PROFILES = { 1: { N: 2 ** 17, r: 8, p: 1 } } as const;
-export const PROFILE_DEFAULT = 1;
-export const PURPOSE = { hmk: 1, kpk: 2 } as const;
-
-/** The same passphrase, label and site salt make the same key on any host, for ever. */
-export async function keyFromPassphrase(request: {
-  readonly passphrase: string;
-  readonly purpose: number;
-  readonly label: string;
-  readonly siteSalt: Buffer;
-  readonly profile: keyof typeof SCRYPT_PROFILES;
-}): Promise<Buffer> {
-  const { passphrase, purpose, label, siteSalt, profile } = request;
-  const salt = createHash('sha256')
-    .update('nbkms-salt-v1\0')
-    .update(Buffer.from([purpose]))
-    .update(prefixed(siteSalt))
-    .update(prefixed(Buffer.from(label.normalize('NFC'), 'utf8')))
-    .digest();
-  const { N, r, p } = SCRYPT_PROFILES[profile];
-  const derive = promisify<string, Buffer, number, object, Buffer>(scrypt);
-  return await derive(passphrase.normalize('NFC'), salt, KEY_BYTES, {
-    ...{ N, r, p },
-    maxmem: 256 * N * r,
-  });
-}
-
-function prefixed(bytes: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(bytes.length);
-  return Buffer.concat([length, bytes]);
 }

@@ -1,7 +1,7 @@
 // One credential for one grant: asked of nbemm, sealed to a key made for this one question, opened here and kept nowhere.
 
 import type { Client } from '@tapestry/bus';
-import { makeCredentialKey, openCredential } from '@tapestry/contracts';
+import { makeReaderKey, openCredential } from '@tapestry/contracts';
 import { type Lease, refOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 
@@ -28,7 +28,7 @@ export async function fetchAccess(
     'robotNumber' in right
       ? { forRobot: true, robotNumber: right.robotNumber }
       : { grant: refOf(right) };
-  const key = makeCredentialKey();
+  const key = makeReaderKey();
   const reply = await untilAnswered(
     (call) =>
       nbemm.GetNdmpCredential({ ...asked, ndmpHost, publicKey: key.publicKey }, { signal: call }),

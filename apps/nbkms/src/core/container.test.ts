@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodeHeader, FIELD, type Header, parseFile, TRAILER_BYTES } from './container.ts';
-import { emptyDocument, isDocument, type KeyRecord, summarize } from './key-store.ts';
 
 const anyHeader: fc.Arbitrary<Header> = fc.record({
   kind: fc.constantFrom('data' as const, 'kpk' as const, 'hmk' as const),
@@ -52,23 +51,4 @@ test('bytes that are no such file are refused, not believed', () => {
   expect(
     parseFile(fileOf({ ...header, fields: unknown }, Buffer.alloc(0)), header.kind),
   ).toBeUndefined();
-});
-
-test('groups with the number of their keys', () => {
-  const group = (name: string) => ({ name, cipher: 'AES_256', description: '', createdMs: 1 });
-  const key = (owner: string, name: string): KeyRecord => ({
-    ...{ group: owner, name, tag: name, state: 'prelive', createdMs: 1, wrapped: '', mac: '' },
-  });
-  const document = {
-    ...emptyDocument(1),
-    groups: [group('ENCR_b'), group('ENCR_a')],
-    keys: [key('ENCR_a', 'k1'), key('ENCR_a', 'k2')],
-  };
-  expect(summarize(document, '').map(({ name, keys }) => [name, keys])).toEqual([
-    ['ENCR_a', 2],
-    ['ENCR_b', 0],
-  ]);
-  expect(summarize(document, 'ENCR_b')).toHaveLength(1);
-  expect(isDocument(document)).toBe(true);
-  expect(isDocument({ groups: [] })).toBe(false);
 });
