@@ -12,6 +12,15 @@ export type Try = components['schemas']['Try'];
 export type Counts = components['schemas']['Counts'];
 export type Daemon = components['schemas']['Daemon'];
 export type Devices = components['schemas']['Devices'];
+export type Drive = components['schemas']['Drive'];
+export type DiskUnit = components['schemas']['DiskUnit'];
+export type Element = components['schemas']['Element'];
+export type LibraryShape = components['schemas']['LibraryShape'];
+export type Robot = components['schemas']['Robot'];
+export type Volume = components['schemas']['Volume'];
+export type VolumePage = components['schemas']['VolumePage'];
+export type Waiting = components['schemas']['Waiting'];
+export type MediaState = Volume['state'];
 export type Session = components['schemas']['Session'];
 export type JobsQuery = NonNullable<paths['/api/jobs']['get']['parameters']['query']>;
 

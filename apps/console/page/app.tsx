@@ -6,13 +6,13 @@ import { type ReactNode, useCallback, useState } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { ActivityPage } from './activity/activity-page.tsx';
 import { api, isLoggedOut, type Session, unwrap } from './api.ts';
+import { DevicesPage } from './devices/devices-page.tsx';
 import { LiveProvider, useStreamState } from './live/live.tsx';
 import { StreamBanner } from './parts/banner.tsx';
 import { LogoMark, MoonIcon, SunIcon } from './parts/icons.tsx';
 import { KeysDialog } from './parts/keys-dialog.tsx';
 import { EmptyState, ProblemBox } from './parts/notices.tsx';
 import { useKeys } from './parts/use-keys.ts';
-import { DevicesPage } from './places/devices-page.tsx';
 import { LoginPage } from './places/login-page.tsx';
 import { SystemPage, useDaemons } from './places/system-page.tsx';
 

@@ -14,8 +14,16 @@ export type Look =
   | 'failed'
   | 'suspended'
   | 'incomplete'
-  /** A volume without room: neither good nor bad. */
-  | 'full';
+  /** Of volumes: partly written, without room, free for all, not to be written for one reason or another. */
+  | 'active'
+  | 'full'
+  | 'scratch'
+  | 'halted'
+  | 'frozen'
+  | 'expired'
+  | 'cleaning'
+  /** Nobody knows. */
+  | 'unknown';
 
 const MOVING = new Set(['writing', 'reading', 'ending']);
 

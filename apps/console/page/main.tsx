@@ -12,6 +12,7 @@ import './styles/states.css';
 import './styles/table.css';
 import './styles/panel.css';
 import './styles/flow.css';
+import './styles/devices.css';
 
 const queries = new QueryClient({
   defaultOptions: {

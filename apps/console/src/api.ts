@@ -11,6 +11,7 @@ import type { PasswordCheck } from './adapters/password-file.ts';
 import { httpCodeOf, problemOf } from './core/sentences.ts';
 import type { SessionLimits } from './core/sessions.ts';
 import { type Gate, makeGate, refuseForeign, SECURITY_HEADERS } from './gate.ts';
+import { addDeviceRoutes } from './routes/devices.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addSessionRoutes } from './routes/session.ts';
@@ -62,6 +63,7 @@ export async function addApi(root: FastifyInstance, ports: ApiPorts): Promise<()
     addSessionRoutes(app, parts);
     addJobRoutes(app, parts);
     addEventRoutes(app, parts);
+    addDeviceRoutes(app, parts);
     addSystemRoutes(app, parts);
     openApi = () => app.swagger();
     app.get('/api/openapi.json', { schema: { hide: true } }, async () => openApi());

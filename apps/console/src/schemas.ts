@@ -2,6 +2,19 @@
 // page's client gets its types. Times are epoch milliseconds, null while there is none; sizes are bytes.
 
 import { z } from 'zod';
+import {
+  devicesSchema,
+  diskUnitSchema,
+  driveSchema,
+  elementSchema,
+  libraryShapeSchema,
+  pendingSchema,
+  robotSchema,
+  unknownSchema,
+  volumePageSchema,
+  volumeSchema,
+  waitingSchema,
+} from './device-schemas.ts';
 
 const JOB_STATES = ['queued', 'active', 'requeued', 'done', 'suspended', 'incomplete'] as const;
 
@@ -143,59 +156,6 @@ export const overviewSchema = z.object({
   daemonsTotal: z.int(),
 });
 
-export const driveSchema = z.object({
-  name: z.string(),
-  mediaServer: z.string(),
-  density: z.string(),
-  robotNumber: z.int().nullable(),
-  state: z.string(),
-  reason: z.string(),
-  lastUsedMs: time,
-  errors: z.int(),
-  /** The job whose grant holds it, and the volume in that grant. */
-  jobId: z.int().nullable(),
-  mediaId: z.string(),
-});
-
-export const volumeSchema = z.object({
-  mediaId: z.string(),
-  barcode: z.string(),
-  pool: z.string(),
-  density: z.string(),
-  robotNumber: z.int().nullable(),
-  slot: z.int().nullable(),
-  state: z.enum(['available', 'assigned', 'full', 'suspended', 'frozen']),
-  mounts: z.int(),
-  images: z.int(),
-  writtenBytes: z.int(),
-  lastWrittenMs: time,
-});
-
-export const waitingSchema = z.object({
-  jobId: z.int(),
-  policy: z.string(),
-  client: z.string(),
-  priority: z.int(),
-  sinceMs: time,
-  reasons: z.array(z.string()),
-});
-
-export const unknownSchema = z.object({
-  kind: z.string(),
-  name: z.string(),
-  reason: z.string(),
-  sinceMs: time,
-});
-
-export const devicesSchema = z.object({
-  drives: z.array(driveSchema),
-  volumes: z.array(volumeSchema),
-  waiting: z.array(waitingSchema),
-  unknown: z.array(unknownSchema),
-  /** What could not be asked, a sentence each; the rest is shown all the same. */
-  problems: z.array(z.string()),
-});
-
 export const sessionSchema = z.object({ user: z.string(), expiresMs: z.int() });
 
 export const errorSchema = z.object({
@@ -244,11 +204,17 @@ const NAMED = {
   Daemon: daemonSchema,
   Daemons: daemonsSchema,
   Overview: overviewSchema,
+  Robot: robotSchema,
   Drive: driveSchema,
-  Volume: volumeSchema,
+  DiskUnit: diskUnitSchema,
   Waiting: waitingSchema,
+  Pending: pendingSchema,
   Unknown: unknownSchema,
   Devices: devicesSchema,
+  Element: elementSchema,
+  LibraryShape: libraryShapeSchema,
+  Volume: volumeSchema,
+  VolumePage: volumePageSchema,
   Session: sessionSchema,
   Problem: errorSchema,
   Done: doneSchema,
@@ -281,7 +247,6 @@ export type ApiTry = z.infer<typeof trySchema>;
 export type ApiLine = z.infer<typeof lineSchema>;
 export type ApiCounts = z.infer<typeof countsSchema>;
 export type ApiDaemon = z.infer<typeof daemonSchema>;
-export type ApiDevices = z.infer<typeof devicesSchema>;
 export type ApiSample = z.infer<typeof sampleSchema>;
 export type JobQuery = z.infer<typeof jobQuerySchema>;
 export type Outcome = ApiJob['outcome'];

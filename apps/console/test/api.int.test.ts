@@ -34,8 +34,17 @@ const page = async (query = ''): Promise<Page> =>
 test(
   'nobody is answered without a login',
   async () => {
-    const paths = ['jobs', 'jobs/1', 'throughput', 'daemons', 'devices', 'overview', 'events'];
-    for (const path of [...paths, 'session', 'openapi.json']) {
+    const paths = [
+      'jobs',
+      'jobs/1',
+      'throughput',
+      'daemons',
+      'devices',
+      'robots/0',
+      'volumes',
+      'overview',
+    ];
+    for (const path of [...paths, 'events', 'session', 'openapi.json']) {
       const response = await fetch(`${stage.url}/api/${path}`);
       expect([path, response.status]).toEqual([path, 401]);
       expect(await response.json()).toMatchObject({ code: 116, name: 'authenticationFailed' });
@@ -43,6 +52,8 @@ test(
     const cancel = await fetch(`${stage.url}/api/jobs/1/cancel`, { method: 'POST' });
     expect(cancel.status).toBe(401);
     expect(stage.nbjm.requests('CancelJob')).toEqual([]);
+    const down = await fetch(`${stage.url}/api/drives/drive0/state`, { method: 'POST' });
+    expect(down.status).toBe(401);
   },
   PATIENCE_MS,
 );
@@ -168,7 +179,7 @@ test(
     const devices = await ask('/api/devices');
     expect(devices.status).toBe(200);
     const { problems } = (await devices.json()) as { problems: string[] };
-    expect(problems.length).toBe(3);
+    expect(problems.length).toBe(4);
     expect(problems[0]).toMatch(/status 25/);
   },
   PATIENCE_MS,

@@ -24,20 +24,12 @@ inBrowser((theatre) => {
   test(
     'pictures of the other views, on a desk and on a phone',
     async () => {
-      await theatre.stage.playDevices();
       const phone = { viewport: { width: 390, height: 844 } };
-      const { page, faults } = await theatre.visit('/devices');
+      const { page, faults } = await theatre.visit('/system');
       await page.getByRole('button', { name: 'Log in' }).waitFor();
       await shoot(page, 'login');
       await logIn(page);
       await theatre.stage.keepBeating();
-      await page
-        .getByRole('row', { name: /drive0/ })
-        .getByRole('link', { name: 'job 1001' })
-        .waitFor();
-      await page.getByText('drive2 is not given out', { exact: false }).waitFor();
-      await shoot(page, 'devices');
-      await page.getByRole('link', { name: 'System' }).click();
       await page.getByRole('row', { name: /nbjm/ }).getByText('Up, leads').waitFor();
       await shoot(page, 'system');
       await page.goto(`${theatre.stage.url}/activity/993?state=failed,partial`);

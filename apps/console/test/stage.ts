@@ -16,6 +16,7 @@ import {
   type TestBus,
 } from '@tapestry/testkit';
 import { definition } from '../src/service.ts';
+import { type DeviceScene, type DeviceStage, playDevices } from './device-stage.ts';
 
 export const USER = 'operator';
 export const PASSWORD = 'a long enough secret';
@@ -37,8 +38,8 @@ export interface Stage {
     service: 'bpjobd' | 'nbjm',
     beat: { pid: number; startedMs: bigint; ready?: boolean },
   ): Promise<void>;
-  /** nbemm and nbrb with a small library: drives, volumes, somebody who waits. */
-  playDevices(): Promise<void>;
+  /** nbemm, nbrb and the ltid of media1 with these devices; once a stage. */
+  playDevices(scene: DeviceScene): Promise<DeviceStage>;
   /** Forgets every job without a word. */
   empty(): void;
   /** Heartbeats of every daemon from now on, as of a healthy site. */
@@ -73,7 +74,7 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
       (service === 'bpjobd' ? bpjobd : nbjmBus).publish('Heartbeat', {
         ...{ service, host: '', ready, version: '0.1.0', rssBytes: 90_000_000n, ...beat },
       }),
-    playDevices: () => playDevices(bus),
+    playDevices: (scene) => playDevices(bus, scene),
     keepBeating: async () => {
       clearInterval(beating);
       await beatAll(identities, bus);
@@ -87,59 +88,6 @@ export async function startStage(env: Record<string, string> = {}): Promise<Stag
       rmSync(stateDir, { recursive: true, force: true });
     },
   };
-}
-
-async function playDevices(bus: TestBus): Promise<void> {
-  const nowMs = BigInt(Date.now());
-  const drives = Array.from({ length: 4 }, (_, i) => ({
-    drive: {
-      ...{ name: `drive${i}`, density: 'hcart', mediaServer: 'media1', robotDrive: i + 1 },
-      robotNumber: 0,
-    },
-    state: i === 3 ? 'DOWN' : 'UP',
-    reason: i === 3 ? 'three mounts in a row failed' : '',
-    lastUsedMs: nowMs - BigInt(i * 400_000),
-    errors: i === 3 ? 3 : 0,
-  }));
-  const volumes = Array.from({ length: 24 }, (_, i) => ({
-    volume: {
-      ...{ mediaId: `A${String(i + 1).padStart(5, '0')}`, density: 'hcart', slot: i + 1 },
-      ...{ pool: i % 6 === 5 ? 'scratch' : 'NetBackup', assignedMs: i % 6 === 5 ? 0n : nowMs },
-    },
-    ...{ statusBits: [0, 8, 0, 0, 2, 0, 1][i % 7]!, mounts: i * 3, images: i * 11 },
-    writtenBytes: BigInt(i) * 311_000_000_000n,
-    lastWrittenMs: nowMs - BigInt(i * 7_000_000),
-  }));
-  await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
-    GetDevices: async () => ({ drives, robots: [], mediaServers: [] }),
-    ListVolumes: async () => ({ volumes }),
-  });
-  const grant = (jobId: bigint, i: number) => ({
-    grant: {
-      ...{ attempt: { jobId, try: 1, step: 1 }, drive: drives[i]!.drive },
-      volume: volumes[i * 5]!.volume,
-    },
-  });
-  await fakeService(await bus.as({ service: 'nbrb' }), 'nbrb', {
-    Dump: async () => ({
-      grants: [grant(1_001n, 0), grant(1_002n, 1)],
-      waiting: [
-        {
-          request: {
-            ...{ attempt: { jobId: 1_005n }, policy: 'nightly-projects', client: 'nas-fra-02' },
-            ...{ priority: 10, requestedMs: nowMs - 720_000n },
-          },
-          reasons: ['drive0 and drive1 are in use', 'drive2 is unknown', 'drive3 is down'],
-        },
-      ],
-      unknown: [
-        {
-          ...{ kind: 'drive', name: 'drive2', sinceMs: nowMs - 90_000n },
-          reason: 'ltid on media1 has not answered since its writer was lost.',
-        },
-      ],
-    }),
-  });
 }
 
 async function beatAll(open: Map<string, Bus>, bus: TestBus): Promise<void> {

@@ -21,6 +21,7 @@ interface Live {
 const LiveContext = createContext<Live | null>(null);
 
 const OVERVIEW_EVERY_MS = 2_000;
+const DEVICES_EVERY_MS = 2_000;
 const TRIES_AFTER_MS = 300;
 const OUTCOMES_MAX = 20_000;
 
@@ -62,6 +63,13 @@ function keepFresh(stream: Stream, queries: QueryClient): () => void {
   const overview = throttle(OVERVIEW_EVERY_MS, () =>
     queries.invalidateQueries({ queryKey: ['overview'] }),
   );
+  const devices = throttle(DEVICES_EVERY_MS, () =>
+    Promise.all(
+      ['devices', 'library', 'volumes'].map((key) =>
+        queries.invalidateQueries({ queryKey: [key] }),
+      ),
+    ),
+  );
   const details = new Map<number, ReturnType<typeof setTimeout>>();
   const refetchJob = (jobId: number): void => {
     clearTimeout(details.get(jobId));
@@ -80,8 +88,10 @@ function keepFresh(stream: Stream, queries: QueryClient): () => void {
       if (outcomes.size > OUTCOMES_MAX) outcomes.clear();
       outcomes.set(change.job.jobId, change.job.outcome);
       overview();
+      devices();
     },
     gap: () => void queries.invalidateQueries(),
+    devices,
     daemon: (daemon) => {
       queries.setQueryData<{ daemons: Daemon[] }>(['daemons'], (old) => {
         if (old === undefined) return undefined;
@@ -95,6 +105,7 @@ function keepFresh(stream: Stream, queries: QueryClient): () => void {
   return () => {
     stop();
     overview.cancel();
+    devices.cancel();
     for (const timer of details.values()) clearTimeout(timer);
   };
 }

@@ -10,6 +10,15 @@ export interface Change {
   readonly deletedJobId?: number;
 }
 
+export interface RobotEvent {
+  readonly robotNumber: number;
+  readonly host: string;
+  readonly from: number;
+  readonly to: number;
+  /** began, made or failed. */
+  readonly phase: string;
+}
+
 export interface Position {
   readonly epoch: number;
   readonly sequence: number;
@@ -27,6 +36,9 @@ export interface Listener {
   change?(change: Change, position: Position): void;
   gap?(): void;
   daemon?(daemon: Daemon): void;
+  robot?(event: RobotEvent): void;
+  /** Devices or volumes are no longer as they were. */
+  devices?(): void;
 }
 
 export interface Stream {
@@ -85,6 +97,12 @@ export function openStream(onLoggedOut: () => void): Stream {
       },
       daemon: (daemon: Daemon) => {
         for (const listener of listeners) listener.daemon?.(daemon);
+      },
+      robot: (event: RobotEvent) => {
+        for (const listener of listeners) listener.robot?.(event);
+      },
+      devices: () => {
+        for (const listener of listeners) listener.devices?.();
       },
       bye: onLoggedOut,
     },

@@ -4,12 +4,13 @@ import { Kbd, Modal } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 const KEYS: readonly (readonly [readonly string[], string])[] = [
-  [['/'], 'Search the jobs'],
+  [['/'], 'Search'],
   [['j', '↓'], 'Next job'],
   [['k', '↑'], 'Previous job'],
   [['Enter'], 'Open the job'],
   [['Esc'], 'Close the job, or leave the search'],
   [['Home', 'End'], 'Newest, oldest job loaded'],
+  [['←', '→', '↑', '↓'], 'From place to place of a library'],
   [['?'], 'These keys'],
 ];
 

@@ -80,6 +80,49 @@ const SHAPES: Record<Look, ReactNode> = {
       <path d="m4.9 4.9 4.2 4.2M9.1 4.9 4.9 9.1" {...CUT} />
     </>
   ),
+  // A disc half full: written, with room.
+  active: (
+    <>
+      <circle cx="7" cy="7" r="5" {...LINE} />
+      <path d="M2 7a5 5 0 0 0 10 0Z" fill="currentColor" />
+    </>
+  ),
+  // A ring with a plus: free for any pool.
+  scratch: (
+    <>
+      <circle cx="7" cy="7" r="5.2" {...LINE} strokeWidth={1.4} />
+      <path d="M7 4.6v4.8M4.6 7h4.8" {...LINE} strokeWidth={1.5} />
+    </>
+  ),
+  halted: <path d="M4.6 2.6v8.8M9.4 2.6v8.8" {...LINE} strokeWidth={2.4} />,
+  // A crystal.
+  frozen: (
+    <path
+      d="M7 1.2v11.6M2 4.1l10 5.8M12 4.1 2 9.9M5.4 2.2 7 3.6l1.6-1.4M5.4 11.8 7 10.4l1.6 1.4"
+      {...LINE}
+      strokeWidth={1.4}
+    />
+  ),
+  // A clock.
+  expired: (
+    <>
+      <circle cx="7" cy="7" r="5.2" {...LINE} strokeWidth={1.4} />
+      <path d="M7 4v3.2l2.2 1.4" {...LINE} strokeWidth={1.4} />
+    </>
+  ),
+  // A drop.
+  cleaning: <path d="M7 1.4c2.4 3 4 5 4 7a4 4 0 0 1-8 0c0-2 1.6-4 4-7Z" fill="currentColor" />,
+  // A diamond with a question.
+  unknown: (
+    <>
+      <path d="M7 .6 13.4 7 7 13.4.6 7Z" fill="currentColor" />
+      <path
+        d="M5.5 5.6a1.5 1.5 0 1 1 2.2 1.4c-.5.2-.7.5-.7.9M7 9.7v.1"
+        {...CUT}
+        strokeWidth={1.3}
+      />
+    </>
+  ),
   full: <rect x="2" y="2" width="10" height="10" rx="1.5" fill="currentColor" />,
   suspended: <path d="M4.6 2.6v8.8M9.4 2.6v8.8" {...LINE} strokeWidth={2.4} />,
   incomplete: <circle cx="7" cy="7" r="4.8" {...LINE} strokeDasharray="2.2 2.8" />,

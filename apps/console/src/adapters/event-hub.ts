@@ -1,7 +1,7 @@
 // Turns what the bus tells into server-sent events for every open page. Promises that a reader gets each change
 // after its position once and in order, or is told that there is a gap and must fetch again.
 
-import type { Heartbeat, JobView } from '@tapestry/contracts';
+import type { Heartbeat, JobView, RobotMoved } from '@tapestry/contracts';
 import { type Board, hearBeat, listDaemons } from '../core/daemon-board.ts';
 import {
   addToRing,
@@ -21,6 +21,16 @@ export interface Change {
   readonly job?: ApiJob;
   readonly line?: ApiLine;
   readonly deletedJobId?: number;
+}
+
+/** Data of an `event: robot`: the arm begins a move, or has ended one. */
+export interface ArmEvent {
+  readonly robotNumber: number;
+  /** The media server that told so. */
+  readonly host: string;
+  readonly from: number;
+  readonly to: number;
+  readonly phase: string;
 }
 
 export interface Reader {
@@ -44,6 +54,9 @@ export interface EventHub extends EventSource {
   hearView(view: JobView): void;
   /** `service` and `host` as the bus vouches for them. */
   hearHeartbeat(beat: Heartbeat, service: string, host: string): void;
+  hearRobot(move: RobotMoved, host: string): void;
+  /** Devices or volumes are no longer as they were: readers fetch them again. */
+  hearDevices(): void;
   /** Changes may have been missed: every reader must fetch again. */
   lose(): void;
   ping(): void;
@@ -97,6 +110,11 @@ export function makeHub({ nowMs, connected }: HubPorts): EventHub {
       if (service === 'bpjobd' && restarted) lose();
       if (daemon !== undefined) sendAll(frame('daemon', daemon));
     },
+    hearRobot: ({ robotNumber, fromAddress: from, toAddress: to, phase }, host) => {
+      const event: ArmEvent = { robotNumber, host, from, to, phase };
+      sendAll(frame('robot', event));
+    },
+    hearDevices: () => sendAll(frame('devices', {})),
     lose,
     ping: () => sendAll(frame('ping', { nowMs: nowMs(), bus: connected() })),
     newest: () => ring.newest,

@@ -12,6 +12,7 @@ export interface Problem {
 const HTTP_CODES: Partial<Record<StatusError['status'], number>> = {
   jobMissing: 404,
   notFound: 404,
+  robotMissing: 404,
   invalidParameter: 400,
   invalidRequest: 400,
   authenticationFailed: 401,

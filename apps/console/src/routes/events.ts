@@ -20,7 +20,7 @@ export function addEventRoutes(app: FastifyInstance, parts: ApiParts): void {
         operationId: 'events',
         querystring: inputJsonSchema(eventsQuerySchema),
         produces: ['text/event-stream'],
-        description: 'Server-sent events: hello, change, gap, daemon, ping, bye.',
+        description: 'Server-sent events: hello, change, gap, daemon, robot, devices, ping, bye.',
       } as object,
     },
     async (request, reply) => {

@@ -1,10 +1,8 @@
-// The rest of what is looked at: daemons, devices, and the overview in numbers.
+// The rest of what is looked at: daemons, and the overview in numbers.
 
 import type { FastifyInstance } from 'fastify';
-import { readDevices } from '../adapters/device-source.ts';
 import { listJobs } from '../adapters/job-source.ts';
 import type { ApiParts } from '../api.ts';
-import { viewDevices } from '../core/device-view.ts';
 import { ref } from '../schemas.ts';
 
 const PROBLEMS = { '4xx': ref('Problem'), '5xx': ref('Problem') };
@@ -16,12 +14,6 @@ export function addSystemRoutes(app: FastifyInstance, { bus, feed, clock }: ApiP
     '/api/daemons',
     { schema: { operationId: 'listDaemons', response: { 200: ref('Daemons'), ...PROBLEMS } } },
     async () => ({ daemons: feed.daemons() }),
-  );
-
-  app.get(
-    '/api/devices',
-    { schema: { operationId: 'devices', response: { 200: ref('Devices'), ...PROBLEMS } } },
-    async () => viewDevices(await readDevices(bus)),
   );
 
   app.get(
