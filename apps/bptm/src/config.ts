@@ -36,6 +36,8 @@ export const config = z
     /** Memory of one stream's ring. */
     ringBytes: z.coerce.number().int().min(1_048_576).max(134_217_728).default(33_554_432),
     mountTimeoutMs: z.coerce.number().int().positive().default(900_000),
+    /** How long an image waits for another volume: raise it where somebody puts in tapes by hand. */
+    nextVolumeTimeoutMs: z.coerce.number().int().positive().default(1_800_000),
     renewEveryMs: z.coerce.number().int().positive().default(20_000),
     /** How often nbemm is told how full this host's disk storage units are; a new unit serves from its first report on. */
     diskReportEveryMs: z.coerce.number().int().min(1_000).max(240_000).default(30_000),

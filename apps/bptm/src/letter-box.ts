@@ -11,7 +11,8 @@ import type { Letter, StreamStore } from './adapters/stream-store.ts';
 import type { StreamEffect } from './core/stream.ts';
 
 export interface LetterBoxParts {
-  readonly request: OpenStreamRequest;
+  /** As it stands: the volume of its grant may be another by now. */
+  readonly request: () => OpenStreamRequest;
   readonly lease: Lease;
   readonly store: StreamStore;
   readonly nbemm: Client<'nbemm'>;
@@ -35,17 +36,17 @@ export class LetterBox {
 
   /** The letters that an effect makes, to be saved with the change that it comes from. */
   write(effect: StreamEffect): Omit<Letter, 'id'>[] {
-    const { lease, clock, request } = this.#parts;
+    const { lease, clock } = this.#parts;
+    const request = this.#parts.request();
     const attempt = this.#attempt;
     const grant = refOf(lease);
     const atMs = BigInt(clock.nowMs());
-    const mediaId = request.grant?.volume?.mediaId ?? '';
     if (effect.do === 'record') {
       const { fragment, append } = effect.closed;
       const { image, backupId } = request;
       const writtenBytes = fragment.streamEndBytes - fragment.streamBeginBytes;
       const letter = codec('RecordFragmentRequest').encode({
-        ...{ grant, mediaId, append, writtenBytes, atMs },
+        ...{ grant, mediaId: fragment.mediaId, append, writtenBytes, atMs },
         ...{ backupId: image?.backupId ?? backupId, expirationS: image?.expirationS ?? 0n },
       });
       return [{ attempt, kind: 'fragment', number: fragment.number, request: letter }];
@@ -53,6 +54,7 @@ export class LetterBox {
     if (effect.do === 'mediaEvent') {
       const { event, detail } = effect;
       const drive = request.grant?.drive?.name ?? '';
+      const mediaId = request.grant?.volume?.mediaId ?? '';
       const letter = codec('RecordMediaEventRequest').encode({
         ...{ grant, mediaId, drive, event, atMs, detail },
       });

@@ -16,6 +16,7 @@ import { peersOf, resolve } from './adapters/peer-lookup.ts';
 import { kindOf, type StoredStream, type StreamStore } from './adapters/stream-store.ts';
 import { type Hold, tapeHold } from './adapters/tape-hold.ts';
 import type { Config } from './config.ts';
+import { keyed } from './core/exchange.ts';
 import {
   diskOf,
   FIRST_COPY,
@@ -36,6 +37,7 @@ import {
 import { LeaseRenewer } from './lease-renewer.ts';
 import { LetterBox } from './letter-box.ts';
 import { MoverDrive } from './mover/mover-drive.ts';
+import { nextVolume, type VolumeQuestion } from './next-volume.ts';
 
 export interface RunnerParts {
   readonly bus: Bus;
@@ -55,7 +57,7 @@ export class StreamRunner {
   readonly key: string;
   readonly watched: Watched<Stream>;
   readonly #parts: RunnerParts;
-  readonly #request: OpenStreamRequest;
+  #request: OpenStreamRequest;
   readonly #hold: Hold;
   readonly #nbemm: Client<'nbemm'>;
   readonly #renewer: LeaseRenewer;
@@ -79,7 +81,12 @@ export class StreamRunner {
     this.#hold = holdOf(parts, stored);
     this.#nbemm = parts.bus.client('nbemm');
     this.#letters = new LetterBox({
-      ...{ request: stored.request, lease: stored.lease, store: parts.store, clock: parts.clock },
+      ...{
+        request: () => this.#request,
+        lease: stored.lease,
+        store: parts.store,
+        clock: parts.clock,
+      },
       ...{ nbemm: this.#nbemm, log: parts.log, stopping: parts.stopping },
       onRecorded: (fragmentNumber) => this.apply({ type: 'recorded', fragmentNumber }),
       onRefused: (failure) => this.apply({ type: 'recordRefused', failure }),
@@ -104,6 +111,7 @@ export class StreamRunner {
     const before = this.stream;
     const { stream, effects } = step(before, event);
     if (stream === before && effects.length === 0) return;
+    if (event.type === 'volumeGiven' && stream !== before) this.#nowOn(event);
     if (effects.some((effect) => effect.do === 'mount')) this.#mountOpen = true;
     const letters = effects.flatMap((effect) => this.#letters.write(effect));
     if (letters.length > 0 || !onlyBytesChanged(before, stream)) {
@@ -115,6 +123,13 @@ export class StreamRunner {
     if (letters.length > 0) void this.#letters.deliver();
   }
 
+  /** Written down with the change: what is told from now on is told of this volume. */
+  #nowOn({ volume, number: volumeNumber }: StreamEvent & { type: 'volumeGiven' }): void {
+    const { grant } = this.#request;
+    if (grant === null) return;
+    this.#request = { ...this.#request, grant: { ...grant, volume, volumeNumber } };
+  }
+
   finish(expectedBytes: bigint, env: readonly EnvVar[]): void {
     this.#finishEnv = env;
     this.apply({ type: 'finishAsked', expectedBytes });
@@ -122,7 +137,7 @@ export class StreamRunner {
 
   /** After a restart: what ran is lost, what is owed is still delivered. */
   resume(): void {
-    if (!isOver(this.stream) && this.stream.holds === 'mounting') {
+    if (this.stream.holds === 'mounting') {
       this.apply({ type: 'mountFailed', failure: RESTARTED });
     } else if (this.stream.holds === 'process' || this.stream.holds === 'nothing') {
       this.apply({ type: 'abortAsked', failure: RESTARTED });
@@ -159,6 +174,15 @@ export class StreamRunner {
       case 'startDrive':
         void this.#startDrive(effect.drivePath);
         break;
+      case 'askVolume':
+        void this.#askVolume(effect);
+        break;
+      case 'giveVolume': {
+        const { drivePath } = effect;
+        const { volume } = this.#request.grant!;
+        this.#process?.send({ type: 'volume', drivePath, volume: volume! });
+        break;
+      }
       case 'finishDrive': {
         const { expectedBytes } = effect;
         this.#process?.send({ type: 'finish', expectedBytes, env: this.#finishEnv });
@@ -195,21 +219,39 @@ export class StreamRunner {
 
   async #mount(): Promise<void> {
     const { config, stopping, clock } = this.#parts;
-    const { mounting } = this.#hold;
-    if (mounting !== null) this.#tell('mounting', `mounting ${mounting}`, 'info');
+    const { mounts } = this.#hold;
+    const { grant } = this.#request;
+    const { volume } = this.stream;
+    const first = this.stream.exchange === null;
+    if (mounts) this.#tell(keyed(this.stream, 'mounting'), `mounting ${volume}`, 'info');
     const startMs = clock.nowMs();
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
     try {
-      const drivePath = await this.#hold.mount(signal);
-      this.#renewer.start();
-      const mountMs = mounting === null ? null : clock.nowMs() - startMs;
+      const drivePath = await this.#hold.mount(grant, signal);
+      if (first) this.#renewer.start();
+      const mountMs = mounts ? clock.nowMs() - startMs : null;
       this.apply({ type: 'mounted', drivePath, mountMs });
     } catch (error) {
       if (stopping.aborted) return;
       const failure = signal.aborted
-        ? new StatusError('mountTimedOut', `${mounting} was not mounted in time`)
+        ? new StatusError('mountTimedOut', `${volume} was not mounted in time`)
         : asStatusError(error);
       this.apply({ type: 'mountFailed', failure });
+    }
+  }
+
+  async #askVolume(wanted: VolumeQuestion): Promise<void> {
+    const { bus, config, clock, stopping } = this.#parts;
+    const signal = AbortSignal.any([stopping, this.#ended.signal]);
+    try {
+      const volume = await nextVolume({
+        ...{ nbrb: bus.client('nbrb'), clock, lease: this.lease, wanted, signal },
+        timeoutMs: config.nextVolumeTimeoutMs,
+        onWaiting: (text, key) => this.#tell(key, text, 'info'),
+      });
+      this.apply({ type: 'volumeGiven', number: wanted.number, volume });
+    } catch (error) {
+      if (!signal.aborted) this.apply({ type: 'volumeDenied', failure: asStatusError(error) });
     }
   }
 
@@ -305,7 +347,7 @@ function holdOf(
   { request, lease }: Pick<StoredStream, 'request' | 'lease'>,
 ): Hold {
   const unit = diskOf(request);
-  if (unit === null) return tapeHold(bus.client('ltid', host), request, lease);
+  if (unit === null) return tapeHold(bus.client('ltid', host), lease);
   const isRead = request.grant?.mode === 'DRIVE_MODE_READ';
   const writes = isRead ? null : { backupId: request.image?.backupId ?? '', copy: FIRST_COPY };
   const leaseMs = config.leaseT1Ms;

@@ -15,32 +15,48 @@ export const BLOCK_SIZE_BYTES = 65_536;
 export interface Library {
   readonly dir: string;
   readonly drivePath: string;
+  /** As ltid does it: what is in the drive goes home, and this cartridge comes. */
+  exchange(barcode: string): Promise<void>;
   remove(): void;
 }
 
 /** A library whose first cartridge is in its first drive. */
-export async function makeLibrary(capacityBytes = 1_073_741_824): Promise<Library> {
+export async function makeLibrary(capacityBytes = 1_073_741_824, count = 1): Promise<Library> {
   const root = mkdtempSync(join(tmpdir(), 'bptm-'));
   const dir = join(root, 'library');
-  const cartridges = [{ barcode: 'A00001L8', capacityBytes }];
-  await createVirtualLibrary({ dir, drives: 1, slots: 4, cartridges });
-  const library = await openVirtualLibrary(dir);
-  const elements = await library.inventory();
-  const slot = elements.find(({ barcode }) => barcode === 'A00001L8')!;
-  const drive = elements.find(({ type }) => type === 'drive')!;
-  await library.move(slot.address, drive.address);
-  await library.close();
+  const cartridges = Array.from({ length: count }, (_, at) => ({
+    ...{ barcode: `${mediaIdOf(at)}L8`, capacityBytes },
+  }));
+  await createVirtualLibrary({ dir, drives: 1, slots: count + 3, cartridges });
+  const exchange = async (wanted: string): Promise<void> => {
+    const library = await openVirtualLibrary(dir);
+    const elements = await library.inventory();
+    const drive = elements.find(({ type }) => type === 'drive')!;
+    const source = elements.find(({ barcode }) => barcode === wanted)!;
+    if (source !== drive) {
+      const free = elements.find(({ type, full }) => type === 'slot' && !full)!;
+      if (drive.full) await library.move(drive.address, free.address);
+      await library.move(source.address, drive.address);
+    }
+    await library.close();
+  };
+  await exchange('A00001L8');
   return {
-    dir,
-    drivePath: virtualDrivePath(dir, 0),
+    ...{ dir, exchange, drivePath: virtualDrivePath(dir, 0) },
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }
 
-export function volume(append?: Parameters<ReturnType<typeof codec<'AppendPoint'>>['encode']>[0]) {
+/** The n-th cartridge, from 0. */
+export const mediaIdOf = (at: number): string => `A0000${at + 1}`;
+
+export function volume(
+  append?: Parameters<ReturnType<typeof codec<'AppendPoint'>>['encode']>[0],
+  mediaId = 'A00001',
+) {
   return decode('VolumeSpec', {
-    mediaId: 'A00001',
-    barcode: 'A00001L8',
+    mediaId,
+    barcode: `${mediaId}L8`,
     pool: 'NetBackup',
     density: 'hcart',
     assignedMs: 1_700_000_000_000n,
@@ -64,7 +80,10 @@ const connection = {
   dialTimeoutMs: 5_000,
 };
 
-export function writeOrder(library: Library, more: Partial<WriteOrder> = {}): WriteOrder {
+export function writeOrder(
+  library: Pick<Library, 'drivePath'>,
+  more: Partial<WriteOrder> = {},
+): WriteOrder {
   return {
     mode: 'write',
     ...{ drivePath: library.drivePath, disk: null },
@@ -91,7 +110,7 @@ export function writeOrder(library: Library, more: Partial<WriteOrder> = {}): Wr
 }
 
 export function readOrder(
-  library: Library,
+  library: Pick<Library, 'drivePath'>,
   fragments: readonly Fragment[],
   more: Partial<ReadOrder> = {},
 ): ReadOrder {
@@ -105,6 +124,28 @@ export function readOrder(
     ...{ driveModules: {}, leaseMs: 60_000, backupId: 'filer_1', fragments },
     ...more,
   };
+}
+
+/** Answers what the drive process asks for, as bptm does: with the next cartridge, or the one it names. */
+export function giveVolumes(
+  { process }: Watched,
+  library: Library,
+  appendOf: (mediaId: string) => Parameters<typeof volume>[0] = () => undefined,
+): string[] {
+  const given: string[] = [];
+  process.attach({
+    onReport: (report) => {
+      if (report.type !== 'volumeNeeded') return;
+      const mediaId = report.mediaId || mediaIdOf(given.length + 1);
+      given.push(mediaId);
+      void library.exchange(`${mediaId}L8`).then(() => {
+        const next = volume(appendOf(mediaId), mediaId);
+        process.send({ type: 'volume', drivePath: library.drivePath, volume: next });
+      });
+    },
+    onExit: () => undefined,
+  });
+  return given;
 }
 
 export interface Watched {

@@ -109,18 +109,6 @@ test('a volume with foreign data is refused and stays as it is', async () => {
   expect((await drive.report('failed')).failure.status).toBe('cannotOverwriteMedia');
 });
 
-test('a full medium ends the stream and says so', async () => {
-  library.remove();
-  library = await makeLibrary(2_000_000);
-  const drive = watch(await pool.take());
-  drive.process.send({ type: 'start', order: writeOrder(library) });
-  const { port } = await drive.report('listening');
-  const { sendAll } = await import('./drive-kit.ts');
-  void sendAll(port, randomData(4_000_000)).catch(() => undefined);
-  expect((await drive.report('failed')).failure.status).toBe('spanningNotAllowed');
-  expect(drive.reports).toContainEqual(expect.objectContaining({ event: 'MEDIA_EVENT_FULL' }));
-});
-
 test('a lease that is not renewed stops the writer', async () => {
   const drive = watch(await pool.take());
   drive.process.send({ type: 'start', order: writeOrder(library, { leaseMs: 500 }) });

@@ -21,7 +21,7 @@ export interface DiskHoldParts {
 
 export function diskHold({ nbrb, host, lease, unit, leaseMs, writes }: DiskHoldParts): Hold {
   return {
-    mounting: null,
+    mounts: false,
     mount: async () => unit.dir,
     renew: async () => {
       const { invalid } = await nbrb.RenewGrants({ host, grants: [refOf(lease)] });

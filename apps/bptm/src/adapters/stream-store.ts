@@ -5,7 +5,7 @@ import type { ProcessMark } from '@tapestry/processes';
 import { attemptKey, type Lease, leaseOf } from '@tapestry/runtime/fence';
 import { type DatabaseSync, inTransaction, openHostStore } from '@tapestry/runtime/host-store';
 import { isStatusName, STATUS } from '@tapestry/status';
-import { NEW_STREAM, type Stream } from '../core/stream.ts';
+import { isOver, NEW_STREAM, type Stream } from '../core/stream.ts';
 
 const MIGRATIONS = [
   `CREATE TABLE streams (
@@ -178,11 +178,20 @@ export class StreamStore {
 }
 
 /** What of a stream its request decides. */
-export function kindOf({ grant }: OpenStreamRequest): Pick<Stream, 'mode' | 'medium'> {
+export function kindOf({
+  grant,
+}: OpenStreamRequest): Pick<Stream, 'mode' | 'medium' | 'volume' | 'volumeNumber'> {
   return {
+    volume: grant?.volume?.mediaId ?? '',
+    volumeNumber: grant?.volumeNumber ?? 0,
     mode: grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write',
     medium: grant === null || grant.diskPath === '' ? 'tape' : 'disk',
   };
+}
+
+/** While it waits for a volume, a stream does nothing else, however far it is. */
+function phaseOf(stream: Stream): StreamState['phase'] {
+  return stream.exchange !== null && !isOver(stream) ? 'STREAM_PHASE_NEXT_VOLUME' : stream.phase;
 }
 
 /** What a watcher sees. */
@@ -190,7 +199,7 @@ export function stateOf(stream: Stream, version: bigint): StreamState {
   const { failure } = stream;
   return {
     version,
-    ...{ phase: stream.phase, addresses: [...stream.addresses], bytes: stream.bytes },
+    ...{ phase: phaseOf(stream), addresses: [...stream.addresses], bytes: stream.bytes },
     ...{ dataPath: stream.dataPath, tapeAlerts: [...stream.tapeAlerts] },
     ...{ endOfStream: stream.endOfStream, fragments: [...stream.fragments] },
     status:

@@ -2,7 +2,7 @@
 // which ltid keeps.
 
 import type { Client } from '@tapestry/bus';
-import type { OpenStreamRequest } from '@tapestry/contracts';
+import type { Grant } from '@tapestry/contracts';
 import { type Lease, refOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import type { Renewal } from '../lease-renewer.ts';
@@ -15,10 +15,10 @@ export interface HoldOutcome {
 }
 
 export interface Hold {
-  /** What the job's details call it while it is made ready; null: there is nothing to wait for. */
-  readonly mounting: string | null;
+  /** There is something to wait for until it is ready. */
+  readonly mounts: boolean;
   /** Resolves with the path for the drive process. Errors: those of ltid; an aborted signal. */
-  mount(signal: AbortSignal): Promise<string>;
+  mount(grant: Grant | null, signal: AbortSignal): Promise<string>;
   renew(writerPid: number): Promise<Renewal>;
   /** Resolves once it was taken back. Errors: the lease is another's. */
   giveBack(outcome: HoldOutcome, signal: AbortSignal): Promise<void>;
@@ -32,10 +32,10 @@ const MOUNT_AGAIN = new Set<string>([
   ...['ltidNotActive'],
 ]);
 
-export function tapeHold(ltid: Client<'ltid'>, { grant }: OpenStreamRequest, lease: Lease): Hold {
+export function tapeHold(ltid: Client<'ltid'>, lease: Lease): Hold {
   return {
-    mounting: grant?.volume?.mediaId ?? '',
-    mount: async (signal) => {
+    mounts: true,
+    mount: async (grant, signal) => {
       const { drivePath } = await untilAnswered(
         (call) => ltid.Mount({ grant }, { signal: call, deadlineMs: MOUNT_ASK_MS }),
         { signal, isAnswer: ({ status }) => !MOUNT_AGAIN.has(status) },

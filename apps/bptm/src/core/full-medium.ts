@@ -2,16 +2,28 @@
 
 import { StatusError } from '@tapestry/status';
 
-const SPANNING = 'this release does not continue an image on another medium';
-
-/** In words: for the event that nbemm hears, and the failure. */
+/** In words: for the event that nbemm hears, and the job's details. */
 export function fullDetail(mediaId: string, imageBytes: bigint): string {
   return `${mediaId} is full after ${imageBytes} bytes of the image`;
 }
 
-/** An image alone on an empty medium is larger than any (166); else another medium may have the room (84). */
+/** It ended before early warning left room to close the fragment: nothing of the fragment counts. */
+export function endedTooSoon(detail: string): StatusError {
+  const why = 'there was no room left to close the fragment, so nothing of it counts';
+  return new StatusError('mediaWriteError', `${detail}; ${why}`);
+}
+
+/** A volume with nothing else on it that takes no data takes none at another time either. */
+export function tooSmall(mediaId: string): StatusError {
+  const why = 'is too small to hold anything of the image, though nothing else is on it';
+  return new StatusError('mediaWriteError', `${mediaId} ${why}`);
+}
+
+const SHARED = 'streams that share a drive do not go on upon another volume in this release';
+
+/** Of streams that share a drive: an image alone on an empty medium is larger than any (166); else another may do (84). */
 export function fullFailure(detail: string, alone: boolean): StatusError {
   return alone
-    ? new StatusError('spanningNotAllowed', `${detail}, which held nothing else; ${SPANNING}`)
-    : new StatusError('mediaWriteError', `${detail}; ${SPANNING}, it is tried again on one`);
+    ? new StatusError('spanningNotAllowed', `${detail}, which held nothing else; ${SHARED}`)
+    : new StatusError('mediaWriteError', `${detail}; ${SHARED}, it is tried again on one`);
 }

@@ -135,6 +135,80 @@ test('a dial that fails leaves a stream that listens, for another try or for the
   expect(did(again.effects, 'dial')).toBe(2);
 });
 
+const needed = (refused?: 'cannotOverwriteMedia'): StreamEvent =>
+  report({
+    ...{ type: 'volumeNeeded', mediaId: '' },
+    refused: refused === undefined ? null : { status: refused, detail: 'foreign' },
+  });
+const given = (number: number): StreamEvent => ({
+  ...{ type: 'volumeGiven', number },
+  volume: {
+    ...{ mediaId: `A0000${number + 1}`, barcode: '', density: 'hcart', robotNumber: 0, slot: 1 },
+    ...{ pool: 'P', assignedMs: 1n, retentionLevel: 0, append: null },
+  },
+});
+const denied: StreamEvent = {
+  type: 'volumeDenied',
+  failure: { status: 'noMediaAvailable', detail: 'none' },
+};
+const mountFailed: StreamEvent = {
+  type: 'mountFailed',
+  failure: { status: 'notMountable', detail: 'stuck' },
+};
+const recorded: StreamEvent = { type: 'recorded', fragmentNumber: 1 };
+const positioned = goodRun[2]!;
+/** Data moves, and the first volume is full. */
+const full = [...goodRun.slice(0, 5), closed, needed()];
+
+test('an image goes on upon another volume once its fragment is recorded', () => {
+  const waits = run(full);
+  expect(did(waits.effects, 'askVolume')).toBe(0);
+  const asks = run([...full, recorded]);
+  const question = { do: 'askVolume', number: 1, mediaId: '', avoid: [] };
+  expect(asks.effects.at(-1)).toEqual(question);
+  expect(run([...full, recorded, recorded]).effects).toEqual(asks.effects);
+  const mounts = run([...full, recorded, given(1), given(1)]);
+  expect(mounts.effects.slice(asks.effects.length)).toMatchObject([
+    { do: 'tell', text: 'continuing on volume A00002' },
+    { do: 'mount' },
+  ]);
+  const there = run([...full, recorded, given(1), mounted, positioned]);
+  expect(there.stream).toMatchObject({ exchange: null, volume: 'A00002', volumeNumber: 1 });
+  expect(did(there.effects, 'giveVolume')).toBe(1);
+  expect(did(there.effects, 'startDrive')).toBe(1);
+  expect(there.stream.phase).toBe('STREAM_PHASE_MOVING');
+});
+
+test('a volume that may not be written, or cannot be mounted, is passed over: three times, no more', () => {
+  const first = run([...full, recorded, given(1), mounted, needed('cannotOverwriteMedia')]);
+  expect(first.effects.at(-1)).toEqual({
+    ...{ do: 'askVolume', number: 2, mediaId: '', avoid: ['A00002'] },
+  });
+  const tried = [given(1), mountFailed, given(2), mountFailed, given(3), mountFailed];
+  const three = run([...full, recorded, ...tried]);
+  expect(isOver(three.stream)).toBe(false);
+  const four = run([...full, recorded, ...tried, given(4), mountFailed]);
+  expect(four.stream.failure).toEqual({ status: 'notMountable', detail: 'stuck' });
+});
+
+test('without a volume it ends as it was denied, and the drive is given back', () => {
+  const { stream, effects } = run([...full, recorded, denied, exited]);
+  expect(stream.failure?.status).toBe('noMediaAvailable');
+  expect(did(effects, 'unmount')).toBe(1);
+});
+
+test('an end while the robot brings the next volume is given back when that is there', () => {
+  const before = run([...full, recorded, given(1), aborted, exited]);
+  expect(did(before.effects, 'unmount')).toBe(0);
+  for (const answer of [mounted, mountFailed]) {
+    const after = run([...full, recorded, given(1), aborted, exited, answer]);
+    expect(did(after.effects, 'unmount')).toBe(1);
+    expect(did(after.effects, 'giveVolume')).toBe(0);
+  }
+  const early = run([...full, recorded, given(1), aborted, mounted, exited]);
+  expect(did(early.effects, 'unmount')).toBe(1);
+});
+
 test('whatever comes in whatever order: one end, and what was mounted is given back exactly once', () => {
   const failedReport = report({
     type: 'failed',
@@ -147,11 +221,14 @@ test('whatever comes in whatever order: one end, and what was mounted is given b
   };
   const lost: StreamEvent = { type: 'leaseLost', reason: 'no renewal' };
   const dials = [dialAsked(1), dialAsked(2), dialled, dialFailed];
-  const events = [...goodRun.slice(2), ...dials, closed, aborted, failedReport, refused, lost];
+  const exchange = [needed(), needed('cannotOverwriteMedia'), given(1), given(2), denied, mounted];
+  const others = [...exchange, mountFailed, closed, aborted, failedReport, refused, lost];
+  const events = [...goodRun.slice(2), ...dials, ...others];
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...events), { maxLength: 30 }), (middle) => {
       const noExit = middle.filter((event) => event.type !== 'driveExited');
-      const { stream, effects } = run([{ type: 'opened' }, mounted, ...noExit, exited, exited]);
+      const end = [exited, exited, mounted, mountFailed];
+      const { stream, effects } = run([{ type: 'opened' }, mounted, ...noExit, ...end]);
       expect(did(effects, 'unmount')).toBe(1);
       expect(did(effects, 'record')).toBeLessThanOrEqual(1);
       expect(stream.holds).toBe('returned');

@@ -4,6 +4,17 @@
 import type { Address, DataPath, Fragment, MediaEvent, StreamPhase } from '@tapestry/contracts';
 import type { Failure, FromDrive } from '../drive-process/messages.ts';
 import { type Dial, nextDial, settledDial } from './dial.ts';
+import {
+  ask,
+  type Exchange,
+  type ExchangeEffect,
+  type ExchangeEvent,
+  keyed,
+  onNextMounted,
+  onVolumeGiven,
+  onVolumeNeeded,
+  refuse,
+} from './exchange.ts';
 
 export interface Stream {
   readonly mode: 'write' | 'read';
@@ -29,6 +40,14 @@ export interface Stream {
   readonly dial: Dial | null;
   /** TapeAlert flags of the drive, ascending. */
   readonly tapeAlerts: readonly number[];
+  /** Media id of the volume in the drive, or on its way there; of a disk, the unit's label. */
+  readonly volume: string;
+  /** Volumes that the grant had before it. */
+  readonly volumeNumber: number;
+  /** Set while the image waits for another volume. */
+  readonly exchange: Exchange | null;
+  /** Volumes that were given for it and proved unfit. */
+  readonly avoid: readonly string[];
 }
 
 export const NEW_STREAM: Omit<Stream, 'mode' | 'medium'> = {
@@ -45,9 +64,14 @@ export const NEW_STREAM: Omit<Stream, 'mode' | 'medium'> = {
   lastRange: 0,
   dial: null,
   tapeAlerts: [],
+  volume: '',
+  volumeNumber: 0,
+  exchange: null,
+  avoid: [],
 };
 
 export type StreamEvent =
+  | ExchangeEvent
   | { readonly type: 'opened' }
   | { readonly type: 'mounted'; readonly drivePath: string; readonly mountMs: number | null }
   | { readonly type: 'mountFailed'; readonly failure: Failure }
@@ -71,6 +95,7 @@ export type StreamEvent =
   | { readonly type: 'leaseLost'; readonly reason: string };
 
 export type StreamEffect =
+  | ExchangeEffect
   | { readonly do: 'mount' }
   | { readonly do: 'startDrive'; readonly drivePath: string }
   | { readonly do: 'finishDrive'; readonly expectedBytes: bigint }
@@ -113,9 +138,11 @@ export function step(stream: Stream, event: StreamEvent): StreamStep {
     case 'mounted':
       return onMounted(stream, event);
     case 'mountFailed':
-      // A mount that failed holds nothing; one whose answer was lost does: giving back twice is harmless.
-      if (isOver(stream)) return giveBack(stream);
-      return fail({ ...stream, holds: 'mount' }, event.failure);
+      return onMountFailed(stream, event.failure);
+    case 'volumeGiven':
+      return isOver(stream) ? { stream, effects: [] } : onVolumeGiven(stream, event);
+    case 'volumeDenied':
+      return stream.exchange === null ? { stream, effects: [] } : fail(stream, event.failure);
     case 'drive':
       return onReport(stream, event.report, event.hosts);
     case 'driveExited':
@@ -129,10 +156,7 @@ export function step(stream: Stream, event: StreamEvent): StreamStep {
     case 'abortAsked':
       return fail(stream, event.failure);
     case 'recorded':
-      return settle({
-        ...stream,
-        unrecorded: stream.unrecorded.filter((number) => number !== event.fragmentNumber),
-      });
+      return onRecorded(stream, event.fragmentNumber);
     case 'recordRefused':
       return fail(stream, event.failure);
     case 'leaseLost':
@@ -145,22 +169,43 @@ function onMounted(
   { drivePath, mountMs }: StreamEvent & { type: 'mounted' },
 ): StreamStep {
   // Ended while the robot moved: the volume goes back to idle.
-  if (isOver(stream)) return giveBack(stream);
+  if (stream.holds === 'mounting' && isEnding(stream)) return giveBack(stream);
   const text =
     mountMs === null
       ? `on disk storage unit ${drivePath}`
       : `mounted; mount time ${(mountMs / 1000).toFixed(1)} s`;
+  const tell: StreamEffect = { do: 'tell', key: keyed(stream, 'mounted'), text };
+  if (stream.exchange?.step === 'mounting') return onNextMounted(stream, drivePath, tell);
+  if (stream.holds !== 'mounting') return { stream, effects: [] };
   return {
     stream: { ...stream, phase: 'STREAM_PHASE_POSITIONING', holds: 'process' },
-    effects: [
-      { do: 'tell', key: 'mounted', text },
-      { do: 'startDrive', drivePath },
-    ],
+    effects: [tell, { do: 'startDrive', drivePath }],
   };
 }
 
+function onMountFailed(stream: Stream, failure: Failure): StreamStep {
+  if (stream.holds === 'mounting' && isEnding(stream)) return giveBack(stream);
+  // A mount that failed holds nothing; one whose answer was lost does: giving back twice is harmless.
+  if (stream.holds === 'mounting') return fail({ ...stream, holds: 'mount' }, failure);
+  if (stream.exchange?.step !== 'mounting') return { stream, effects: [] };
+  const settled: Stream = { ...stream, exchange: { ...stream.exchange, step: 'opening' } };
+  return isEnding(stream) ? { stream: settled, effects: [] } : refuse(settled, failure, fail);
+}
+
+/** It is over, or its work is, and what it holds is on its way back. */
+function isEnding(stream: Stream): boolean {
+  return isOver(stream) || stream.finished;
+}
+
 function giveBack(stream: Stream): StreamStep {
-  return { stream: { ...stream, holds: 'returned' }, effects: [{ do: 'unmount' }] };
+  const settled = settle({ ...stream, holds: 'returned', exchange: null });
+  return { stream: settled.stream, effects: [{ do: 'unmount' }, ...settled.effects] };
+}
+
+function onRecorded(stream: Stream, fragmentNumber: number): StreamStep {
+  const unrecorded = stream.unrecorded.filter((number) => number !== fragmentNumber);
+  const settled = settle({ ...stream, unrecorded });
+  return isOver(settled.stream) ? settled : ask(settled.stream);
 }
 
 function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): StreamStep {
@@ -180,7 +225,9 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
     case 'progress':
       return { stream: { ...stream, bytes: report.bytes }, effects: [] };
     case 'positioned':
-      return { stream, effects: [tellPositioned(stream, report)] };
+      return { stream: { ...stream, exchange: null }, effects: [tellPositioned(stream, report)] };
+    case 'volumeNeeded':
+      return onVolumeNeeded(stream, report, fail);
     case 'listening': {
       const addresses = hosts.map((host) => ({ host, port: report.port }));
       return { stream: advance({ ...stream, addresses }, 'STREAM_PHASE_READY'), effects: [] };
@@ -253,15 +300,16 @@ function advance(stream: Stream, phase: StreamPhase): Stream {
 }
 
 function tellPositioned(
-  { mode, medium }: Stream,
+  stream: Stream,
   { labelled, fileNumber }: FromDrive & { type: 'positioned' },
 ): StreamEffect {
+  const { mode, medium } = stream;
   if (medium === 'disk') {
     return { do: 'tell', key: 'positioned', text: `at fragment ${fileNumber}` };
   }
   const label = labelled ? 'label written' : 'label verified';
   const where = mode === 'write' ? `writing begins at file ${fileNumber}` : `at file ${fileNumber}`;
-  return { do: 'tell', key: 'positioned', text: `${label}; ${where}` };
+  return { do: 'tell', key: keyed(stream, 'positioned'), text: `${label}; ${where}` };
 }
 
 function onFragmentClosed(
@@ -286,17 +334,18 @@ function onFragmentClosed(
 
 function onExit(stream: Stream, how: string): StreamStep {
   if (stream.holds !== 'process') return { stream, effects: [] };
-  const returned: Stream = { ...stream, holds: 'returned' };
-  const unmount: StreamEffect = { do: 'unmount' };
-  if (isOver(stream) || stream.finished) {
-    const settled = settle(returned);
-    return { stream: settled.stream, effects: [unmount, ...settled.effects] };
+  // A robot that is on its way brings what it was asked for: that is given back then.
+  const waits = stream.exchange?.step === 'mounting';
+  if (isEnding(stream)) {
+    return waits ? { stream: { ...stream, holds: 'mounting' }, effects: [] } : giveBack(stream);
   }
-  const failed = fail(returned, {
+  const left: Stream = { ...stream, holds: waits ? 'mounting' : 'returned' };
+  const failed = fail(left, {
     status: 'tapeMgrKilled',
     detail: `the drive process ended unexpectedly (${how})`,
   });
-  return { stream: failed.stream, effects: [unmount, ...failed.effects] };
+  const effects: StreamEffect[] = waits ? [] : [{ do: 'unmount' }];
+  return { stream: failed.stream, effects: [...effects, ...failed.effects] };
 }
 
 function onFinish(stream: Stream, expectedBytes: bigint): StreamStep {

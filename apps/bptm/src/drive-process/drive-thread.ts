@@ -21,6 +21,8 @@ let ring: Ring | undefined;
 let place: Pick<Drive, 'close' | 'tapeAlerts'> | undefined;
 let target: FragmentTarget | undefined;
 let source: FragmentSource | undefined;
+/** What the drive was opened for, and is opened for again on another volume. */
+let orderNow: Order | undefined;
 
 function report(message: FromDrive): void {
   reportOf(0, message);
@@ -39,8 +41,8 @@ async function open(order: Order): Promise<Drive> {
 async function writeOnDisk(order: WriteOrder): Promise<{ labelled: null; fileNumber: number }> {
   const disk = await openDiskForWrite(order);
   place = disk;
-  const parts = { drive: disk.io, ring: held(ring), order, report };
-  target = new FragmentTarget({ ...parts, firstFileNumber: FIRST_FRAGMENT });
+  const at = { drive: disk.io, volume: order.volume, firstFileNumber: FIRST_FRAGMENT };
+  target = new FragmentTarget({ ring: held(ring), order, report }, at);
   return { labelled: null, fileNumber: FIRST_FRAGMENT };
 }
 
@@ -52,29 +54,44 @@ const calls: ThreadCalls = {
   openForWrite: async (order: WriteOrder) => {
     if (order.disk !== null) return writeOnDisk(order);
     const opened = await open(order);
-    const { labelled, fileNumber } = await prepareMediumForWrite(opened, order, report);
-    const parts = { drive: opened, ring: held(ring), order, report };
-    target = new FragmentTarget({ ...parts, firstFileNumber: fileNumber });
+    const { labelled, fileNumber } = await prepareMediumForWrite(opened, order.volume, report);
+    const at = { drive: opened, volume: order.volume, firstFileNumber: fileNumber };
+    target = new FragmentTarget({ ring: held(ring), order, report }, at);
+    orderNow = order;
     return { labelled, fileNumber };
   },
   openForRead: async (order: ReadOrder) => {
+    const parts = { ring: held(ring), order, report };
     if (order.disk === null) {
       const drive = await open(order);
-      await checkMediumForRead(drive, order, report);
-      source = new FragmentSource({ drive, ring: held(ring), order, report });
-    } else {
-      const disk = await openDiskForRead(order);
-      place = disk;
-      source = new FragmentSource({ drive: disk.io, ring: held(ring), order, report });
+      const fileNumber = await checkMediumForRead(drive, order.volume, order.fragments, report);
+      source = new FragmentSource(parts, { drive, mediaId: order.volume.mediaId });
+      orderNow = order;
+      return { fileNumber };
     }
+    const disk = await openDiskForRead(order);
+    place = disk;
+    source = new FragmentSource(parts, { drive: disk.io, mediaId: order.volume.mediaId });
     return { fileNumber: order.fragments[0]?.fileNumber ?? 0 };
   },
-  writeStream: async () => ({ bytes: await held(target).writeStream() }),
+  writeStream: async () => held(target).writeStream(),
+  openNext: async ({ drivePath, volume }) => {
+    const order = held(orderNow);
+    const drive = await open({ ...order, drivePath });
+    if (order.mode === 'read') {
+      const fileNumber = await checkMediumForRead(drive, volume, order.fragments, report);
+      held(source).continueOn({ drive, mediaId: volume.mediaId });
+      return { labelled: false, fileNumber };
+    }
+    const opened = await prepareMediumForWrite(drive, volume, report);
+    held(target).continueOn({ drive, volume, firstFileNumber: opened.fileNumber });
+    return opened;
+  },
   closeFragment: async ({ env }) => {
     await held(target).close('streamEnd', env);
     return null;
   },
-  readRange: async (range) => ({ bytes: await held(source).readRange(range) }),
+  readRange: async (range) => held(source).readRange(range),
   closeDrive: async () => {
     const opened = place;
     place = undefined;
@@ -96,7 +113,7 @@ function callsOf(member: number): ThreadCalls {
   if (member === 0) return calls;
   shared ??= new SharedThread(async (order, told) => {
     const drive = await open(order);
-    const { labelled, fileNumber } = await prepareMediumForWrite(drive, order, told);
+    const { labelled, fileNumber } = await prepareMediumForWrite(drive, order.volume, told);
     return { drive, labelled, fileNumber };
   });
   return shared.callsOf(member, (message) => reportOf(member, message));

@@ -1,5 +1,5 @@
 // Where blocks come from in a restore: ranges of an image's stream, found by arithmetic, read in order, checked block by
-// block, and put into the ring.
+// block, and put into the ring, as far as they are on the volume in the drive.
 
 import type { Fragment } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
@@ -20,8 +20,19 @@ import type { Ring } from './ring.ts';
 const HEADER_BUFFER_BYTES = 1024 * 1024;
 const ROOM_WAIT_MS = 50;
 
-export interface SourceParts {
+/** What is read from now. */
+export interface SourcePlace {
   readonly drive: BlockSource;
+  readonly mediaId: string;
+}
+
+/** `wanted`: the rest of the range begins on this volume; empty when nothing is left of it. */
+export interface ReadSoFar {
+  readonly bytes: bigint;
+  readonly wanted: string;
+}
+
+export interface SourceParts {
   readonly ring: Ring;
   readonly order: ReadOrder;
   readonly report: (message: FromDrive) => void;
@@ -34,27 +45,45 @@ interface OpenFragment {
   nextIndex: number;
   /** Its last one was read. */
   ended: boolean;
+  /** Stream offset behind the block that was read last. */
+  readTo: bigint;
 }
 
 export class FragmentSource {
   readonly #parts: SourceParts;
   readonly #endBytes: bigint;
   readonly #extents: readonly FragmentExtent[];
+  #place: SourcePlace;
   #open: OpenFragment | undefined;
 
-  constructor(parts: SourceParts) {
+  constructor(parts: SourceParts, place: SourcePlace) {
     this.#parts = parts;
+    this.#place = place;
     const { fragments } = parts.order;
     this.#endBytes = fragments.at(-1)?.streamEndBytes ?? 0n;
     this.#extents = fragments.map((fragment) => ({ ...fragment, layout: 'blocks' }));
   }
 
+  /** The image is read on from here. */
+  continueOn(place: SourcePlace): void {
+    this.#place = place;
+    this.#open = undefined;
+  }
+
   /** Answers how many bytes went into the ring: fewer than asked at the end of the image. Errors: 85, 86, 94, 173, 234. */
-  async readRange({ offset, length }: { offset: bigint; length: bigint }): Promise<bigint> {
+  async readRange({ offset, length }: { offset: bigint; length: bigint }): Promise<ReadSoFar> {
     const end = length > this.#endBytes - offset ? this.#endBytes : offset + length;
     let at = offset;
     try {
-      while (at < end) at += await this.#readBlock(at, end);
+      while (at < end) {
+        const where = locateStreamByte(this.#extents, at);
+        if (where.mediaId !== this.#place.mediaId) {
+          await this.#leaveFragment();
+          return { bytes: at - offset, wanted: where.mediaId };
+        }
+        at += await this.#readBlock(where, at, end);
+      }
+      if (end === this.#endBytes) await this.#leaveFragment();
     } catch (error) {
       const isRead = error instanceof StatusError && error.status === 'mediaReadError';
       if (isRead && !isOfConnection(error)) {
@@ -63,14 +92,19 @@ export class FragmentSource {
       }
       throw error;
     }
-    if (end === this.#endBytes) await this.#verifyEnd();
-    return at > offset ? at - offset : 0n;
+    return { bytes: at > offset ? at - offset : 0n, wanted: '' };
+  }
+
+  /** What was read to its end must end as its trailer says. Of shared tape files the image's last one must do. */
+  async #leaveFragment(): Promise<void> {
+    const { fragment, readTo } = this.#open ?? {};
+    if (fragment === undefined || readTo !== fragment.streamEndBytes) return;
+    if (fragment.stream === 0 || readTo === this.#endBytes) await this.#verifyEnd();
   }
 
   /** Hands the bytes from `at` on, at most to `end`, of the one block that holds them to the ring. */
-  async #readBlock(at: bigint, end: bigint): Promise<bigint> {
+  async #readBlock(place: StreamPosition, at: bigint, end: bigint): Promise<bigint> {
     const { ring, order } = this.#parts;
-    const place = locateStreamByte(this.#extents, at);
     const open = await this.#openFragment(order.fragments[place.fragment]!);
     if (open.nextIndex !== place.index) await this.#seek(open, place, at);
     while (!ring.hasRoom && !ring.stopped) {
@@ -90,11 +124,12 @@ export class FragmentSource {
     const wanted = end - at;
     const count = wanted < BigInt(available) ? Number(wanted) : available;
     ring.publish(PAYLOAD_OFFSET + place.offset, count);
+    open.readTo = at - BigInt(place.offset) + BigInt(payloadBytes);
     return BigInt(count);
   }
 
   async #seek(open: OpenFragment, place: StreamPosition, at: bigint): Promise<void> {
-    const { drive } = this.#parts;
+    const { drive } = this.#place;
     const { fragment, reader } = open;
     let { file, block, index } = place;
     if (fragment.stream > 0) {
@@ -112,7 +147,7 @@ export class FragmentSource {
   async #readInto(block: Buffer, open: OpenFragment): Promise<number> {
     for (;;) {
       if (this.#parts.ring.stopped) throw new StatusError('interrupted', 'it was broken off');
-      const result = await this.#parts.drive.readBlock(block);
+      const result = await this.#place.drive.readBlock(block);
       if (result.kind !== 'block' || result.lengthBytes !== block.length) {
         const { mediaId, fileNumber } = open.fragment;
         const where = `${mediaId} file ${fileNumber} block ${open.nextIndex}`;
@@ -134,7 +169,9 @@ export class FragmentSource {
 
   async #openFragment(fragment: Fragment): Promise<OpenFragment> {
     if (this.#open?.fragment === fragment) return this.#open;
-    const { drive, order } = this.#parts;
+    await this.#leaveFragment();
+    const { order } = this.#parts;
+    const { drive } = this.#place;
     await drive.locate({ file: fragment.fileNumber, block: 0 });
     const into = Buffer.alloc(HEADER_BUFFER_BYTES);
     const result = await drive.readBlock(into);
@@ -144,7 +181,8 @@ export class FragmentSource {
     }
     const reader = new FragmentReader(into.subarray(0, result.lengthBytes), result.crc32);
     checkHeader(reader, fragment, order.backupId);
-    this.#open = { fragment, reader, nextIndex: 0, ended: false };
+    const begin = fragment.streamBeginBytes;
+    this.#open = { fragment, reader, nextIndex: 0, ended: false, readTo: begin };
     return this.#open;
   }
 
@@ -154,7 +192,7 @@ export class FragmentSource {
     if (open === undefined) return;
     if (open.fragment.stream > 0) return this.#verifySharedEnd(open);
     if (BigInt(open.nextIndex) > open.fragment.dataBlocks) return;
-    const { drive } = this.#parts;
+    const { drive } = this.#place;
     const block = Buffer.alloc(Math.max(HEADER_BUFFER_BYTES, open.fragment.blockSizeBytes));
     for (;;) {
       const result = await drive.readBlock(block);

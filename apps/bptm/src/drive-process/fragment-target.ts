@@ -1,8 +1,9 @@
 // Where blocks go in a backup: takes filled slots from the ring, seals them in place, writes them in batches, and opens and
-// closes fragments. Nothing is allocated per block but the drive's own call.
+// closes fragments, on one volume after the other. Nothing is allocated per block but the drive's own call. A block leaves
+// the ring when it is on a medium: what a full one did not take is sealed again for the next.
 
 import { randomBytes } from 'node:crypto';
-import type { EnvVar, Fragment } from '@tapestry/contracts';
+import type { EnvVar, Fragment, VolumeSpec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import {
   type BlockSink,
@@ -12,7 +13,7 @@ import {
 } from '@tapestry/storage';
 import { payloadCapacity } from '@tapestry/storage/block';
 import { ALONE } from '../core/alone.ts';
-import { fullDetail, fullFailure } from '../core/full-medium.ts';
+import { endedTooSoon, fullDetail, tooSmall } from '../core/full-medium.ts';
 import type { FromDrive, WriteOrder } from './messages.ts';
 import { isOfConnection, nextTurn } from './network-drive.ts';
 import type { Ring } from './ring.ts';
@@ -22,13 +23,24 @@ const BATCH_MAX = 16;
 /** On a slow wire blocks are not held back for longer than this to make a batch. */
 const GATHER_MAX_MS = 50;
 
-export interface TargetParts {
+/** What is written on now. */
+export interface TargetPlace {
   readonly drive: BlockSink;
+  readonly volume: VolumeSpec;
+  /** Tape file that the first fragment becomes. */
+  readonly firstFileNumber: number;
+}
+
+export interface TargetParts {
   readonly ring: Ring;
   readonly order: WriteOrder;
   readonly report: (message: FromDrive) => void;
-  /** Tape file that the first fragment becomes. */
-  readonly firstFileNumber: number;
+}
+
+/** `full`: the medium is, its fragment is closed, and more of the stream is to come. */
+export interface Written {
+  readonly bytes: bigint;
+  readonly full: boolean;
 }
 
 interface OpenFragment {
@@ -45,33 +57,70 @@ interface OpenFragment {
 export class FragmentTarget {
   readonly #parts: TargetParts;
   readonly #blockCapacityBytes: number;
+  #place: TargetPlace;
   #open: OpenFragment | undefined;
+  /** Of the image, and of it on this volume. */
   #closedCount = 0;
+  #closedHere = 0;
   #streamBytes = 0n;
   #previousSegment = new Uint8Array(0);
+  /** Past early warning: what follows goes onto another volume. */
+  #warned = false;
 
-  constructor(parts: TargetParts) {
+  constructor(parts: TargetParts, place: TargetPlace) {
     this.#parts = parts;
+    this.#place = place;
     this.#blockCapacityBytes = payloadCapacity(parts.order.blockSizeBytes);
   }
 
-  /** Resolves with the payload bytes when the ring has ended and all is written. Errors: 84, 129, 166, 234. */
-  async writeStream(): Promise<bigint> {
+  /** The image goes on here. */
+  continueOn(place: TargetPlace): void {
+    this.#place = place;
+    this.#closedHere = 0;
+    this.#warned = false;
+  }
+
+  /** Resolves when the ring has ended and all of it is written, or the medium is full. Errors: 84, 129, 234. */
+  async writeStream(): Promise<Written> {
     const { ring } = this.#parts;
-    this.#open ??= await this.#begin();
+    if (this.#open === undefined && !(await this.#begin())) return this.#onFull();
     for (;;) {
       const enough = (): boolean => ring.filled >= ring.memory.wakeBlocks || ring.ended;
       ring.waitSync('blocks', enough, GATHER_MAX_MS);
       if (ring.stopped) throw new StatusError('interrupted', 'the stream was broken off');
-      if (ring.filled > 0) await this.#writeBatch();
-      else if (ring.ended) return this.#streamBytes;
+      if (ring.filled > 0) {
+        if (this.#warned || !(await this.#writeBatch())) return this.#onFull();
+      } else if (ring.ended) return { bytes: this.#streamBytes, full: false };
       // A drive on the network wants its pings answered while no data comes.
       else await nextTurn();
     }
   }
 
+  /** Closes what is on the full medium; a fragment that took nothing of the stream is left as the tail that it is. */
+  async #onFull(): Promise<Written> {
+    const { order, report } = this.#parts;
+    const { mediaId } = this.#place.volume;
+    const detail = fullDetail(mediaId, this.#streamBytes);
+    if (order.disk !== null) throw new StatusError('diskFull', detail);
+    report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
+    const open = this.#open;
+    if (open !== undefined && open.streamBeginBytes < this.#streamBytes) {
+      await this.close('mediumFull', []);
+    } else if (this.#isAlone) throw tooSmall(mediaId);
+    this.#open = undefined;
+    return { bytes: this.#streamBytes, full: true };
+  }
+
+  /** Nothing closed is on the volume. */
+  get #isAlone(): boolean {
+    return this.#place.firstFileNumber === 1 && this.#closedHere === 0;
+  }
+
   /** Ends the open fragment durably and reports it. */
-  async close(endReason: 'streamEnd' | 'fragmentFull', env: readonly EnvVar[]): Promise<void> {
+  async close(
+    endReason: 'streamEnd' | 'fragmentFull' | 'mediumFull',
+    env: readonly EnvVar[],
+  ): Promise<void> {
     const open = this.#open!;
     if (!open.finalWritten) await this.#writeEmptyFinal(open);
     const { block, wholeCrc, trailer } = open.writer.trailerBlock({
@@ -80,13 +129,16 @@ export class FragmentTarget {
       env: new Map([[0, env]]),
     });
     await this.#writeOne({ parts: [block], crc32: wholeCrc }, 'the trailer');
-    const { drive, report } = this.#parts;
+    const { report } = this.#parts;
+    const { drive } = this.#place;
     const mark = await this.#noted(drive.writeFilemarks(1, 'sync'));
-    if (mark.written !== 1) throw this.#full();
+    if (mark.written !== 1) throw this.#endedTooSoon();
+    this.#warned ||= this.#warnedBy(mark);
     const position = await drive.position();
     this.#checkPosition(open, position.object);
     this.#open = undefined;
     this.#closedCount += 1;
+    this.#closedHere += 1;
     const fragment = this.#fragmentOf(open, trailer.digest, trailer.dataBlocks);
     report({
       type: 'fragmentClosed',
@@ -100,17 +152,19 @@ export class FragmentTarget {
     });
   }
 
-  async #begin(): Promise<OpenFragment> {
-    const { drive, order, firstFileNumber } = this.#parts;
+  /** False: the medium has no room for another fragment. */
+  async #begin(): Promise<boolean> {
+    const { order } = this.#parts;
+    const { drive, volume, firstFileNumber } = this.#place;
     const number = this.#closedCount + 1;
-    const fileNumber = firstFileNumber + this.#closedCount;
+    const fileNumber = firstFileNumber + this.#closedHere;
     const segment = randomBytes(16);
     const { object } = await drive.position();
     const writer = new FragmentWriter({
       segment,
       layout: 'blocks',
-      mediaId: order.volume.mediaId,
-      mediaAssignedMs: order.volume.assignedMs,
+      mediaId: volume.mediaId,
+      mediaAssignedMs: volume.assignedMs,
       fileNumber,
       blockSizeBytes: order.blockSizeBytes,
       writtenMs: BigInt(Date.now()),
@@ -128,10 +182,14 @@ export class FragmentTarget {
         },
       ],
     });
-    this.#previousSegment = segment;
     const { block, wholeCrc } = writer.headerBlock();
-    await this.#writeOne({ parts: [block], crc32: wholeCrc }, 'the header');
-    return {
+    const header = { parts: [block], crc32: wholeCrc };
+    const result = await this.#noted(drive.writeBlocks([header]));
+    // Of a fragment that fills up with its header nothing is there to close.
+    if (this.#warnedBy(result) || result.endOfMedium) return false;
+    if (result.written !== 1) throw new StatusError('mediaWriteError', 'no header was written');
+    this.#previousSegment = segment;
+    this.#open = {
       writer,
       number,
       fileNumber,
@@ -140,6 +198,7 @@ export class FragmentTarget {
       blocksMax: this.#blocksMax(),
       finalWritten: false,
     };
+    return true;
   }
 
   #blocksMax(): bigint {
@@ -149,31 +208,38 @@ export class FragmentTarget {
     return blocks > 0n ? blocks : 1n;
   }
 
-  async #writeBatch(): Promise<void> {
-    const { ring, drive } = this.#parts;
-    let open = this.#open ?? (await this.#begin());
-    this.#open = open;
-    const isFull = open.blocksMax > 0n && open.writer.dataBlocks >= open.blocksMax;
-    if (isFull) {
+  /** False: the medium did not take all of it. What it did not take is still in the ring. */
+  async #writeBatch(): Promise<boolean> {
+    const { ring } = this.#parts;
+    const { blocksMax, writer } = this.#open!;
+    if (blocksMax > 0n && writer.dataBlocks >= blocksMax) {
       await this.close('fragmentFull', []);
-      open = await this.#begin();
-      this.#open = open;
+      if (this.#warned || !(await this.#begin())) return false;
     }
+    const open = this.#open!;
     const batch = this.#seal(open);
-    const result = await this.#noted(drive.writeBlocks(batch.blocks));
+    const result = await this.#noted(this.#place.drive.writeBlocks(batch.blocks));
     this.#checkWritten(result, batch.blocks.length);
-    ring.free(batch.blocks.length);
-    this.#streamBytes += BigInt(batch.payloadBytes);
+    this.#warned ||= this.#warnedBy(result) || result.endOfMedium;
+    if (result.written < batch.blocks.length) {
+      open.writer.unseal(batch.blocks.length - result.written);
+      open.finalWritten = false;
+    }
+    ring.free(result.written);
+    for (const bytes of batch.payloadBytes.slice(0, result.written)) {
+      this.#streamBytes += BigInt(bytes);
+    }
+    return result.written === batch.blocks.length;
   }
 
   /** Seals what waits in the ring, at most a batch, and not beyond the fragment's end. */
-  #seal(open: OpenFragment): { blocks: WriteBlock[]; payloadBytes: number } {
+  #seal(open: OpenFragment): { blocks: WriteBlock[]; payloadBytes: number[] } {
     const { ring } = this.#parts;
     const room =
       open.blocksMax === 0n ? BATCH_MAX : Number(open.blocksMax - open.writer.dataBlocks);
     const count = Math.min(ring.filled, BATCH_MAX, room);
     const blocks: WriteBlock[] = [];
-    let payloadBytes = 0;
+    const payloadBytes: number[] = [];
     for (let n = 0; n < count; n += 1) {
       const slot = ring.peek(n);
       // Only a stream's last block is not full; a full last one is followed by an empty final block.
@@ -181,7 +247,7 @@ export class FragmentTarget {
       const sealed = open.writer.seal(slot.block, { payloadLength: slot.payloadBytes, final });
       open.finalWritten = final;
       blocks.push({ parts: [slot.block], crc32: sealed.wholeCrc });
-      payloadBytes += slot.payloadBytes;
+      payloadBytes.push(slot.payloadBytes);
     }
     return { blocks, payloadBytes };
   }
@@ -194,10 +260,10 @@ export class FragmentTarget {
   }
 
   async #writeOne(block: WriteBlock, what: string): Promise<void> {
-    const result = await this.#noted(this.#parts.drive.writeBlocks([block]));
+    const result = await this.#noted(this.#place.drive.writeBlocks([block]));
     if (result.written === 1) return;
     throw result.endOfMedium
-      ? this.#full()
+      ? this.#endedTooSoon()
       : new StatusError('mediaWriteError', `${what} was not written`);
   }
 
@@ -216,38 +282,42 @@ export class FragmentTarget {
     }
   }
 
-  /** Past early warning data still fits for a while: the medium counts as full when a block does not. */
+  /** A drive stops at early warning or at the end of the medium; another short write is a failure. */
   #checkWritten(result: WriteResult, count: number): void {
-    if (result.written === count) return;
-    if (result.endOfMedium || result.earlyWarning) throw this.#full();
-    const { mediaId } = this.#parts.order.volume;
+    if (result.written === count || result.endOfMedium || result.earlyWarning) return;
+    const { mediaId } = this.#place.volume;
     throw new StatusError(
       'mediaWriteError',
       `${mediaId}: only ${result.written} of ${count} blocks`,
     );
   }
 
-  #full(): StatusError {
-    const { order, report, firstFileNumber } = this.#parts;
-    const { mediaId } = order.volume;
-    const detail = fullDetail(mediaId, this.#streamBytes);
+  /** A disk has no other to go on to: there all counts that fits. */
+  #warnedBy({ earlyWarning }: WriteResult): boolean {
+    return earlyWarning && this.#parts.order.disk === null;
+  }
+
+  #endedTooSoon(): StatusError {
+    const { order, report } = this.#parts;
+    const detail = fullDetail(this.#place.volume.mediaId, this.#streamBytes);
     if (order.disk !== null) return new StatusError('diskFull', detail);
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
-    return fullFailure(detail, firstFileNumber === 1);
+    return endedTooSoon(detail);
   }
 
   /** Fewer objects than were written means that somebody else moved the tape: nothing on it can be trusted. */
   #checkPosition(open: OpenFragment, object: number | null): void {
     if (object === null || object === expectedObject(open)) return;
-    const { report, order } = this.#parts;
-    const detail = `${order.volume.mediaId} stands at object ${object}, not at ${expectedObject(open)}`;
+    const { report } = this.#parts;
+    const detail = `${this.#place.volume.mediaId} stands at object ${object}, not at ${expectedObject(open)}`;
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_POSITION_ERROR', detail });
     throw new StatusError('mediaPositionError', detail);
   }
 
   #fragmentOf(open: OpenFragment, digest: Uint8Array, dataBlocks: bigint): Fragment {
     const { order } = this.#parts;
-    const { volume, mediaServer, driveIndex, blockSizeBytes, copy } = order;
+    const { volume } = this.#place;
+    const { mediaServer, driveIndex, blockSizeBytes, copy } = order;
     return {
       ...ALONE,
       ...{ copy, number: open.number, mediaId: volume.mediaId, mediaServer },

@@ -76,6 +76,8 @@ export type ToDrive =
   | ({ readonly type: 'range'; readonly sequence: number } & Range)
   /** Only while it listens. `connected` or `dialFailed` follows. */
   | { readonly type: 'dial'; readonly sequence: number; readonly addresses: readonly Address[] }
+  /** Answers `volumeNeeded`: it is in the drive. */
+  | ({ readonly type: 'volume' } & NextVolume)
   | { readonly type: 'abort'; readonly reason: string };
 
 /** To a process whose drive several streams share: each is started, and hears all else, by its number (from 1). */
@@ -89,6 +91,12 @@ export type FromSharedDrive =
   | { readonly type: 'member'; readonly member: number; readonly report: FromDrive }
   /** The stream is over, either way; nothing more is told of it. */
   | { readonly type: 'memberEnded'; readonly member: number };
+
+/** Another volume in the drive of the stream. */
+export interface NextVolume {
+  readonly drivePath: string;
+  readonly volume: VolumeSpec;
+}
 
 export interface Failure {
   readonly status: StatusName;
@@ -122,6 +130,15 @@ export type FromDrive =
   | { readonly type: 'mediaEvent'; readonly event: MediaEvent; readonly detail: string }
   /** What the drive said of itself and its volume, before it is given back. */
   | { readonly type: 'tapeAlerts'; readonly flags: readonly number[] }
+  /**
+   * The image goes on upon another volume; the drive was given back for it, and `volume` is waited for. To read, the one
+   * that holds what comes next; to write, any. `refused`: why the one that was brought last is not written.
+   */
+  | {
+      readonly type: 'volumeNeeded';
+      readonly mediaId: string;
+      readonly refused: Failure | null;
+    }
   /** Everything is closed; the drive was given back. The process ends by itself. */
   | { readonly type: 'finished'; readonly bytes: bigint }
   /** The stream is over without success. The drive is given back, and the process ends by itself. */

@@ -102,10 +102,10 @@ async function readBack(
 ): Promise<Buffer> {
   const ring = new Ring(makeRingMemory(256, B));
   const frame = order(backupId);
-  const source = new FragmentSource({
-    ...{ drive, ring, report: () => undefined },
-    order: { ...frame, mode: 'read', backupId, fragments },
-  });
+  const source = new FragmentSource(
+    { ring, report: () => undefined, order: { ...frame, mode: 'read', backupId, fragments } },
+    { drive, mediaId: frame.volume.mediaId },
+  );
   await source.readRange(range);
   const parts = Array.from({ length: ring.filled }, (_, n) => {
     const { block, payloadStart, payloadBytes } = ring.peek(n);

@@ -2,11 +2,13 @@
 // closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
 
 import type net from 'node:net';
-import { asStatusError, StatusError } from '@tapestry/status';
+import { asStatusError, StatusError, type StatusName } from '@tapestry/status';
 import { DataConnection } from './data-connection.ts';
 import type {
+  Failure,
   Finish,
   FromDrive,
+  NextVolume,
   Order,
   Range,
   ReadOrder,
@@ -29,6 +31,12 @@ const SLOTS_MAX = 128;
 const SLOTS_MIN = 4;
 /** Blocks that are gathered before the drive thread is woken. */
 const WAKE_BLOCKS = 8;
+/** What a volume says of itself: another one may do. */
+const MAY_REFUSE = new Set<StatusName>([
+  ...(['cannotOverwriteMedia', 'wrongTape', 'cannotReadMediaHeader', 'writeProtected'] as const),
+  ...(['mediaOpenError', 'mediaPositionError', 'mediaReadError', 'driveNotReady'] as const),
+]);
+const NOT_WANTED = new StatusError('interrupted', 'the data server reads no more');
 /** Length of a range that goes to the end of the image. */
 export const TO_THE_END = 0xffff_ffff_ffff_ffffn;
 
@@ -45,6 +53,10 @@ export class StreamSession {
   #connection: DataConnection | undefined;
   #receiver: Receiver | undefined;
   #sender: Sender | undefined;
+  /** Set while another volume is waited for. */
+  #volume: PromiseWithResolvers<NextVolume> | undefined;
+  /** What the data server says that it has sent. */
+  #expected: bigint | undefined;
   #leaseTimer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
 
@@ -110,6 +122,9 @@ export class StreamSession {
       case 'dial':
         void this.#dial(message);
         break;
+      case 'volume':
+        this.#volume?.resolve(message);
+        break;
       case 'abort':
         this.#break(new StatusError('interrupted', message.reason));
     }
@@ -126,13 +141,49 @@ export class StreamSession {
           new StatusError('socketReadFailed', `the data connection broke: ${error.message}`),
         ),
     });
-    const { bytes } = await this.#thread.call('writeStream');
+    const bytes = await this.#writeOnVolumes();
     this.#report({ type: 'endOfStream', bytes });
     const { expectedBytes, env } = await this.#finish.promise;
     if (bytes !== expectedBytes) throw wrongCount(bytes, expectedBytes);
     clearTimeout(this.#endTimer);
     await this.#thread.call('closeFragment', { env });
     return bytes;
+  }
+
+  /** The stream, upon as many volumes as it needs. */
+  async #writeOnVolumes(): Promise<bigint> {
+    for (;;) {
+      const { bytes, full } = await this.#thread.call('writeStream');
+      if (!full) return bytes;
+      await this.#goOn('');
+    }
+  }
+
+  /**
+   * Gives the drive back, and goes on once another volume is in it. To write, one that may not be written is refused, and
+   * another asked for: it is for the stream's owner to say how often.
+   */
+  async #goOn(mediaId: string): Promise<void> {
+    clearTimeout(this.#endTimer);
+    let refused: Failure | null = null;
+    for (;;) {
+      await this.#thread.call('closeDrive');
+      this.#volume = Promise.withResolvers<NextVolume>();
+      this.#report({ type: 'volumeNeeded', mediaId, refused });
+      const next = await this.#volume.promise;
+      try {
+        const opened = await this.#thread.call('openNext', next);
+        this.#report({ type: 'positioned', ...opened });
+        break;
+      } catch (error) {
+        const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
+        if (mediaId !== '' || !MAY_REFUSE.has(status)) throw error;
+        refused = { status, detail };
+      }
+    }
+    this.#endTimer = undefined;
+    this.#volume = undefined;
+    if (this.#expected !== undefined) this.#awaitEnd(this.#expected);
   }
 
   async #read(order: ReadOrder): Promise<bigint> {
@@ -155,7 +206,7 @@ export class StreamSession {
   async #sendRanges(sender: Sender): Promise<void> {
     for (let range = await this.#nextRange(); range !== null; range = await this.#nextRange()) {
       try {
-        await this.#thread.call('readRange', range);
+        await this.#sendRange(range);
       } catch (error) {
         // The data server took what it wanted; whether that was well, `finish` says.
         if (this.#rangesDone || sender.broken) return;
@@ -163,6 +214,18 @@ export class StreamSession {
       }
       // Nothing can follow the end of the image: the filer learns it by the end of the stream.
       if (range.length === TO_THE_END) return;
+    }
+  }
+
+  /** From volume to volume. */
+  async #sendRange(range: Range): Promise<void> {
+    let { offset, length } = range;
+    for (;;) {
+      const { bytes, wanted } = await this.#thread.call('readRange', { offset, length });
+      if (wanted === '') return;
+      offset += bytes;
+      if (length !== TO_THE_END) length -= bytes;
+      await this.#goOn(wanted);
     }
   }
 
@@ -199,8 +262,15 @@ export class StreamSession {
     this.#wakeRanges();
     if (this.#order.mode === 'read') {
       this.#ring.stop();
+      this.#volume?.reject(NOT_WANTED);
       return;
     }
+    this.#expected = expectedBytes;
+    // While the data waits for a volume its connection cannot end.
+    if (this.#volume === undefined) this.#awaitEnd(expectedBytes);
+  }
+
+  #awaitEnd(expectedBytes: bigint): void {
     this.#endTimer ??= setTimeout(() => this.#break(this.#noEnd(expectedBytes)), FINISH_MAX_MS);
   }
 
@@ -212,6 +282,7 @@ export class StreamSession {
   /** A data server may close once it has what it wants; `finish` then says that this was well. */
   #peerClosed(error: Error | undefined): void {
     this.#ring.stop();
+    this.#volume?.reject(NOT_WANTED);
     this.#wakeRanges();
     if (this.#rangesDone) return;
     const why = error?.message ?? 'closed';

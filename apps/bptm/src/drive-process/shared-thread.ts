@@ -44,7 +44,10 @@ export class SharedThread {
         target.join({ member, order, ring, report });
         return { labelled: isFirst && labelled, fileNumber: target.fileNumber };
       },
-      writeStream: async () => ({ bytes: await (await this.#joined()).writeStream(member) }),
+      writeStream: async () => {
+        const bytes = await (await this.#joined()).writeStream(member);
+        return { bytes, full: false };
+      },
       closeFragment: async ({ env }) => {
         await (await this.#joined()).closeFragment(member, env);
         return null;
@@ -55,6 +58,9 @@ export class SharedThread {
         const { target } = (await this.#target?.catch(() => undefined)) ?? {};
         target?.leave(member);
         return null;
+      },
+      openNext: async () => {
+        throw noWay('goes on upon no other volume');
       },
       openForRead: async () => {
         throw noWay('reads');

@@ -3,7 +3,9 @@
 import { Worker } from 'node:worker_threads';
 import type { EnvVar } from '@tapestry/contracts';
 import { isStatusName, StatusError, type StatusName } from '@tapestry/status';
-import type { FromDrive, ReadOrder, WriteOrder } from './messages.ts';
+import type { ReadSoFar } from './fragment-source.ts';
+import type { Written } from './fragment-target.ts';
+import type { FromDrive, NextVolume, ReadOrder, WriteOrder } from './messages.ts';
 import type { RingMemory } from './ring.ts';
 
 /** What the drive thread does. Each is called after the one before has settled. */
@@ -12,12 +14,14 @@ export interface DriveCalls {
   useRing(memory: RingMemory): null;
   openForWrite(order: WriteOrder): { labelled: boolean | null; fileNumber: number };
   openForRead(order: ReadOrder): { fileNumber: number };
-  /** Takes all blocks from the ring until its end, and answers how many payload bytes that were. */
-  writeStream(): { bytes: bigint };
+  /** Takes all blocks from the ring until its end, or until the medium is full. */
+  writeStream(): Written;
+  /** After `closeDrive`: the image goes on upon the volume that is in the drive now. */
+  openNext(next: NextVolume): { labelled: boolean; fileNumber: number };
   /** Closes the last fragment: trailer, filemark, synchronised. */
   closeFragment(ended: { env: readonly EnvVar[] }): null;
-  /** Fills the ring with that part of the image. Errors: 85, 86, 94. */
-  readRange(range: { offset: bigint; length: bigint }): { bytes: bigint };
+  /** Fills the ring with that part of the image, as far as it is on the mounted volume. Errors: 85, 86, 94. */
+  readRange(range: { offset: bigint; length: bigint }): ReadSoFar;
   closeDrive(): null;
 }
 

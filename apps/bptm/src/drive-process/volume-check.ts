@@ -1,5 +1,6 @@
 // What a drive process does before it moves a byte: is this the volume, does its label say so, and where does it go on?
 
+import type { Fragment, VolumeSpec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import {
   checkVolumeLabel,
@@ -9,7 +10,7 @@ import {
   writeVolumeLabel,
 } from '@tapestry/storage';
 import { decideLabel } from '../core/label-decision.ts';
-import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
+import type { FromDrive } from './messages.ts';
 
 const READY_PAUSES_MS = [100, 200, 500, 1_000, 2_000, 5_000, 5_000, 5_000, 5_000];
 /** A labelled volume's first tape file. */
@@ -20,13 +21,12 @@ type Report = (message: FromDrive) => void;
 /** Leaves the tape where the next fragment begins. Errors: 93, 168, 172, 86, 2037, 2047 and those of the drive. */
 export async function prepareMediumForWrite(
   drive: Drive,
-  order: WriteOrder,
+  volume: VolumeSpec,
   report: Report,
   /** Size that label blocks are padded to, where the drive takes no other. */
   padToBytes = 0,
 ): Promise<{ labelled: boolean; fileNumber: number }> {
-  const { volume } = order;
-  await waitReady(drive, order);
+  await waitReady(drive, volume);
   const { writeProtected } = await drive.loadState();
   if (writeProtected) {
     const detail = `${volume.mediaId} is write-protected`;
@@ -46,11 +46,11 @@ export async function prepareMediumForWrite(
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_LABELLED', detail });
     return { labelled: true, fileNumber: FIRST_FILE };
   }
-  return { labelled: false, fileNumber: await findAppendPoint(drive, order, report) };
+  return { labelled: false, fileNumber: await findAppendPoint(drive, volume, report) };
 }
 
-async function findAppendPoint(drive: Drive, order: WriteOrder, report: Report): Promise<number> {
-  const { mediaId, assignedMs, append } = order.volume;
+async function findAppendPoint(drive: Drive, volume: VolumeSpec, report: Report): Promise<number> {
+  const { mediaId, assignedMs, append } = volume;
   const fileNumber = append?.fileNumber ?? FIRST_FILE;
   try {
     await verifyAppendPoint(drive, {
@@ -68,27 +68,27 @@ async function findAppendPoint(drive: Drive, order: WriteOrder, report: Report):
   }
 }
 
-/** The volume and its life must be those that the fragments were written in. Errors: 93, 165, 172, 2037. */
+/**
+ * The volume and its life must be those that its fragments were written in. Answers the tape file of the first of them.
+ * Errors: 93, 94, 165, 172, 2037.
+ */
 export async function checkMediumForRead(
   drive: Drive,
-  order: ReadOrder,
+  volume: VolumeSpec,
+  fragments: readonly Fragment[],
   report: Report,
-): Promise<void> {
-  const { volume, fragments } = order;
-  const [first] = fragments;
-  if (first === undefined) throw new StatusError('noFragments', 'there is nothing to read');
-  const elsewhere = fragments.find(({ mediaId }) => mediaId !== volume.mediaId);
-  if (elsewhere !== undefined) {
-    throw new StatusError(
-      'cannotPositionToImage',
-      `fragment ${elsewhere.number} lies on ${elsewhere.mediaId}, mounted is ${volume.mediaId}; ` +
-        'this release reads an image from one volume',
-    );
+): Promise<number> {
+  if (fragments.length === 0) throw new StatusError('noFragments', 'there is nothing to read');
+  const first = fragments.find(({ mediaId }) => mediaId === volume.mediaId);
+  if (first === undefined) {
+    const detail = `no fragment of the image lies on ${volume.mediaId}, which is mounted`;
+    throw new StatusError('cannotPositionToImage', detail);
   }
-  await waitReady(drive, order);
+  await waitReady(drive, volume);
   try {
     const assignedMs = first.mediaAssignedMs;
     await checkVolumeLabel(drive, { mediaId: volume.mediaId, assignedMs });
+    return first.fileNumber;
   } catch (error) {
     if (error instanceof StatusError) {
       const event = 'MEDIA_EVENT_WRONG_LABEL';
@@ -98,7 +98,7 @@ export async function checkMediumForRead(
   }
 }
 
-async function waitReady(drive: Drive, { volume }: Order): Promise<void> {
+async function waitReady(drive: Drive, volume: VolumeSpec): Promise<void> {
   for (const pauseMs of READY_PAUSES_MS) {
     const { loaded, barcode } = await drive.loadState();
     if (loaded) {

@@ -34,7 +34,7 @@ export class MoverReader {
   /** Resolves with the bytes that were moved once the data service is done. Errors: 85, 86, 94, 99, those of the drive. */
   async run(): Promise<bigint> {
     const { drive, report, link, local, finish } = this.#parts;
-    await checkMediumForRead(drive, this.#order, report);
+    await checkMediumForRead(drive, this.#order.volume, this.#order.fragments, report);
     const [first] = this.#order.fragments;
     await this.#bring(first!);
     report({ type: 'positioned', labelled: false, fileNumber: first!.fileNumber });

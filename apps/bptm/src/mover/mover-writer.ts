@@ -6,7 +6,7 @@ import type { EnvVar, Fragment, MoverState } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { fragmentFileCount, type MoverFragment, moverFragment } from '@tapestry/storage';
 import { ALONE } from '../core/alone.ts';
-import { fullDetail, fullFailure } from '../core/full-medium.ts';
+import { endedTooSoon, fullDetail } from '../core/full-medium.ts';
 import type { WriteOrder } from '../drive-process/messages.ts';
 import { prepareMediumForWrite } from '../drive-process/volume-check.ts';
 import { lateAfter, type MoverRunParts, MoverStates, moverFailure, NO_END } from './mover-run.ts';
@@ -30,8 +30,6 @@ export class MoverWriter {
   readonly #recordBytes: number;
   readonly #states: MoverStates;
   #previousSegment = new Uint8Array(0);
-  /** The volume's first tape file is ours: nothing else is on it. */
-  #alone = false;
 
   constructor(parts: MoverRunParts, order: WriteOrder) {
     this.#parts = parts;
@@ -47,9 +45,8 @@ export class MoverWriter {
   /** Resolves with the stream's bytes when its last fragment is closed. Errors: 84, 86, 99, 166, 234, those of the drive. */
   async run(): Promise<bigint> {
     const { drive, report } = this.#parts;
-    const opened = await prepareMediumForWrite(drive, this.#order, report, this.#padBytes);
+    const opened = await prepareMediumForWrite(drive, this.#order.volume, report, this.#padBytes);
     report({ type: 'positioned', ...opened });
-    this.#alone = opened.fileNumber === 1;
     let open = await this.#begin(1, opened.fileNumber, 0n);
     await this.#listen(open);
     for (;;) {
@@ -225,7 +222,7 @@ export class MoverWriter {
     const { mediaId } = this.#order.volume;
     const detail = fullDetail(mediaId, this.bytes);
     this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
-    return fullFailure(detail, this.#alone);
+    return endedTooSoon(detail);
   }
 
   #records(bytes: bigint): bigint {

@@ -39,6 +39,16 @@ export interface SealOptions {
   readonly cipher?: BlockCipher;
 }
 
+/** So many of the blocks that were sealed last can be taken back. */
+const UNSEAL_MAX = 64;
+
+/** A block that may still be taken back. */
+interface Recent {
+  readonly crc: number;
+  readonly stream: number;
+  readonly payloadLength: number;
+}
+
 /** `parts` is what goes to the medium: the block itself when clear. */
 export interface SealedBlock extends SealedCrc {
   readonly parts: readonly Uint8Array[];
@@ -67,6 +77,8 @@ export class FragmentWriter {
   readonly #digest = createHash('sha256');
   readonly #crcBytes = Buffer.alloc(4);
   readonly #indexStepBytes: bigint;
+  /** Not in the digest yet, oldest first. */
+  readonly #recent: Recent[] = [];
   #dataBlocks = 0n;
 
   /** Throws `invalidParameter` for a block size outside the limits, or streams that contradict each other. */
@@ -138,9 +150,26 @@ export class FragmentWriter {
     open.nextIndex += 1;
     open.nextOffset += BigInt(payloadLength);
     open.ended = final;
-    this.#count(sealed.crc);
     this.#dataBlocks += 1n;
+    if (this.#recent.length === UNSEAL_MAX) this.#count(this.#recent.shift()!.crc);
+    this.#recent.push({ crc: sealed.crc, stream, payloadLength });
     return sealed;
+  }
+
+  /** Takes back the blocks that were sealed last: they did not get onto the medium, and are sealed again elsewhere. */
+  unseal(count: number): void {
+    assert(count <= this.#recent.length, 'only the blocks that were sealed last are taken back');
+    for (const { stream, payloadLength } of this.#recent.splice(this.#recent.length - count)) {
+      const open = this.#stream(stream);
+      open.nextIndex -= 1;
+      open.nextOffset -= BigInt(payloadLength);
+      // A stream's last block is among those that follow it.
+      open.ended = false;
+    }
+    this.#dataBlocks -= BigInt(count);
+    for (const { indexBlocks } of this.#streams.values()) {
+      while ((indexBlocks.at(-1) ?? -1n) >= this.#dataBlocks) indexBlocks.pop();
+    }
   }
 
   #noteIndex(open: OpenStream, payloadLength: number): void {
@@ -156,6 +185,7 @@ export class FragmentWriter {
     block: Uint8Array;
     trailer: FragmentTrailer;
   } & SealedCrc {
+    for (const { crc } of this.#recent.splice(0)) this.#count(crc);
     const { segment, mediaId, fileNumber, streams } = this.#header;
     const trailer: FragmentTrailer = {
       segment,

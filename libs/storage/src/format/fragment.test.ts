@@ -161,3 +161,33 @@ test('headers that contradict themselves are refused', () => {
   bad({ streams: [sampleStream({ stream: 1 })] });
   bad({ streams: [sampleStream({ stream: 1 }), sampleStream({ stream: 1 })] });
 });
+
+test('blocks that are taken back leave no trace in what is sealed after them', () => {
+  const counts = fc.array(fc.record({ more: fc.nat(9), back: fc.nat(9) }), { maxLength: 20 });
+  fc.assert(
+    fc.property(counts, (rounds) => {
+      const header = sampleHeader();
+      const writer = new FragmentWriter(header);
+      const plain = new FragmentWriter(header);
+      writer.headerBlock();
+      plain.headerBlock();
+      const seal = (on: FragmentWriter, fill: number, final = false): Uint8Array => {
+        const block = Buffer.alloc(B, fill);
+        on.seal(block, { payloadLength: P, final });
+        return block;
+      };
+      let kept = 0;
+      for (const { more, back } of rounds) {
+        for (let n = 0; n < more; n += 1)
+          seal(writer, kept + n, n === more - 1 && n >= more - back);
+        const taken = Math.min(more, back);
+        writer.unseal(taken);
+        for (let n = 0; n < more - taken; n += 1) seal(plain, kept + n);
+        kept += more - taken;
+      }
+      expect(seal(writer, 7, true)).toEqual(seal(plain, 7, true));
+      const end = { endReason: 'mediumFull', closedMs: 1n } as const;
+      expect(writer.trailerBlock(end).trailer).toEqual(plain.trailerBlock(end).trailer);
+    }),
+  );
+});
