@@ -8,7 +8,7 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { fold, restoreStatus } from './fold.ts';
-import { newRun, type Run, type RunEffect, type RunEvent, step } from './run.ts';
+import { newRun, operationOf, type Run, type RunEffect, type RunEvent, step } from './run.ts';
 
 const limits = {
   ...{ startTimeoutMs: 1000, silentTimeoutMs: 1000, endTimeoutMs: 1000, abortTimeoutMs: 500 },
@@ -146,6 +146,13 @@ test.each<[string, RunEvent[], RegExp]>([
   const { run: before } = run(events);
   const { run: late } = step(before, { type: 'tick' }, 5_000, limits);
   expect(late.cancel?.detail).toMatch(detail);
+});
+
+test('a stream that waits for another volume is neither silent nor late: bptm bounds that', () => {
+  const waits = stream({ phase: 'STREAM_PHASE_NEXT_VOLUME', addresses });
+  const { run: before } = run([ready, moving, waits]);
+  expect(step(before, { type: 'tick' }, 50_000, limits).run).toBe(before);
+  expect(operationOf(before)).toBe('mounting');
 });
 
 test('after a restart the known states lead on, and a session that may be unasked is asked again', () => {

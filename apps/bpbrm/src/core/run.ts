@@ -218,6 +218,8 @@ function onTick(run: Run, nowMs: number, limits: RunLimits): RunStep {
 }
 
 function lateness(run: Run, nowMs: number, limits: RunLimits): string | null {
+  // How long an image waits for another volume is bptm's to say.
+  if (run.stream?.phase === 'STREAM_PHASE_NEXT_VOLUME') return null;
   const minutes = (ms: number): string => `${Math.round(ms / 60_000)} min`;
   if (run.finishAsked) {
     if (nowMs - run.endingMs < limits.endTimeoutMs) return null;
@@ -269,6 +271,7 @@ function restoreOf({ kind, session, stream }: Run): RunResult['restore'] {
 /** What the job is shown to be doing (JobProgress.operation). */
 export function operationOf({ kind, stream, session, finishAsked, streamTold }: Run): string {
   if (finishAsked || streamTold !== null) return 'ending';
+  if (stream?.phase === 'STREAM_PHASE_NEXT_VOLUME') return 'mounting';
   if (session?.phase === 'SESSION_PHASE_MOVING') return kind === 'backup' ? 'writing' : 'reading';
   switch (stream?.phase) {
     case undefined:

@@ -1,7 +1,17 @@
 // What an attempt needs of the outside: the resource request that nbrb gets, and the run that a media server gets.
 
-import type { Init, JobSpec, ResourceRequest, RunSpec } from '@tapestry/contracts';
+import type {
+  Fragment,
+  Init,
+  JobSpec,
+  ResourceRequest,
+  RestoreStep,
+  RunSpec,
+} from '@tapestry/contracts';
 import { attemptOf, isBackup, type Job, type Phase } from './state.ts';
+
+/** `fh_info` of an entry whose place in the image is not known. */
+const PLACE_UNKNOWN = 0xffff_ffff_ffff_ffffn;
 
 /** The request of the job's current attempt. */
 export function resourceRequest(job: Job): Init<ResourceRequest> {
@@ -15,7 +25,7 @@ export function resourceRequest(job: Job): Init<ResourceRequest> {
     avoidMediaIds: job.avoidMediaIds,
   };
   if (!isBackup(job)) {
-    const fragment = spec.restore?.steps[job.step]?.fragments[0];
+    const fragment = firstToRead(spec.restore?.steps[job.step]);
     return {
       ...common,
       mode: 'DRIVE_MODE_READ',
@@ -35,6 +45,21 @@ export function resourceRequest(job: Job): Init<ResourceRequest> {
     retentionLevel: spec.backup?.retentionLevel ?? 0,
     counters: countersOf(spec),
   };
+}
+
+/**
+ * The fragment that is read first: of files whose place in the image is known, the one that holds the first of them. So
+ * only the volumes that hold them are ever mounted.
+ */
+function firstToRead(step: RestoreStep | undefined): Fragment | undefined {
+  if (step === undefined) return undefined;
+  const { fragments, entries, directAccess } = step;
+  const places = entries.map(({ fhInfo }) => fhInfo);
+  if (!directAccess || places.length === 0 || places.includes(PLACE_UNKNOWN)) return fragments[0];
+  const first = places.reduce((least, place) => (place < least ? place : least));
+  const holds = ({ streamBeginBytes, streamEndBytes }: Fragment): boolean =>
+    first >= streamBeginBytes && first < streamEndBytes;
+  return fragments.find(holds) ?? fragments[0];
 }
 
 /** No counter is asked for where there is no limit. */
