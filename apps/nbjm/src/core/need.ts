@@ -56,7 +56,8 @@ function firstToRead(step: RestoreStep | undefined): Fragment | undefined {
   const { fragments, entries, directAccess } = step;
   const places = entries.map(({ fhInfo }) => fhInfo);
   if (!directAccess || places.length === 0 || places.includes(PLACE_UNKNOWN)) return fragments[0];
-  const first = places.reduce((least, place) => (place < least ? place : least));
+  // The smallest of them: a bigint, which Math.min does not take.
+  const [first = 0n] = places.toSorted((a, b) => (a < b ? -1 : 1));
   const holds = ({ streamBeginBytes, streamEndBytes }: Fragment): boolean =>
     first >= streamBeginBytes && first < streamEndBytes;
   return fragments.find(holds) ?? fragments[0];
