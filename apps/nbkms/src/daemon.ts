@@ -14,7 +14,9 @@ import { keyFilePaths } from './adapters/key-files.ts';
 import { makePassphrases } from './adapters/passphrases.ts';
 import { lockStore } from './adapters/store-lock.ts';
 import { makeTurns } from './adapters/turns.ts';
+import { openUsageBook } from './adapters/usage-book.ts';
 import { openVault, type Vault } from './adapters/vault.ts';
+import { type DeliveryParts, deliveryHandlers } from './delivery-handlers.ts';
 import { followHolds, groupHandlers, type KeyParts, keyHandlers } from './key-handlers.ts';
 import { expireCalls, note } from './key-service.ts';
 import { storeHandlers } from './store-handlers.ts';
@@ -36,11 +38,11 @@ const CLOCK_MS = 1_000;
 export const nbkms: DaemonDefinition<'nbkms', typeof config> = {
   service: 'nbkms',
   config,
-  start: async ({ dir, log, health, config: settings, clock }) => {
+  start: async ({ dir, log, health, config: settings, clock, bus }) => {
     const { dbDir } = keyFilePaths(dir);
     const vault = await openVaultAlone(dir);
     const audit = await openAuditLog(hostFiles, join(dbDir, 'KMS_AUDIT.log'));
-    const parts: KeyParts = {
+    const parts: KeyParts & DeliveryParts = {
       ...{ vault: vault.store, audit, gate: await openGate(hostFiles, vault.store.paths) },
       holds: await openHolds(hostFiles, dbDir),
       turns: makeTurns({ atOnce: 1, waitMaxMs: TURN_WAIT_MAX_MS, what: 'the key store' }),
@@ -49,6 +51,8 @@ export const nbkms: DaemonDefinition<'nbkms', typeof config> = {
         settings.approvedOnly ? APPROVED_POLICY : STANDARD_POLICY,
       ),
       limits: { groupsMax: settings.keyGroupsMax, keysPerGroupMax: settings.keysPerGroupMax },
+      usage: openUsageBook(join(dbDir, 'KMS_USAGE.sqlite')),
+      nbrb: bus.client('nbrb'),
       nowMs: () => clock.nowMs(),
       alert: (text) => log.warn({}, text),
     };
@@ -65,11 +69,15 @@ export const nbkms: DaemonDefinition<'nbkms', typeof config> = {
       work().catch((error: Error) => parts.alert(`a quiesce call could not end: ${error.message}`));
     }, CLOCK_MS);
     return {
-      handlers: { ...groupHandlers(parts), ...keyHandlers(parts), ...storeHandlers(parts) },
+      handlers: {
+        ...{ ...groupHandlers(parts), ...keyHandlers(parts) },
+        ...{ ...storeHandlers(parts), ...deliveryHandlers(parts) },
+      },
       stop: async () => {
         clearInterval(clockwork);
         await parts.turns(async () => {});
         await audit.close();
+        parts.usage.close();
         vault.close();
       },
     };

@@ -7,6 +7,7 @@ import { StatusError } from '@tapestry/status';
 import type { Passphrases } from './adapters/passphrases.ts';
 import { proofOf } from './adapters/record-sealing.ts';
 import { KEY_BYTES } from './adapters/sealing.ts';
+import type { UsageBook } from './adapters/usage-book.ts';
 import { FIELD } from './core/container.ts';
 import { createGroup, deleteGroup, modifyGroup } from './core/group-changes.ts';
 import {
@@ -36,6 +37,7 @@ const TAG_BYTES = 32;
 
 export interface KeyParts extends StoreParts {
   readonly passphrases: Passphrases;
+  readonly usage: UsageBook;
 }
 
 type GroupMethods =
@@ -66,7 +68,7 @@ export function groupHandlers(parts: KeyParts): Pick<Handlers<'nbkms'>, GroupMet
         group: groupOf(document, named),
         keys: keys
           .filter((key) => name === '' || key.name === name)
-          .map((key) => keyOnWire(document, key)),
+          .map((key) => keyOnWire(document, key, parts.usage)),
       };
     },
     CreateKeyGroup: async (request, call) => {

@@ -1,6 +1,7 @@
 // The store's records as the bus carries them: all that is public, no secret, wrapped or not.
 
 import type { FileState, Init, Key, KeyGroup, KmsInfo, QuiesceCall } from '@tapestry/contracts';
+import type { UsageBook } from './adapters/usage-book.ts';
 import { FIELD, FLAG, FORMAT_VERSION, textField } from './core/container.ts';
 import {
   CIPHER,
@@ -20,11 +21,16 @@ export function groupOnWire({ group, keys, activeTag }: GroupSummary): Init<KeyG
   };
 }
 
-export function keyOnWire(document: KeyStoreDocument, key: KeyRecord): Init<Key> {
+export function keyOnWire(
+  document: KeyStoreDocument,
+  key: KeyRecord,
+  usage?: UsageBook,
+): Init<Key> {
   const { name, tag, state, description, origin, derivationName, profile } = key;
   const group = document.groups.find((each) => each.tag === key.groupTag)?.name ?? '';
   return {
     ...{ name, tag, state, description, origin, derivationName, profile, group },
+    ...(usage === undefined ? {} : { usage: usage.of(key.tag) }),
     ...{ compromised: key.compromised, unverified: key.unverified },
     ...{ createdMs: BigInt(key.createdMs), modifiedMs: BigInt(key.modifiedMs) },
   };

@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Client } from '@tapestry/bus';
 import { sealBytes } from '@tapestry/contracts';
-import { startTestBus, startTestDaemon, type TestBus } from '@tapestry/testkit';
+import {
+  type FakeService,
+  fakeService,
+  startTestBus,
+  startTestDaemon,
+  type TestBus,
+} from '@tapestry/testkit';
 import { nbkms } from '../src/daemon.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
@@ -17,6 +23,9 @@ export interface KmsWorld {
   /** What the daemon has its files below. */
   readonly dir: string;
   readonly cli: Client<'nbkms'>;
+  /** Of the media server `media1`. */
+  readonly bptm: Client<'nbkms'>;
+  readonly nbrb: FakeService<'nbrb'>;
   command(...args: string[]): Promise<string>;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -25,12 +34,14 @@ export interface KmsWorld {
 }
 
 export async function startKmsWorld(): Promise<KmsWorld> {
-  const bus: TestBus = await startTestBus();
+  const bus: TestBus = await startTestBus({ hosts: ['media1'] });
   const stateDir = mkdtempSync(join(tmpdir(), 'tapestry-nbkms-'));
   const cli = (await bus.as({ service: 'cli' })).client('nbkms');
+  const bptm = (await bus.as({ service: 'bptm', host: 'media1' })).client('nbkms');
+  const nbrb = await fakeService(await bus.as({ service: 'nbrb' }), 'nbrb');
   let daemon: Awaited<ReturnType<typeof startTestDaemon>> | undefined;
   const world: KmsWorld = {
-    ...{ stateDir, dir: join(stateDir, 'nbkms'), cli },
+    ...{ stateDir, dir: join(stateDir, 'nbkms'), cli, bptm, nbrb },
     command: async (...args) => {
       const env = { TAPESTRY_STATE_DIR: stateDir };
       return (await promisify(execFile)(process.execPath, [MAIN, ...args], { env })).stdout;

@@ -38,8 +38,9 @@ export function grantHandlers(parts: Parts): GrantHandlers {
     RenewGrants: ({ host, grants }) => renewGrants(parts, host, grants),
     CheckGrant: async ({ grant }) => {
       const row = grant === null ? undefined : await findGrant(parts.store.db, grant.grantId);
-      const valid = row !== undefined && isSame(row, grant);
-      return { valid, mediaServer: valid ? row.media_server : '' };
+      if (row === undefined || !isSame(row, grant)) return { valid: false };
+      const { media_server: mediaServer, storage_unit: storageUnit, pool, writes } = row;
+      return { valid: true, mediaServer, storageUnit, pool, writes };
     },
   };
 }

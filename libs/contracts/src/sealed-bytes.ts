@@ -29,7 +29,7 @@ export interface ReaderKey {
 }
 
 /** What it is for: opened for another, it does not open. */
-export type SealPurpose = 'ndmp credential' | 'kms passphrase';
+export type SealPurpose = 'ndmp credential' | 'kms passphrase' | 'kms segment';
 
 const CIPHER = 'aes-256-gcm';
 const TAG_BYTES = 16;

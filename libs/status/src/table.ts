@@ -166,6 +166,7 @@ export const STATUS = {
   kmsNoSpace: row(1260, 'later', 'there is no room for the key store'),
   kmsSyncFailed: row(1261, 'later', 'the key store could not be made durable'),
   kmsStoreExists: row(1262, 'never', 'there is a key store already'),
+  keyNotForHost: row(1271, 'never', 'this key is not for this host or job'),
   auditUnavailable: row(1274, 'later', 'the audit trail cannot be written'),
   noNewMedia: row(2000, 'never', 'no new media is available for the storage unit'),
   noDrivesForJob: row(2001, 'never', 'no drive is configured for this job'),
