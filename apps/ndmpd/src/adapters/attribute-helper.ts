@@ -1,27 +1,33 @@
 // Calls that Node has no function for: times in nanoseconds, device nodes, extended attributes (ACLs
-// among them), where the holes of a file are. A small Perl process makes them by number; without Perl,
-// times are exact to about a quarter of a microsecond and the rest is left out. Calls are made in their
-// order, by single names in directories that this process holds open.
+// among them), where the holes of a file are; and small files, so that a second processor makes some. A small
+// Perl process makes the calls by number; without Perl, times are exact to about a quarter of a microsecond and
+// the rest is left out. Calls are made in their order, by single names in directories that this process holds open.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants, lutimesSync } from 'node:fs';
 import { arch } from 'node:os';
+import type { Ownership } from '../core/ownership.ts';
 import type { Extent } from '../core/tar-encode.ts';
 import { CALL_NUMBERS, SCRIPT } from './attribute-script.ts';
 import { type Directory, nameIn, remotePath } from './directory.ts';
+import { FileFrame, type FileTime, type NewFile } from './file-frame.ts';
 
 const NS_PER_S = 1_000_000_000n;
 const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** Of a file that is not there yet. */
+export const CREATE: number =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const QUEUED_BYTES_MAX = 64 * 1024;
-const TIMES_BYTES = 32 * 1024;
-const TIME_BYTES = 16;
-const TWO_TO_32 = 2 ** 32;
 const EMPTY: Buffer = Buffer.alloc(0);
+const HERE = Buffer.from('.');
+const NOBODY = 0xffff_ffff;
 
 export interface FailedCall {
   /** What the caller gave with the call. */
   readonly label: string;
   readonly errno: number;
+  /** Of a file that was handed over. */
+  readonly onLost?: () => void;
 }
 
 export interface Xattr {
@@ -43,10 +49,26 @@ export interface Labelled {
   readonly label: string;
 }
 
-export interface FileTime {
-  /** Of the modification; below zero before 1970, with a fraction that still counts upwards. */
-  readonly seconds: number;
-  readonly nanoseconds: number;
+/** A file that is handed over to be made. */
+export interface HandedPlace extends NamedPlace, Labelled {
+  /** It was not made, or not whole; 0 when the helper is gone. */
+  onLost(errno: number): void;
+}
+
+class HandedCall implements Labelled {
+  readonly #place: HandedPlace;
+
+  constructor(place: HandedPlace) {
+    this.#place = place;
+  }
+
+  get label(): string {
+    return this.#place.label;
+  }
+
+  onLost(errno: number): void {
+    this.#place.onLost(errno);
+  }
 }
 
 export class AttributeHelper {
@@ -55,9 +77,8 @@ export class AttributeHelper {
   readonly #answers: ((answer: Buffer | undefined) => void)[] = [];
   /** Where the helper looks names up, once it has done what is queued. */
   #directory: Directory | undefined;
-  /** Names and times of one directory, to go as one frame before anything else does. */
-  #times: Buffer = Buffer.allocUnsafe(TIMES_BYTES);
-  #timesBytes = 0;
+  /** Of one directory, to go before anything else does. */
+  readonly #files = new FileFrame();
   #queued: Buffer[] = [];
   #queuedBytes = 0;
   #received: Buffer = EMPTY;
@@ -68,7 +89,7 @@ export class AttributeHelper {
     const numbers = CALL_NUMBERS[arch()];
     this.#isDead = numbers === undefined;
     if (numbers === undefined) return;
-    const args = ['-e', SCRIPT, ...numbers.map(String), String(DIRECTORY_FLAGS)];
+    const args = ['-e', SCRIPT, ...numbers.map(String), String(DIRECTORY_FLAGS), String(CREATE)];
     this.#child = spawn(perl, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#child.once('error', () => this.#die());
     this.#child.once('exit', () => this.#die());
@@ -83,25 +104,42 @@ export class AttributeHelper {
   }
 
   /** Sets the modification time; a symbolic link is not followed. */
-  setTime(place: NamedPlace & Labelled, { seconds, nanoseconds }: FileTime): void {
+  setTime(place: NamedPlace & Labelled, time: FileTime): void {
     const { directory, name } = place;
     if (this.#isDead) {
-      coarseTime(nameIn(directory, name), seconds + nanoseconds / 1e9);
+      coarseTime(nameIn(directory, name), time.seconds + time.nanoseconds / 1e9);
       return;
     }
-    const isFull = this.#timesBytes + name.length + 1 + TIME_BYTES > TIMES_BYTES;
-    if (isFull) this.#sendTimes();
     this.#enter(directory);
-    const times = this.#times;
-    const at = this.#timesBytes + name.copy(times, this.#timesBytes);
-    times[at] = 0;
-    const high = Math.floor(seconds / TWO_TO_32);
-    times.writeUInt32LE(seconds - high * TWO_TO_32, at + 1);
-    times.writeInt32LE(high, at + 5);
-    times.writeUInt32LE(nanoseconds, at + 9);
-    times.writeUInt32LE(0, at + 13);
-    this.#timesBytes = at + 1 + TIME_BYTES;
-    this.#labels.push(place);
+    this.#files.addTime(name, time);
+    this.#framed(place);
+  }
+
+  /**
+   * Makes a file with its data, in place of anything but a directory. False when there is no helper; what goes wrong is
+   * told with the failed calls.
+   */
+  makeFile(place: HandedPlace, file: NewFile): boolean {
+    if (this.#isDead) return false;
+    this.#enter(place.directory);
+    this.#files.addFile(place.name, file);
+    this.#framed(new HandedCall(place));
+    return true;
+  }
+
+  /** Gives a directory its owner, where there is one to give, and then its mode. False when there is no helper. */
+  setOwnerAndMode(
+    { directory, label }: { readonly directory: Directory } & Labelled,
+    { owner, mode }: Ownership,
+  ): boolean {
+    if (this.#isDead) return false;
+    const numbers = Buffer.alloc(12);
+    numbers.writeUInt32BE(owner?.uid ?? NOBODY, 0);
+    numbers.writeUInt32BE(owner?.gid ?? NOBODY, 4);
+    numbers.writeUInt32BE(mode, 8);
+    this.#enter(directory);
+    this.#call({ label }, 'O', counted(HERE), numbers);
+    return true;
   }
 
   /** Makes a node of `mode` (type and permissions) for device `dev`. False when it cannot be done. */
@@ -183,14 +221,14 @@ export class AttributeHelper {
     const labels = this.#labels;
     this.#labels = [];
     const answer = await this.#barrier();
-    if (answer === undefined) return labels.map(({ label }) => ({ label, errno: 0 }));
+    if (answer === undefined) return labels.map((label) => failedCall(label, 0));
     return answer
       .toString('latin1')
       .split(',')
       .filter((part) => part !== '')
       .map((part) => {
         const [index, errno] = part.split(':').map(Number);
-        return { label: labels[index ?? 0]?.label ?? '', errno: errno ?? 0 };
+        return failedCall(labels[index ?? 0], errno ?? 0);
       });
   }
 
@@ -224,15 +262,17 @@ export class AttributeHelper {
     this.#queue(letter, parts);
   }
 
-  #sendTimes(): void {
-    if (this.#timesBytes === 0) return;
-    const times = counted(this.#times.subarray(0, this.#timesBytes));
-    this.#timesBytes = 0;
-    this.#queue('U', [times]);
+  #framed(place: Labelled): void {
+    this.#labels.push(place);
+    if (this.#files.isFull) this.#sendFiles();
+  }
+
+  #sendFiles(): void {
+    if (!this.#files.isEmpty) this.#queue('U', [counted(this.#files.take())]);
   }
 
   #queue(letter: string, parts: Buffer[]): void {
-    this.#sendTimes();
+    this.#sendFiles();
     this.#queued.push(Buffer.from(letter), ...parts);
     for (const part of parts) this.#queuedBytes += part.length;
     if (this.#queuedBytes >= QUEUED_BYTES_MAX) this.#flush();
@@ -265,6 +305,12 @@ export class AttributeHelper {
 export function fileTimeOf(mtimeNs: bigint): FileTime {
   const fraction = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
   return { seconds: Number((mtimeNs - fraction) / NS_PER_S), nanoseconds: Number(fraction) };
+}
+
+/** `errno` 0: the helper is gone. */
+function failedCall(call: Labelled | undefined, errno: number): FailedCall {
+  if (call instanceof HandedCall) return { label: '', errno, onLost: () => call.onLost(errno) };
+  return { label: call?.label ?? '', errno };
 }
 
 function parseAttributes(answer: Buffer | undefined): Map<number, Xattr[]> {

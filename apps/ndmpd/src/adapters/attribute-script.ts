@@ -1,23 +1,27 @@
 // The Perl side of attribute-helper.ts: reads frames, makes system calls by number, answers.
 
-/** System call numbers: utimensat, mknodat, lsetxattr, lgetxattr, llistxattr, lremovexattr. */
+/**
+ * System call numbers: utimensat, mknodat, lsetxattr, lgetxattr, llistxattr, lremovexattr, openat, write, fchown, fchmod,
+ * close.
+ */
 export const CALL_NUMBERS: Readonly<Record<string, readonly number[]>> = {
-  x64: [280, 259, 189, 192, 195, 198],
-  arm64: [88, 33, 6, 9, 12, 15],
+  x64: [280, 259, 189, 192, 195, 198, 257, 1, 93, 91, 3],
+  arm64: [88, 33, 6, 9, 12, 15, 56, 64, 55, 52, 57],
 };
 
 /**
  * Frames in: one letter, then counted byte strings (N/a*). Names are looked up in the directory that the
- * last "D" went to. "U" sets times: names that end in a zero byte, each with seconds and nanoseconds as the kernel takes
- * them. Answers are counted strings: to "L" the attributes of names, to "W" those of all that
- * directories hold (flag 0 where one is too long or out of reach), to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
+ * last "D" went to. "U" sets times and makes files, as file-frame.ts says; "O" gives a directory owner and mode.
+ * Answers are counted strings: to "L" the attributes of names, to "W" those of all that directories hold (flag 0 where one
+ * is too long or out of reach), to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed
+ * since, as INDEX:ERRNO.
  */
 export const SCRIPT = `
 use strict; use IO::Handle; binmode STDIN; binmode STDOUT; umask 0;
-my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr, $dirflags)
-  = map { $_ + 0 } @ARGV;
+my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr, $openat, $write, $fchown, $fchmod,
+  $close, $dirflags, $newflags) = map { $_ + 0 } @ARGV;
 my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
-my $keep = pack('qq', 0, 0x3ffffffe); my $cwd = -100; my $index = 0; my @failed; my $lost = 0;
+my $none = 0xffffffff; my $cwd = -100; my $index = 0; my @failed; my $lost = 0;
 sub bytes { my ($n) = @_; my $got = ''; while (length($got) < $n) {
   my $r = read(STDIN, $got, $n - length($got), length($got)); exit 0 unless $r; } return $got; }
 sub counted { return bytes(unpack('N', bytes(4))); }
@@ -46,6 +50,24 @@ sub below { my ($name, $budget) = @_; my $all = ''; my $left = 20000; my ($dir, 
     return pack('N', 0) if $left-- == 0 || length($all) > $budget;
     my $found = attributes($one . "\\0"); $all .= pack('N/a* N/a*', $one, $found) if $found ne '';
   } return pack('N N/a*', 1, $all); }
+sub failure { return $_[0] < 0 ? $! + 0 : 0; }
+sub opened { my ($name, $mode) = @_; my $path = $name . "\\0";
+  my $fd = syscall($openat, $cwd, $path, $newflags, $mode);
+  return $fd if $fd >= 0 || $! != 17; # there is something: it goes, unless it is a directory
+  if (!unlink($name) && $! != 2) { $! = 17 if $! == 21 || $! == 1; return -1; }
+  return syscall($openat, $cwd, $path, $newflags, $mode); }
+sub make { my ($name, $times, $file) = @_;
+  my ($first, $uid, $gid, $mode, $data) = unpack('N4 a*', $file);
+  my $fd = opened($name, $first); return $! + 0 if $fd < 0;
+  my $failed = 0;
+  while (!$failed && length($data) > 0) {
+    my $n = syscall($write, $fd, $data, length($data)); $failed = failure($n);
+    $data = substr($data, $n) if $n > 0;
+  }
+  my $owned = $uid == $none ? 0 : failure(syscall($fchown, $fd, $uid, $gid));
+  my $moded = $mode == $none ? 0 : failure(syscall($fchmod, $fd, $mode));
+  my $timed = failure(syscall($utimensat, $fd, 0, $times, 0));
+  syscall($close, $fd); return $failed || $owned || $moded || $timed; }
 for (;;) {
   my $op = bytes(1);
   if ($op eq 'S') {
@@ -69,11 +91,15 @@ for (;;) {
     print pack('N/a*', $all); STDOUT->flush(); next;
   }
   if ($op eq 'U') {
-    my @all = unpack('(Z* a16)*', $name);
-    for (my $i = 0; $i < @all; $i += 2, $index++) {
-      my $path = $all[$i] . "\\0"; my $times = $keep . $all[$i + 1];
-      my $r = $lost ? -1 : syscall($utimensat, $cwd, $path, $times, 0x100);
-      push @failed, $index . ':' . ($lost || $! + 0) if $r != 0;
+    my @all = unpack('(Z* a32 N/a*)*', $name);
+    for (my $i = 0; $i < @all; $i += 3, $index++) {
+      my $failed = $lost;
+      if ($lost) {} elsif ($all[$i + 2] ne '') { $failed = make(@all[$i .. $i + 2]); }
+      else {
+        my $path = $all[$i] . "\\0";
+        $failed = failure(syscall($utimensat, $cwd, $path, $all[$i + 1], 0x100));
+      }
+      push @failed, $index . ':' . $failed if $failed;
     } next; }
   if ($op eq 'H') { print pack('N/a*', extents($name, unpack('N', bytes(4))));
     STDOUT->flush(); next; }
@@ -81,6 +107,9 @@ for (;;) {
   if ($op eq 'N') {
     my ($mode, $dev) = unpack('NQ>', bytes(12));
     $r = $lost ? -1 : syscall($mknodat, $cwd, $path, $mode, $dev);
+  } elsif ($op eq 'O') {
+    my ($uid, $gid, $mode) = unpack('N3', bytes(12));
+    $r = $lost || ($uid != $none && !chown($uid, $gid, $name)) || !chmod($mode, $name) ? -1 : 0;
   } elsif ($op eq 'C') {
     my $n = $lost ? 0 : syscall($llistxattr, $path, $list, $room); $r = 0;
     for my $one ($n > 0 ? split(/\\0/, substr($list, 0, $n)) : ()) {

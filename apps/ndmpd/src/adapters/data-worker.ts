@@ -21,6 +21,7 @@ import { BackupRun } from './backup-run.ts';
 import { dial } from './dial.ts';
 import { postImageHistory } from './history-run.ts';
 import { HostTree } from './host-tree.ts';
+import { ReceiveBuffers } from './receive-buffers.ts';
 import { RecoverRun } from './recover-run.ts';
 import { Reporter } from './reporter.ts';
 import { RootError } from './source-tree.ts';
@@ -36,6 +37,8 @@ class DataWorker {
   readonly #progress: Progress;
   #listener: Server | undefined;
   #socket: Socket | undefined;
+  /** Of a socket that was dialled. */
+  #received: ReceiveBuffers | undefined;
   #running = false;
 
   constructor(send: (report: WorkerReport) => void) {
@@ -91,7 +94,8 @@ class DataWorker {
     const failures: string[] = [];
     for (const { host, port } of endpoints) {
       try {
-        this.#adopt(await dial({ host, port }));
+        const received = new ReceiveBuffers();
+        this.#adopt(await dial({ host, port }, received.onread), received);
         return;
       } catch (error) {
         failures.push(`${host}:${port}: ${error instanceof Error ? error.message : error}`);
@@ -102,15 +106,17 @@ class DataWorker {
 
   async #dialLocal(path: string): Promise<void> {
     try {
-      this.#adopt(await dial({ path }));
+      const received = new ReceiveBuffers();
+      this.#adopt(await dial({ path }, received.onread), received);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#report.send({ type: 'connectFailed', text: `cannot reach the mover: ${why}` });
     }
   }
 
-  #adopt(socket: Socket): void {
+  #adopt(socket: Socket, received?: ReceiveBuffers): void {
     this.#socket = socket;
+    this.#received = received;
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     // While idle, the peer's end or an error ends the connection; a running operation sees for itself.
     // Half-open, because a peer that only reads may close its sending side at once.
@@ -154,6 +160,7 @@ class DataWorker {
 
   async #recover(order: RecoverOrder, socket: Socket): Promise<Pval[]> {
     const source = new StreamSource(socket, this.#progress, {
+      received: this.#received,
       imageBytes: order.imageBytes === undefined ? undefined : Number(order.imageBytes),
       alignBytes: order.readAlignBytes,
       ask: (offset, length) => this.#report.send({ type: 'dataRead', offset, length }),
@@ -165,7 +172,7 @@ class DataWorker {
 
   #end(reason: number, env: readonly Pval[]): void {
     this.#listener?.close();
-    if (reason === DATA_HALT.successful) closeGently(this.#socket);
+    if (reason === DATA_HALT.successful) closeGently(this.#socket, this.#received);
     else this.#socket?.destroy();
     this.#progress.flush();
     this.#report.send({ type: 'ended', reason, env });
@@ -176,9 +183,10 @@ class DataWorker {
  * A mover may have sent more than was read, by a record or by a range: closing over that would reset the
  * connection, which looks like a failure from there.
  */
-function closeGently(socket: Socket | undefined): void {
+function closeGently(socket: Socket | undefined, received: ReceiveBuffers | undefined): void {
   if (socket === undefined) return;
   socket.removeAllListeners('data');
+  received?.drop();
   socket.resume();
   socket.end();
   socket.once('end', () => socket.destroy());

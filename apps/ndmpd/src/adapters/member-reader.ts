@@ -17,7 +17,6 @@ import type { StreamSource } from './stream-source.ts';
 
 /** The longest list of a directory, and what else may stand beside it. */
 const EXTENDED_BYTES_MAX = DUMP_DIRECTORY_BYTES_MAX + 16 * 1024 * 1024;
-const PIECED_BYTES_MIN = 1024 * 1024;
 
 export interface PlacedMember {
   readonly member: DecodedMember;
@@ -109,7 +108,7 @@ export class MemberReader {
     if (header.size > EXTENDED_BYTES_MAX) throw new ImageError('an extended header is too long');
     const { position } = this.#source;
     this.#source.plan(position + header.size + paddingOf(header.size) + BLOCK_BYTES);
-    const body = await this.#readWhole(header.size);
+    const body = await this.#source.read(header.size);
     await this.#source.skip(paddingOf(header.size));
     const name = (): Buffer =>
       Buffer.from(body.subarray(0, (body.indexOf(0) + 1 || 1 + body.length) - 1));
@@ -119,14 +118,6 @@ export class MemberReader {
       for (const [key, value] of decodePax(body)) extended.pax.set(key, value);
     }
     return true;
-  }
-
-  /** Into one buffer: a list of many names must not lie in memory twice. */
-  async #readWhole(bytes: number): Promise<Buffer> {
-    if (bytes < PIECED_BYTES_MIN) return this.#source.read(bytes);
-    const whole = Buffer.allocUnsafeSlow(bytes);
-    for (let at = 0; at < bytes; ) at += (await this.#source.chunk(bytes - at)).copy(whole, at);
-    return whole;
   }
 
   async #sparseExtents(member: DecodedMember): Promise<Extent[]> {

@@ -1,11 +1,12 @@
 // The fast way of a recovery: ordinary files, one after the other in the folder at work, without a promise, a path or a
 // look at what is wanted for each. Whatever is not just that is left to recover-run.ts.
 
+import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import { type ExportPath, showPath } from '../core/export-path.ts';
 import type { Wanted } from '../core/selection.ts';
 import type { PlainFile } from '../core/tar-plain-decode.ts';
 import type { MemberReader } from './member-reader.ts';
-import type { Level, Place, TargetTree } from './target-tree.ts';
+import type { FilePlace, Level, TargetTree } from './target-tree.ts';
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
@@ -15,18 +16,24 @@ export interface Folder {
   /** In the image; ends with a slash, or is empty. */
   readonly prefix: Buffer;
   readonly target: ExportPath;
+  /** What the pathKey of everything in it begins with. */
+  readonly pathKey: string;
   readonly level: Level;
   readonly wanted: Wanted;
 }
 
 /** A file in a folder; how it is called is found out only when something is wrong with it. */
-class FilePlace implements Place {
+class FileInFolder implements FilePlace {
   readonly name: Buffer;
+  readonly path: string;
   readonly #folder: Folder;
+  readonly #onFailure: OnFailure;
 
-  constructor(folder: Folder, name: Buffer) {
+  constructor(folder: Folder, name: Buffer, onFailure: OnFailure) {
     this.#folder = folder;
     this.name = name;
+    this.path = folder.pathKey + name.toString('latin1');
+    this.#onFailure = onFailure;
   }
 
   get directory() {
@@ -37,12 +44,25 @@ class FilePlace implements Place {
     const { target } = this.#folder;
     return showPath({ export: target.export, components: [...target.components, this.name] });
   }
+
+  onLost(errno: number): void {
+    this.#onFailure(this.#folder, this.label, systemError(errno));
+  }
 }
+
+/** As Node's own calls throw it. */
+function systemError(errno: number): Error {
+  if (errno === 0) return Object.assign(new Error('the process making it ended'), { code: 'EIO' });
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${code}: ${getSystemErrorMessage(-errno)}`), { code });
+}
+
+type OnFailure = (folder: Folder, label: string, error: unknown) => void;
 
 export interface PlainFilesOptions {
   /** Whether a file has an element of its own; `path` has one character a byte. Undefined where none can have. */
   readonly isElement: ((path: string) => boolean) | undefined;
-  onFailure(label: string, error: unknown): void;
+  readonly onFailure: OnFailure;
 }
 
 export class PlainFiles {
@@ -77,7 +97,10 @@ export class PlainFiles {
     if (at === undefined) return false;
     const { isElement } = this.#options;
     if (isElement?.(bytes.toString('latin1', file.nameAt, file.nameEnd)) === true) return false;
-    const place = new FilePlace(folder, Buffer.from(bytes.subarray(at, file.nameEnd)));
+    const { onFailure } = this.#options;
+    const name = Buffer.from(bytes.subarray(at, file.nameEnd));
+    const place = new FileInFolder(folder, name, onFailure);
+    if (this.#tree.isHanded(place.path)) return false;
     let failure: unknown;
     try {
       failure = this.#tree.makeFile(folder.level, place, file, bytes);
@@ -86,7 +109,7 @@ export class PlainFiles {
     }
     if (failure !== undefined) {
       this.#hasFailed = true;
-      this.#options.onFailure(place.label, failure);
+      onFailure(folder, place.label, failure);
     }
     return true;
   }

@@ -5,18 +5,18 @@
 import { closeSync, ftruncateSync, openSync, symlinkSync, writeSync } from 'node:fs';
 import { RECOVERY_STATUS, textFromBytes } from '@tapestry/ndmp';
 import type { RecoverOrder } from '../core/data-protocol.ts';
-import { type ExportPath, showPath, splitPath, startsWith } from '../core/export-path.ts';
+import { type ExportPath, pathKey, showPath, splitPath, startsWith } from '../core/export-path.ts';
 import { recoveryStatusOf, runEnd } from '../core/recovery-status.ts';
 import { Selection, type Wanted } from '../core/selection.ts';
 import type { DecodedMember } from '../core/tar-decode.ts';
-import { AttributeHelper } from './attribute-helper.ts';
+import { AttributeHelper, CREATE } from './attribute-helper.ts';
 import { errorCode, nameIn } from './directory.ts';
 import { MemberReader } from './member-reader.ts';
 import { nodeMode } from './node-mode.ts';
 import { type Folder, PlainFiles } from './plain-files.ts';
 import type { Reporter } from './reporter.ts';
 import { StreamEndError, type StreamSource } from './stream-source.ts';
-import { CREATE, type Place, TargetTree } from './target-tree.ts';
+import { type Place, TargetTree } from './target-tree.ts';
 
 const SLASH = Buffer.from('/');
 
@@ -56,9 +56,9 @@ export class RecoverRun {
     this.#plainFiles = new PlainFiles(this.#reader, this.#tree, {
       isElement:
         this.#selection.wanted.length > 1 ? (path) => this.#selection.names(path) : undefined,
-      onFailure: (label, error) => {
+      onFailure: ({ wanted }, label, error) => {
         if (!isAboutOneObject(error)) throw error;
-        if (this.#folder !== undefined) this.#failed(this.#folder.wanted, label, error);
+        this.#failed(wanted, label, error);
       },
     });
   }
@@ -190,7 +190,8 @@ export class RecoverRun {
     if (level === undefined) return undefined;
     if (this.#folder?.level === level && this.#folder.wanted === wanted) return this.#folder;
     const prefix = Buffer.concat(path.slice(0, depth).flatMap((part) => [part, SLASH]));
-    return { prefix, target: { export: target.export, components }, level, wanted };
+    const folder = { export: target.export, components };
+    return { prefix, target: folder, pathKey: `${pathKey(folder)}/`, level, wanted };
   }
 
   async #takePlainFiles(): Promise<void> {
@@ -277,13 +278,13 @@ export class RecoverRun {
     this.#tree.setTime(place, member);
   }
 
-  #recoverLink(member: DecodedMember, place: Place, target: ExportPath, wanted: Wanted): void {
+  async #recoverLink(member: DecodedMember, place: Place, target: ExportPath, wanted: Wanted) {
     const linkTarget = member.linkTarget ?? Buffer.alloc(0);
     const components = splitPath(linkTarget);
     const existing = components && this.#selection.destinationOf(components);
     try {
       if (existing !== undefined) {
-        this.#tree.link(existing, place);
+        await this.#tree.link(existing, place);
         return;
       }
     } catch (error) {
@@ -306,7 +307,7 @@ export class RecoverRun {
       const made = first.get(key);
       try {
         const place = await this.#tree.place(orphan.target);
-        if (made !== undefined) this.#tree.link(made, place);
+        if (made !== undefined) await this.#tree.link(made, place);
         else await this.#fetchOrphan(orphan);
         first.set(key, made ?? orphan.target);
       } catch (error) {

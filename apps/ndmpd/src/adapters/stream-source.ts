@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import { U64_MAX } from '@tapestry/ndmp';
 import type { Progress } from '../core/progress.ts';
+import type { ReceiveBuffers } from './receive-buffers.ts';
 
 /** The data connection ended before the bytes that were asked for. */
 export class StreamEndError extends Error {
@@ -11,6 +12,8 @@ export class StreamEndError extends Error {
 }
 
 export interface SourceOptions {
+  /** What the socket receives into, where it has no 'data' events. */
+  readonly received?: ReceiveBuffers | undefined;
   /** Length of the image, when known: the one range of a sequential read. */
   readonly imageBytes: number | undefined;
   /** Offsets and lengths asked for are multiples of this. */
@@ -48,9 +51,10 @@ export class StreamSource {
     this.#socket = socket;
     this.#progress = progress;
     this.#options = options;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd(undefined));
     socket.on('error', (error) => this.#onEnd(error));
+    if (options.received === undefined) socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    else options.received.start(socket, (piece) => this.#onData(piece));
   }
 
   /** Stream offset of the next byte. */
@@ -73,21 +77,14 @@ export class StreamSource {
     this.#plannedEnd = Math.max(this.#plannedEnd, end);
   }
 
-  /** Exactly `length` bytes. */
+  /** Exactly `length` bytes, as a copy. */
   async read(length: number): Promise<Buffer> {
-    const first = await this.chunk(length);
-    if (first.length === length) return first;
-    const parts = [first];
-    let left = length - first.length;
-    while (left > 0) {
-      const part = await this.chunk(left);
-      parts.push(part);
-      left -= part.length;
-    }
-    return Buffer.concat(parts);
+    const whole = Buffer.allocUnsafe(length);
+    for (let at = 0; at < length; ) at += (await this.chunk(length - at)).copy(whole, at);
+    return whole;
   }
 
-  /** Between one and `max` bytes, as they came. */
+  /** Between one and `max` bytes, as they came; they are gone with the next wait. */
   async chunk(max: number): Promise<Buffer> {
     if (this.#position >= this.#rangeEnd) await this.#nextRange();
     if (this.#headAt === this.#head.length) await this.#more();
@@ -114,6 +111,7 @@ export class StreamSource {
     this.#headAt += bytes;
     this.#position += bytes;
     this.#queuedBytes -= bytes;
+    this.#options.received?.pass(bytes);
     if (this.#queuedBytes < QUEUED_BYTES_MAX / 2 && this.#socket.isPaused()) this.#socket.resume();
   }
 

@@ -4,7 +4,6 @@
 
 import {
   closeSync,
-  constants,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -17,11 +16,17 @@ import {
   writeSync,
 } from 'node:fs';
 import { listedNames } from '../core/dump-directory.ts';
-import { type Export, type ExportPath, showPath } from '../core/export-path.ts';
+import { type Export, type ExportPath, pathKey, showPath } from '../core/export-path.ts';
 import { type Owner, type Ownership, ownershipOf } from '../core/ownership.ts';
 import type { Member } from '../core/tar-encode.ts';
 import type { PlainFile } from '../core/tar-plain-decode.ts';
-import { type AttributeHelper, type FailedCall, fileTimeOf } from './attribute-helper.ts';
+import {
+  type AttributeHelper,
+  CREATE,
+  type FailedCall,
+  fileTimeOf,
+  type HandedPlace,
+} from './attribute-helper.ts';
 import {
   closeDirectory,
   type Directory,
@@ -32,21 +37,21 @@ import {
   openRoot,
   pathOf,
 } from './directory.ts';
+import { FRAMED_DATA_BYTES_MAX, type NewFile } from './file-frame.ts';
+import { HandedFiles } from './handed-files.ts';
 import { MountPolicy } from './mounts.ts';
 import { mayChangeOwner } from './privileges.ts';
 import { removeContents, removeTree } from './tree-removal.ts';
 
 const HERE = Buffer.from('.');
-export const CREATE: number =
-  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const MODE_WHILE_WRITTEN = 0o600;
 const MODE_WHILE_FILLED = 0o700;
 const MODE_OF_PARENTS = 0o755;
 /** The attribute helper is asked how far it is after so many calls or directories that it still needs open ... */
-const CALLS_PENDING_MAX = 1024;
-const CLOSING_MAX = 64;
+const CALLS_PENDING_MAX = 256;
+const CLOSING_MAX = 16;
 /** ... and waited for when so many of these questions are open. */
-const QUESTIONS_MAX = 4;
+const QUESTIONS_MAX = 16;
 
 /** An existing object of another type is in the way. */
 export class InTheWayError extends Error {
@@ -60,6 +65,8 @@ export interface Level {
   readonly directory: Directory;
   /** Set when the image has this directory: applied once its contents are there. */
   attributes: Member | undefined;
+  /** Made by this recovery. */
+  isNew: boolean;
   /** No default ACL is in force: what is made here gets the mode that it is made with. */
   isPlain: boolean;
   /** Who owns what is made here, once known. */
@@ -74,6 +81,11 @@ export interface Place {
   readonly label: string;
 }
 
+/** A file that may be handed over to be made; `path` is its pathKey. */
+export interface FilePlace extends HandedPlace {
+  readonly path: string;
+}
+
 export interface TargetOptions {
   /** Remove what incremental directories no longer list, and what is in the way of a member. */
   readonly removeGone: boolean;
@@ -84,6 +96,7 @@ export class TargetTree {
   readonly #helper: AttributeHelper;
   readonly #options: TargetOptions;
   readonly #closing: Directory[] = [];
+  readonly #handed = new HandedFiles();
   readonly #mayChangeOwner = mayChangeOwner();
   readonly #ownUid = process.geteuid?.() ?? 0;
   /** From here on modes are the image's own; what it does not have is made as the administrator has it. */
@@ -111,6 +124,7 @@ export class TargetTree {
     if (name === undefined) throw new InTheWayError('an export cannot be replaced');
     const parents = target.components.slice(0, -1);
     const directory = await this.#enter(target.export, parents);
+    await this.#awaitHanded(target);
     return { directory, name, label: showPath(target) };
   }
 
@@ -129,6 +143,7 @@ export class TargetTree {
     if (isCleared) await this.settle();
     if (level !== undefined) {
       level.attributes = member;
+      level.isNew = isNew;
       level.isPlain = isCleared || (isNew && this.#levels.at(-2)?.isPlain === true);
     }
     if (!isNew && this.#options.removeGone && member.dumpDirectory !== undefined) {
@@ -137,7 +152,8 @@ export class TargetTree {
   }
 
   /** Gives a new name to what an earlier member became; neither end is followed. */
-  link(existing: ExportPath, place: Place): void {
+  async link(existing: ExportPath, place: Place): Promise<void> {
+    await this.#awaitHanded(existing);
     const name = existing.components.at(-1) ?? HERE;
     const root = openRoot(existing.export.directory);
     try {
@@ -158,32 +174,61 @@ export class TargetTree {
   }
 
   /**
-   * Makes an ordinary file with its data, in as few calls as that takes. Throws where the file cannot be made; what
-   * goes wrong with its data is returned.
+   * Makes an ordinary file with its data, in as few calls as that takes, or hands it to the attribute helper while that has
+   * less to do. Throws where the file cannot be made; what goes wrong with its data is returned, and with what was handed
+   * over told to the place.
    */
-  makeFile(level: Level, place: Place, file: PlainFile, bytes: Buffer): unknown {
+  makeFile(level: Level, place: FilePlace, file: PlainFile, bytes: Buffer): unknown {
     const { owner, mode } = this.#ownership(file);
-    const path = pathOf(place.name.toString('latin1'));
     const isAsMade = level.isPlain && mode <= 0o777 && isOwner(level.ownerOfNew, owner);
-    const first = isAsMade ? mode : MODE_WHILE_WRITTEN;
-    const fd = this.replacing(place, () => openSync(nameIn(place.directory, path), CREATE, first));
+    const firstMode = isAsMade ? mode : MODE_WHILE_WRITTEN;
+    const given = isAsMade ? undefined : { owner, mode };
+    const { seconds, nanoseconds, dataAt, size } = file;
+    const wanted = { seconds, nanoseconds, firstMode, given, bytes, dataAt, size };
+    if (this.#hands(level, place, wanted)) return undefined;
+    const path = pathOf(place.name.toString('latin1'));
+    const open = (): number => openSync(nameIn(place.directory, path), CREATE, firstMode);
+    const fd = this.replacing(place, open);
     let failure: unknown;
     try {
       try {
-        const end = file.dataAt + file.size;
-        for (let at = file.dataAt; at < end; ) at += writeSync(fd, bytes, at, end - at);
+        const end = dataAt + size;
+        for (let at = dataAt; at < end; ) at += writeSync(fd, bytes, at, end - at);
       } catch (error) {
         failure = error;
       }
-      if (!isAsMade) {
+      if (given !== undefined) {
         level.ownerOfNew ??= ownerOfNew(fd);
         this.#give(fd, owner, mode);
       }
     } finally {
       closeSync(fd);
     }
-    this.#helper.setTime(place, file);
+    this.#helper.setTime(
+      { directory: place.directory, name: place.name, label: place.label },
+      file,
+    );
     return failure;
+  }
+
+  /** The path is that of a file that was handed over and may not be there yet. */
+  isHanded(path: string): boolean {
+    return this.#handed.has(path);
+  }
+
+  /** A folder's first file is made here, since it shows whose files there are. */
+  #hands(level: Level, place: FilePlace, file: NewFile): boolean {
+    const isKnown = level.ownerOfNew !== undefined || file.given?.owner === undefined;
+    // Elsewhere a directory may have to give way.
+    const mayBe = isKnown && (level.isNew || !this.#options.removeGone);
+    if (!mayBe || !this.#handed.hasRoom || file.size > FRAMED_DATA_BYTES_MAX) return false;
+    if (!this.#helper.makeFile(place, file)) return false;
+    this.#handed.add(place.path, file.size);
+    return true;
+  }
+
+  async #awaitHanded(target: ExportPath): Promise<void> {
+    if (this.#handed.has(pathKey(target))) await this.settle();
   }
 
   setXattrs(place: Place, member: Member): void {
@@ -254,7 +299,8 @@ export class TargetTree {
 
   /** Whether it is time for `settleIfBehind`. */
   get isBehind(): boolean {
-    return this.#helper.pending >= CALLS_PENDING_MAX || this.#closing.length >= CLOSING_MAX;
+    const isLong = this.#helper.pending >= CALLS_PENDING_MAX || this.#handed.isDue;
+    return isLong || this.#closing.length >= CLOSING_MAX;
   }
 
   async settle(): Promise<void> {
@@ -265,8 +311,13 @@ export class TargetTree {
   /** Once the helper has come up to here, directories that were left can be closed. */
   #ask(): void {
     const left = this.#closing.splice(0);
+    const made = this.#handed.ask();
     const answer = this.#helper.settled().then((failures) => {
-      for (const failed of failures) this.#options.onTrouble(failed);
+      made();
+      for (const failed of failures) {
+        if (failed.onLost === undefined) this.#options.onTrouble(failed);
+        else failed.onLost();
+      }
       for (const directory of left) closeDirectory(directory);
     });
     this.#questions.push(answer);
@@ -345,20 +396,23 @@ export class TargetTree {
   }
 
   #applyAttributes({ directory }: Level, member: Member): void {
-    const label = member.path.toString();
-    try {
-      this.setOwnerAndMode(directory.fd, member);
-    } catch {
-      this.#options.onTrouble({ label, errno: 1 });
+    const place = { directory, name: HERE, label: member.path.toString() };
+    // Not before the files that were handed over are there: some modes would keep them out.
+    if (!this.#helper.setOwnerAndMode(place, this.#ownership(member))) {
+      try {
+        this.setOwnerAndMode(directory.fd, member);
+      } catch {
+        this.#options.onTrouble({ label: place.label, errno: 1 });
+      }
     }
-    const place = { directory, name: HERE, label };
     this.setXattrs(place, member);
     this.setTime(place, member);
   }
 }
 
 function levelAt(name: Buffer, directory: Directory): Level {
-  return { name, directory, attributes: undefined, isPlain: false, ownerOfNew: undefined };
+  const unknown = { attributes: undefined, ownerOfNew: undefined };
+  return { name, directory, isNew: false, isPlain: false, ...unknown };
 }
 
 /** Read off something just made: the file system has a say in it, and the directory's set-group-id bit. */

@@ -53,6 +53,11 @@ export function showPath(place: ExportPath): string {
   return `/${place.export.name}${tail}`;
 }
 
+/** The same for every spelling of one place, and for no other. */
+export function pathKey({ export: { name }, components }: ExportPath): string {
+  return components.reduce((key, part) => `${key}/${part.toString('latin1')}`, name);
+}
+
 export function startsWith(path: readonly Buffer[], prefix: readonly Buffer[]): boolean {
   return prefix.length <= path.length && prefix.every((part, i) => path[i]?.equals(part));
 }
