@@ -1,7 +1,7 @@
 // One run at work: asks its children, watches them, and tells nbjm the end. State is on the disk before it has effects.
 
 import type { Bus, Client } from '@tapestry/bus';
-import type { GrantRef, RunRow, RunSpec, Status } from '@tapestry/contracts';
+import type { GrantRef, JobType, RunRow, RunSpec, Status } from '@tapestry/contracts';
 import type { Clock, Logger } from '@tapestry/runtime';
 import { tellDetail } from '@tapestry/runtime';
 import { attemptKey, type Lease, refOf } from '@tapestry/runtime/fence';
@@ -54,7 +54,7 @@ export class RunDriver {
     this.lease = stored.lease;
     this.key = attemptKey(stored.lease.attempt);
     this.#ref = refOf(stored.lease);
-    const kind = stored.spec.job?.type === 'JOB_TYPE_RESTORE' ? 'restore' : 'backup';
+    const kind = KINDS[stored.spec.job?.type ?? 'JOB_TYPE_BACKUP'];
     const backupId = stored.spec.image?.backupId ?? '';
     this.#run = stored.run ?? newRun(kind, backupId, parts.clock.nowMs());
     this.#told = stored.told ?? false;
@@ -289,6 +289,13 @@ interface Watch<S> {
   lose(status: Status): void;
   readonly lost: StatusError;
 }
+
+const KINDS: Readonly<Record<JobType, Run['kind']>> = {
+  JOB_TYPE_BACKUP: 'backup',
+  JOB_TYPE_RESTORE: 'restore',
+  JOB_TYPE_LABEL: 'label',
+  JOB_TYPE_ERASE: 'label',
+};
 
 /** Refusals of nbjm that no repeat would change. */
 const FINAL: ReadonlySet<string> = new Set([

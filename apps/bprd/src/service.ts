@@ -8,6 +8,8 @@ import {
   type Policy,
   type SubmitBackupReply,
   type SubmitBackupRequest,
+  type SubmitLabelReply,
+  type SubmitLabelRequest,
   type SubmitRestoreReply,
   type SubmitRestoreRequest,
 } from '@tapestry/contracts';
@@ -15,6 +17,7 @@ import type { Logger } from '@tapestry/runtime';
 import { StatusError } from '@tapestry/status';
 import { askRule } from './adapters/admission-module.ts';
 import type { AdmissionRule, Asking } from './core/admission.ts';
+import { labelJob, validateLabel } from './core/label-job.ts';
 import { restoreJob } from './core/restore-job.ts';
 import { validateAgainstPolicy, validateBackup, validateRestore } from './core/validate.ts';
 
@@ -35,6 +38,7 @@ export function bprdHandlers(parts: ServiceParts): Handlers<'bprd'> {
   return {
     SubmitBackup: async (request, call) => await submitBackup(parts, request, call),
     SubmitRestore: async (request, call) => await submitRestore(parts, request, call),
+    SubmitLabel: async (request, call) => await submitLabel(parts, request, call),
   };
 }
 
@@ -44,7 +48,7 @@ async function submitBackup(
   call: Call,
 ): Promise<Init<SubmitBackupReply>> {
   const { policy, schedule, client, keyword, requestId, requester } = request;
-  const who = { policy, client, destClient: '', paths: [] };
+  const who = { policy, client, destClient: '', paths: [], mediaId: '' };
   const asking = { kind: 'backup', ...askingOf(parts, requester, call), ...who } as const;
   validateBackup(request, await askRule(parts.rule, asking));
   validateAgainstPolicy(request, await readPolicy(parts.bus, policy));
@@ -62,7 +66,7 @@ async function submitRestore(
   const { requestId, client, policy, paths, startS, endS, backupId } = request;
   const destClient = request.destClient || client;
   const pathTexts = paths.map((path) => Buffer.from(path).toString());
-  const who = { policy, client, destClient, paths: pathTexts };
+  const who = { policy, client, destClient, paths: pathTexts, mediaId: '' };
   const asking = { kind: 'restore', ...askingOf(parts, request.requester, call), ...who } as const;
   validateRestore(request, await askRule(parts.rule, asking));
   const limit = limits(parts, call);
@@ -80,6 +84,24 @@ async function submitRestore(
   const backupIds = job.restore?.steps?.map((step) => step.backupId ?? '') ?? [];
   parts.log.info({ client, destClient, job: String(submitted.jobId) }, 'a restore was submitted');
   return { jobId: submitted.jobId, files: plan.files, bytes: plan.bytes, backupIds };
+}
+
+async function submitLabel(
+  parts: ServiceParts,
+  request: SubmitLabelRequest,
+  call: Call,
+): Promise<Init<SubmitLabelReply>> {
+  const mediaId = request.label?.mediaId.toUpperCase() ?? '';
+  const who = { policy: '', client: '', destClient: '', paths: [], mediaId };
+  const asking = { kind: 'label', ...askingOf(parts, request.requester, call), ...who } as const;
+  validateLabel(request, await askRule(parts.rule, asking));
+  const limit = limits(parts, call);
+  const { volumes } = await parts.bus.client('nbemm').ListVolumes({ mediaId, limit: 1 }, limit);
+  const job = labelJob(request, volumes[0]);
+  const key = `label/${request.requestId}`;
+  const { jobId } = await parts.bus.client('nbjm').SubmitJob({ key, job }, limit);
+  parts.log.info({ mediaId, job: String(jobId) }, 'a label was submitted');
+  return { jobId };
 }
 
 function askingOf(

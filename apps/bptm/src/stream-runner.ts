@@ -12,6 +12,7 @@ import { Watched } from '@tapestry/runtime/watched';
 import { asStatusError, StatusError } from '@tapestry/status';
 import { diskHold } from './adapters/disk-hold.ts';
 import type { DrivePool, DriveProcess } from './adapters/drive-pool.ts';
+import { keptVolumes } from './adapters/kept-volumes.ts';
 import { peersOf, resolve } from './adapters/peer-lookup.ts';
 import { kindOf, type StoredStream, type StreamStore } from './adapters/stream-store.ts';
 import { type Hold, tapeHold } from './adapters/tape-hold.ts';
@@ -20,6 +21,7 @@ import { keyed } from './core/exchange.ts';
 import {
   diskOf,
   FIRST_COPY,
+  isLabel,
   type MoverDevice,
   moverDeviceOf,
   ndmpHostOf,
@@ -259,7 +261,9 @@ export class StreamRunner {
     const { pool, config, host, iscsi } = this.#parts;
     try {
       const device = moverDeviceOf(this.#request, drivePath);
-      const peers = device === null ? await this.#peers() : [];
+      const label = isLabel(this.#request);
+      const peers = device === null && !label ? await this.#peers() : [];
+      const kept = label ? await this.#keptVolumes() : [];
       const taken = device === null ? await pool.take() : this.#moverDrive(device);
       this.#process = taken;
       taken.attach({
@@ -276,7 +280,15 @@ export class StreamRunner {
       const { firstPort, lastPort, acceptTimeoutMs, dialTimeoutMs } = config;
       const { ringBytes, driveModules } = config;
       const order = orderOf(this.#request, {
-        ...{ drivePath, mediaServer: host, ringBytes, driveModules, iscsi, software: VERSION },
+        ...{
+          drivePath,
+          mediaServer: host,
+          ringBytes,
+          driveModules,
+          iscsi,
+          software: VERSION,
+          kept,
+        },
         leaseMs: this.#renewer.leftMs,
         connection: {
           bindHost: addressToBind(config.bindHost, config.dataHost),
@@ -308,9 +320,16 @@ export class StreamRunner {
       peerAddresses.length > 0
         ? (await Promise.all(peerAddresses.map(resolve))).flat()
         : await untilAnswered((call) => peersOf(ndmpHostOf(job!), this.#nbemm, call), {
-            signal: AbortSignal.any([signal, AbortSignal.timeout(PEERS_MAX_MS)]),
+            signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MAX_MS)]),
           });
     return [...named, ...config.extraPeers];
+  }
+
+  /** Asked under the grant: nobody else can assign its volume now. Error: 168. */
+  async #keptVolumes(): Promise<string[]> {
+    const signal = AbortSignal.any([this.#parts.stopping, this.#ended.signal]);
+    const ends = AbortSignal.any([signal, AbortSignal.timeout(ASK_MAX_MS)]);
+    return keptVolumes(this.#nbemm, this.#request.grant!.volume!.mediaId, ends);
   }
 
   /** Told until answered: until then nobody else gets the drive. */
@@ -336,7 +355,7 @@ export class StreamRunner {
   }
 }
 
-const PEERS_MAX_MS = 60_000;
+const ASK_MAX_MS = 60_000;
 const RESTARTED = {
   status: 'tapeMgrKilled',
   detail: 'bptm was restarted while the stream ran',

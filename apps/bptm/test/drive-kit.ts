@@ -8,7 +8,12 @@ import { join } from 'node:path';
 import { codec, type Fragment, type VolumeSpec } from '@tapestry/contracts';
 import { createVirtualLibrary, openVirtualLibrary, virtualDrivePath } from '@tapestry/storage';
 import { DrivePool, type DriveProcess, type SharedProcess } from '../src/adapters/drive-pool.ts';
-import type { FromDrive, ReadOrder, WriteOrder } from '../src/drive-process/messages.ts';
+import type {
+  FromDrive,
+  LabelOrder,
+  ReadOrder,
+  WriteOrder,
+} from '../src/drive-process/messages.ts';
 
 export const BLOCK_SIZE_BYTES = 65_536;
 
@@ -146,6 +151,19 @@ export function giveVolumes(
     onExit: () => undefined,
   });
   return given;
+}
+
+export function labelOrder(library: Library, more: Partial<LabelOrder> = {}): LabelOrder {
+  return {
+    mode: 'label',
+    ...{ drivePath: library.drivePath, disk: null },
+    owner: { grantId: 'g3', epoch: 3n },
+    volume: { ...volume(), assignedMs: 0n },
+    ...{ mediaServer: 'media1', driveIndex: 0, connection, ringBytes: 4_194_304 },
+    ...{ iscsi: { host: 'media1', file: '/no/iscsi.json', required: false } },
+    ...{ driveModules: {}, leaseMs: 60_000, overwrite: false, erase: 'no', kept: [] },
+    ...more,
+  };
 }
 
 export interface Watched {

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   vmadd: async () => (await import('./commands/vmadd.ts')).vmadd,
   vmchange: async () => (await import('./commands/vmchange.ts')).vmchange,
   vmrule: async () => (await import('./commands/vmrule.ts')).vmrule,
+  bplabel: async () => (await import('./commands/bplabel.ts')).bplabel,
   bpmedia: async () => (await import('./commands/bpmedia.ts')).bpmedia,
   bpmedialist: async () => (await import('./commands/bpmedialist.ts')).bpmedialist,
   vmdelete: async () => (await import('./commands/vmdelete.ts')).vmdelete,

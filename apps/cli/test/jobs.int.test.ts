@@ -200,3 +200,26 @@ test('bpdbjobs reports, counts, cancels and deletes', async () => {
   expect((await shell.run('bpdbjobs -jobid seven')).status).toBe(144);
   expect((await shell.run('bpdbjobs -summary -cancel 7')).status).toBe(144);
 });
+
+test('bplabel submits a job, waits for it and exits with its status', async () => {
+  const done = { state: 'JOB_STATE_DONE', type: 'JOB_TYPE_ERASE', mediaId: 'TAP001' } as const;
+  shell.answer('bprd', { SubmitLabel: async () => ({ jobId: 9n }) });
+  shell.answer('bpjobd', {
+    GetJob: async () => ({
+      job: jobRow({ ...done, jobId: 9n, status: 168, statusText: 'foreign' }),
+    }),
+  });
+  const line = 'bplabel -m tap001 -d hcart -o -p Test -n drive1 -host media1 -erase -l';
+  const { status, out, error } = await shell.run(line);
+  expect([status, error]).toEqual([168, expect.stringContaining('foreign')]);
+  expect(out).toMatch(/^job 9 submitted\n/);
+  expect(shell.asked('bprd', 'SubmitLabel')).toMatchObject({
+    ...{ erase: true, pool: 'Test' },
+    label: {
+      ...{ mediaId: 'TAP001', density: 'hcart', drive: 'drive1', mediaServer: 'media1' },
+      ...{ overwrite: true, longErase: true },
+    },
+  });
+  expect((await shell.run('bplabel -m TAP001 -d hcart -l')).status).toBe(144);
+  expect((await shell.run('bplabel -m TAP001')).status).toBe(144);
+});

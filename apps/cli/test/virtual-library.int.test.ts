@@ -244,6 +244,11 @@ test('drives raise TapeAlert flags, and devices fail, on order', async () => {
   expect((await run('vtl alert LIB 1 20 6')).out).toContain('TapeAlert 20, 6');
   expect((await run('vtl alert LIB 9 20')).status).toBe(20);
   expect((await run('vtl alert LIB 1 65')).status).toBe(20);
+  // The load of a cartridge clears what a drive says by itself.
+  const loading = await openVirtualLibrary(library);
+  await loading.move(FIRST_ADDRESS.slot, FIRST_ADDRESS.drive);
+  await loading.move(FIRST_ADDRESS.drive, FIRST_ADDRESS.slot);
+  await loading.close();
   const owner = { grantId: 'g', epoch: 1n };
   const drive = await openVirtualDrive({ libraryDir: library, driveIndex: 0, owner });
   expect(await drive.tapeAlerts?.()).toEqual([6, 20]);

@@ -19,6 +19,8 @@ import {
 const JOB_STATES = ['queued', 'active', 'requeued', 'done', 'suspended', 'incomplete'] as const;
 
 /** What a person tells apart at a glance: the state, and for a finished job how it ended. */
+export const JOB_TYPES = ['backup', 'restore', 'label', 'erase'] as const;
+
 export const OUTCOMES = [
   'queued',
   'active',
@@ -34,7 +36,7 @@ const time = z.int().nullable();
 
 export const jobSchema = z.object({
   jobId: z.int(),
-  type: z.enum(['backup', 'restore']),
+  type: z.enum(JOB_TYPES),
   state: z.enum(JOB_STATES),
   outcome: z.enum(OUTCOMES),
   /** Null until a try has ended. */
@@ -180,7 +182,7 @@ export const jobQuerySchema = z.object({
   before: z.int().min(1).optional(),
   limit: z.int().min(1).max(500).default(200),
   outcome: z.array(z.enum(OUTCOMES)).optional(),
-  type: z.enum(['backup', 'restore']).optional(),
+  type: z.enum(JOB_TYPES).optional(),
   policy: z.string().max(256).optional(),
   client: z.string().max(256).optional(),
   status: z.int().min(0).optional(),

@@ -248,15 +248,17 @@ export class Mounts {
     const heldDrives = others.filter((row) => row.holder !== null).map((row) => row.driveIndex);
     const wanted = { barcode: barcode || mediaId, driveIndex, heldDrives };
     let address = -1;
-    // The granted drive is ours by a later epoch than any that may still have it open.
+    // The granted drive is ours by a later epoch than any that may still have it open. A drive that an NDMP host has open
+    // knows no epochs: the host itself must let go.
     const fence = { grantId: grant.grantId, epoch: grant.epoch };
+    const fenced = spec.ndmpHost === '';
     const outcome = await carryOut({
       ...{ library, signal, retryPauseMs: this.#parts.config.retryPauseMs },
       planned: (elements) => {
         address = driveAt(elements, driveIndex)?.address ?? -1;
         return plan(elements, wanted);
       },
-      optionsOf: ({ from }) => (from === address ? { fence } : {}),
+      optionsOf: ({ from }) => (from === address && fenced ? { fence } : {}),
       onMoved: (move) => {
         this.#parts.log.info({ robot: spec.robotNumber, ...move }, 'moved');
         if (move.from === address)

@@ -144,8 +144,11 @@ export interface Drive {
 
   rewind(): Promise<void>;
 
-  /** Makes the medium end at the position, durably. At the beginning this empties the cartridge. */
-  erase(): Promise<void>;
+  /**
+   * Makes the medium end at the position, durably. At the beginning this empties the cartridge. `long` writes over all that
+   * is behind it as well, which may take hours; a drive that cannot refuses with 16.
+   */
+  erase(how?: 'short' | 'long'): Promise<void>;
 
   /** Bytes on the medium and its size; null where the drive cannot tell. */
   capacity(): Promise<Capacity | null>;

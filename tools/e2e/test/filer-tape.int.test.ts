@@ -104,3 +104,21 @@ test('three-way: another filer backs up through it onto the same tape', async ()
   expect(readFileSync(file).equals(PICKED)).toBe(true);
   await site.nothingHeld();
 }, 300_000);
+
+test('a volume is labelled and erased in the drive of the filer, but not over its whole length', async () => {
+  const emm = site.bus.client('nbemm');
+  const { volumes } = await emm.ListVolumes({ pool: 'Test' });
+  const mediaId = volumes.findLast(({ images }) => images === 0)?.volume?.mediaId ?? '';
+  const label = async (erase: boolean, longErase = false) => {
+    const { jobId } = await site.bus.client('bprd').SubmitLabel({
+      ...{ requestId: `label ${erase} ${longErase}`, requester: { user: 'test' }, erase },
+      label: { mediaId, density: 'hcart', drive: 'drive1', longErase },
+    });
+    const { status } = await site.ended(jobId);
+    return [status, await site.details(jobId)];
+  };
+  expect(await label(false)).toEqual([0, expect.stringMatching(/label written over a blank tape/)]);
+  expect(await label(true)).toEqual([0, expect.stringMatching(/erased, and label written over/)]);
+  expect(await label(true, true)).toEqual([16, expect.stringMatching(/erase it without -l/)]);
+  await site.nothingHeld();
+}, 300_000);

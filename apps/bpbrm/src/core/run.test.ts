@@ -12,6 +12,7 @@ import { newRun, operationOf, type Run, type RunEffect, type RunEvent, step } fr
 
 const limits = {
   ...{ startTimeoutMs: 1000, silentTimeoutMs: 1000, endTimeoutMs: 1000, abortTimeoutMs: 500 },
+  labelTimeoutMs: 5000,
 };
 const status = (name: string, code: number, detail = name): Status => ({
   ...{ code, name, detail, context: {} },
@@ -193,4 +194,18 @@ test.each([
 
 test('nothing failed is no failure', () => {
   expect(fold({ cancel: null, stream: null, session: null })).toBe(null);
+});
+
+test('a label has a stream alone: it is over when that is, with what became of it, and in time', () => {
+  const begin = step(newRun('label', '', 0), { type: 'started' }, 1, limits);
+  expect(begin.effects).toEqual([{ do: 'openStream' }]);
+  const writing = step(begin.run, stream({ phase: 'STREAM_PHASE_POSITIONING' }), 2, limits);
+  expect([writing.effects, operationOf(writing.run)]).toEqual([[], 'writing']);
+  const end = step(writing.run, stream({ phase: 'STREAM_PHASE_DONE' }), 3, limits);
+  expect(end.run.result).toMatchObject({ status: { code: 0 }, image: null, restore: null });
+  const refused = stream({ phase: 'STREAM_PHASE_FAILED', status: status('wrongTape', 93) });
+  expect(step(writing.run, refused, 3, limits).run.result?.status?.code).toBe(93);
+  expect(step(writing.run, { type: 'tick' }, 4000, limits).effects).toEqual([]);
+  const late = step(writing.run, { type: 'tick' }, 5001, limits);
+  expect(late.effects).toMatchObject([{ do: 'abortStream' }]);
 });

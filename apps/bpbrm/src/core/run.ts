@@ -13,7 +13,8 @@ import type {
 import { type ChildFailure, fold, OK, restoreStatus } from './fold.ts';
 
 export interface Run {
-  readonly kind: 'backup' | 'restore';
+  /** A label has a stream alone, and no data moves in it. */
+  readonly kind: 'backup' | 'restore' | 'label';
   readonly backupId: string;
   readonly startedMs: number;
   readonly stream: StreamState | null;
@@ -71,6 +72,8 @@ export interface RunLimits {
   readonly silentTimeoutMs: number;
   /** From the filer's end until both children are done. */
   readonly endTimeoutMs: number;
+  /** Of a label or an erasure, from the start to the end. */
+  readonly labelTimeoutMs: number;
   /** From the order to end until both children have. */
   readonly abortTimeoutMs: number;
 }
@@ -123,6 +126,10 @@ function advance(run: Run, nowMs: number, first: readonly RunEffect[] = []): Run
   if (stream === null) return { run, effects: first };
   const effects: RunEffect[] = [...first];
   let next = run;
+  if (run.kind === 'label') {
+    if (stream.phase !== 'STREAM_PHASE_DONE') return { run, effects };
+    return ended(run, OK, effects);
+  }
   if (
     !next.sessionAsked &&
     (stream.addresses.length > 0 || stream.dataPath === 'DATA_PATH_LOCAL')
@@ -229,6 +236,10 @@ function lateness(run: Run, nowMs: number, limits: RunLimits): string | null {
     if (nowMs - run.movedMs < limits.silentTimeoutMs) return null;
     return `no data and no file came for ${minutes(limits.silentTimeoutMs)}`;
   }
+  if (run.kind === 'label') {
+    if (nowMs - run.startedMs < limits.labelTimeoutMs) return null;
+    return `the volume was not labelled within ${minutes(limits.labelTimeoutMs)}`;
+  }
   if (nowMs - run.startedMs < limits.startTimeoutMs) return null;
   return `no data moved within ${minutes(limits.startTimeoutMs)}`;
 }
@@ -263,7 +274,7 @@ function goodResult(run: Run, nowMs: number): RunResult {
 }
 
 function restoreOf({ kind, session, stream }: Run): RunResult['restore'] {
-  if (kind === 'backup' || session === null) return null;
+  if (kind !== 'restore' || session === null) return null;
   const { files, filesFailed } = session;
   return { bytes: stream?.bytes ?? 0n, filesRestored: files, filesFailed };
 }
@@ -272,6 +283,7 @@ function restoreOf({ kind, session, stream }: Run): RunResult['restore'] {
 export function operationOf({ kind, stream, session, finishAsked, streamTold }: Run): string {
   if (finishAsked || streamTold !== null) return 'ending';
   if (stream?.phase === 'STREAM_PHASE_NEXT_VOLUME') return 'mounting';
+  if (kind === 'label' && stream?.phase === 'STREAM_PHASE_POSITIONING') return 'writing';
   if (session?.phase === 'SESSION_PHASE_MOVING') return kind === 'backup' ? 'writing' : 'reading';
   switch (stream?.phase) {
     case undefined:

@@ -23,6 +23,14 @@ test('a whole backup for this host from nbjm may start', () => {
   expect(() => checkLaunch({ run: good, caller: 'nbjm', host: 'media1' })).not.toThrow();
 });
 
+test('a label starts without an image, for the volume of its grant alone', () => {
+  const labelled = (mediaId: string) =>
+    run({ grant, job: { type: 'JOB_TYPE_LABEL', label: { mediaId } } });
+  const check = (spec: RunSpec) => checkLaunch({ run: spec, caller: 'nbjm', host: 'media1' });
+  expect(() => check(labelled('A00001'))).not.toThrow();
+  expect(() => check(labelled('A00002'))).toThrow(/133/);
+});
+
 test.each<[string, RunSpec, string, string, RegExp]>([
   ['another peer', good, 'bpbrm', 'media1', /46/],
   ['another host', good, 'nbjm', 'media2', /46 .*media1, this is media2/],

@@ -29,6 +29,10 @@ export function checkLaunch({ run, caller, host }: LaunchFacts): void {
   if (!job || (!onTape && grant.diskPath === '')) {
     throw new StatusError('invalidRequest', 'the start lacks its job, drive or volume');
   }
+  if (job.type === 'JOB_TYPE_LABEL' || job.type === 'JOB_TYPE_ERASE') {
+    if (job.label?.mediaId === grant.volume?.mediaId) return;
+    throw new StatusError('invalidRequest', 'the start of a label job lacks its volume');
+  }
   if (job.type === 'JOB_TYPE_RESTORE') checkRestore(run);
   else if (!job.backup || !run.image) {
     throw new StatusError('invalidRequest', 'the start of a backup lacks its image');

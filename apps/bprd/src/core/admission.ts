@@ -2,7 +2,7 @@
 
 /** What somebody asks for. User and host are as the command told them; `caller` is what the bus vouches for. */
 export interface Asking {
-  readonly kind: 'backup' | 'restore';
+  readonly kind: 'backup' | 'restore' | 'label';
   readonly caller: string;
   readonly user: string;
   readonly host: string;
@@ -11,6 +11,8 @@ export interface Asking {
   /** Of a restore; empty for a backup. */
   readonly destClient: string;
   readonly paths: readonly string[];
+  /** Of a label or an erasure; empty for others. */
+  readonly mediaId: string;
   /** Epoch milliseconds of the question. */
   readonly atMs: number;
 }

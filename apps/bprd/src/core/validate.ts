@@ -61,10 +61,10 @@ function checkPath(path: Uint8Array): void {
   throw new StatusError('invalidPath', `'${shown}' is not a whole path from the root`);
 }
 
-function checkId(requestId: string): void {
+export function checkId(requestId: string): void {
   if (requestId === '') throw new StatusError('invalidRequest', 'a request needs an id');
 }
 
-function checkRights({ allowed, reason }: Rights): void {
+export function checkRights({ allowed, reason }: Rights): void {
   if (!allowed) throw new StatusError('accessDenied', reason || 'the admission rule refuses this');
 }

@@ -5,6 +5,7 @@ import type { ProcessMark } from '@tapestry/processes';
 import { attemptKey, type Lease, leaseOf } from '@tapestry/runtime/fence';
 import { type DatabaseSync, inTransaction, openHostStore } from '@tapestry/runtime/host-store';
 import { isStatusName, STATUS } from '@tapestry/status';
+import { isLabel } from '../core/orders.ts';
 import { isOver, NEW_STREAM, type Stream } from '../core/stream.ts';
 
 const MIGRATIONS = [
@@ -178,13 +179,15 @@ export class StreamStore {
 }
 
 /** What of a stream its request decides. */
-export function kindOf({
-  grant,
-}: OpenStreamRequest): Pick<Stream, 'mode' | 'medium' | 'volume' | 'volumeNumber'> {
+export function kindOf(
+  request: OpenStreamRequest,
+): Pick<Stream, 'mode' | 'medium' | 'volume' | 'volumeNumber'> {
+  const { grant } = request;
+  const moves = grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write';
   return {
     volume: grant?.volume?.mediaId ?? '',
     volumeNumber: grant?.volumeNumber ?? 0,
-    mode: grant?.mode === 'DRIVE_MODE_READ' ? 'read' : 'write',
+    mode: isLabel(request) ? 'label' : moves,
     medium: grant === null || grant.diskPath === '' ? 'tape' : 'disk',
   };
 }

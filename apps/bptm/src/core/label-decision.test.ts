@@ -1,6 +1,6 @@
 import { codec } from '@tapestry/contracts';
 import { expect, test } from 'vitest';
-import { decideLabel, type Found } from './label-decision.ts';
+import { decideLabel, type Found, mayRelabel } from './label-decision.ts';
 
 const volume = (fileNumber: number) =>
   codec('VolumeSpec').decode(
@@ -23,4 +23,18 @@ test.each<[string, number, Found, string]>([
 ])('%s: %s', (_what, fileNumber, found, expected) => {
   const decision = decideLabel(volume(fileNumber), found);
   expect(decision.do === 'refuse' ? decision.failure.status : decision.do).toBe(expected);
+});
+
+test.each<[string, boolean, Found, string]>([
+  ['a blank tape', false, { kind: 'blank' }, 'ok'],
+  ['its own label of a life that is over', false, ours('A00001', 1n), 'ok'],
+  ['another label', false, ours('A00002', 1n), 'wrongTape'],
+  ['another label, with -o', true, ours('A00002', 1n), 'ok'],
+  ['the label of a volume with images', false, ours('A00009', 1n), 'cannotOverwriteMedia'],
+  ['the label of a volume with images, with -o', true, ours('A00009', 1n), 'cannotOverwriteMedia'],
+  ['foreign data', false, { kind: 'foreign', what: 'a tar archive' }, 'cannotOverwriteMedia'],
+  ['foreign data, with -o', true, { kind: 'foreign', what: 'a tar archive' }, 'ok'],
+])('labelled by command over %s: %s', (_what, overwrite, found, expected) => {
+  const failure = mayRelabel({ volume: { mediaId: 'A00001' }, overwrite, kept: ['A00009'] }, found);
+  expect(failure?.status ?? 'ok').toBe(expected);
 });

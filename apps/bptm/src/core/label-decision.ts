@@ -48,6 +48,34 @@ export function decideLabel(volume: VolumeSpec, found: Found): LabelDecision {
   }
 }
 
+export interface Relabelling {
+  readonly volume: Pick<VolumeSpec, 'mediaId'>;
+  readonly overwrite: boolean;
+  /** Volumes that hold unexpired images. */
+  readonly kept: readonly string[];
+}
+
+/** Why a tape may not be labelled by command; null when it may. EMM knows no image on the volume itself. */
+export function mayRelabel(
+  { volume: { mediaId }, overwrite, kept }: Relabelling,
+  found: Found,
+): Failure | null {
+  if (found.kind === 'blank') return null;
+  if (found.kind === 'foreign') {
+    if (overwrite) return null;
+    const detail = `the tape holds ${found.what}: -o overwrites it`;
+    return { status: 'cannotOverwriteMedia', detail };
+  }
+  const other = found.label.mediaId;
+  if (kept.includes(other)) {
+    const detail = `the tape carries the label ${other}, a volume with unexpired images`;
+    return { status: 'cannotOverwriteMedia', detail };
+  }
+  if (other === mediaId || overwrite) return null;
+  const detail = `the tape carries the label ${other}, not ${mediaId}: -o overwrites it`;
+  return { status: 'wrongTape', detail };
+}
+
 function refuse(status: Failure['status'], detail: string): LabelDecision {
   return { do: 'refuse', failure: { status, detail }, wrongLabel: true };
 }

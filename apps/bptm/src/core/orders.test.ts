@@ -10,7 +10,7 @@ const frame = {
     driveModules: {},
     iscsi: { host: 'media1', file: '/no/iscsi.json', required: false },
   },
-  ...{ leaseMs: 1, software: 'test' },
+  ...{ leaseMs: 1, software: 'test', kept: [] },
   connection: {
     ...{ bindHost: '', firstPort: 0, lastPort: 0, peers: [], acceptTimeoutMs: 1, dialTimeoutMs: 1 },
   },
@@ -52,4 +52,16 @@ test('a restore reads from the host that it restores to', () => {
     job: { type: 'JOB_TYPE_RESTORE', client: 'a', restore: { destClient: 'b' } },
   });
   expect(ndmpHostOf(job!)).toBe('b');
+});
+
+test.each([
+  ['JOB_TYPE_LABEL', 'no'],
+  ['JOB_TYPE_ERASE', 'long'],
+] as const)('%s: its volume alone, with what it may do', (type, erase) => {
+  const label = { mediaId: 'A00001', overwrite: true, longErase: true };
+  const job = codec('JobSpec').decode(codec('JobSpec').encode({ type, label }));
+  const order = orderOf(request({ job, image: null }), { ...frame, kept: ['A00009'] });
+  expect(order).toMatchObject({ mode: 'label', overwrite: true, erase, kept: ['A00009'] });
+  const other = { ...job, label: { ...job.label!, mediaId: 'A00002' } };
+  expect(() => orderOf(request({ job: other, image: null }), frame)).toThrow(/133/);
 });

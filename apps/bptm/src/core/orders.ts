@@ -10,7 +10,7 @@ import {
   type VolumeSpec,
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
-import type { DiskUnit, Order, StreamFrame } from '../drive-process/messages.ts';
+import type { DiskUnit, LabelOrder, Order, StreamFrame } from '../drive-process/messages.ts';
 
 /** The copy that a backup writes. */
 export const FIRST_COPY = 1;
@@ -27,7 +27,11 @@ const SCHEDULE_NUMBERS: Readonly<Record<ScheduleType, number>> = {
 export type OrderFrame = Pick<
   StreamFrame,
   'drivePath' | 'mediaServer' | 'connection' | 'ringBytes' | 'driveModules' | 'iscsi' | 'leaseMs'
-> & { readonly software: string };
+> & {
+  readonly software: string;
+  /** For a label: volumes that hold unexpired images. */
+  readonly kept: readonly string[];
+};
 
 /** Errors: 133 the request does not name all that its mode needs; 16 an encrypted pool. */
 export function checkRequest(request: OpenStreamRequest): Grant {
@@ -36,6 +40,7 @@ export function checkRequest(request: OpenStreamRequest): Grant {
   if (!grant?.attempt || !job || (!onTape && grant.diskPath === '')) {
     throw new StatusError('invalidRequest', 'the stream lacks its grant, volume, drive or job');
   }
+  if (isLabel(request)) return checkLabel(grant, job);
   if (grant.mode === 'DRIVE_MODE_WRITE' && !image) {
     throw new StatusError('invalidRequest', 'a stream to write lacks its image');
   }
@@ -55,6 +60,17 @@ export function checkRequest(request: OpenStreamRequest): Grant {
     throw new StatusError('invalidRequest', 'the grant says neither read nor write');
   }
   return grant;
+}
+
+/** A job that labels or erases its volume. */
+export function isLabel({ job }: OpenStreamRequest): boolean {
+  return job?.type === 'JOB_TYPE_LABEL' || job?.type === 'JOB_TYPE_ERASE';
+}
+
+function checkLabel(grant: Grant, { label }: JobSpec): Grant {
+  const isWhole = grant.mode === 'DRIVE_MODE_WRITE' && grant.volume?.mediaId === label?.mediaId;
+  if (isWhole && grant.volume !== null) return grant;
+  throw new StatusError('invalidRequest', 'the grant is not for the volume that gets a label');
 }
 
 /** Who wrote an image, and what reads it. */
@@ -119,7 +135,7 @@ export function ndmpHostOf(job: JobSpec): string {
 
 export function orderOf(request: OpenStreamRequest, frame: OrderFrame): Order {
   const grant = checkRequest(request);
-  const { software, ...rest } = frame;
+  const { software, kept, ...rest } = frame;
   const shared: StreamFrame = {
     ...rest,
     owner: { grantId: grant.grantId, epoch: grant.epoch },
@@ -127,6 +143,7 @@ export function orderOf(request: OpenStreamRequest, frame: OrderFrame): Order {
     volume: volumeOf(grant),
     driveIndex: grant.drive?.index ?? 0,
   };
+  if (isLabel(request)) return labelOrder(request.job!, shared, kept);
   if (grant.mode === 'DRIVE_MODE_READ') {
     const { backupId, fragments } = request;
     return { ...shared, mode: 'read', backupId, fragments };
@@ -138,6 +155,19 @@ export function orderOf(request: OpenStreamRequest, frame: OrderFrame): Order {
     blockSizeBytes: grant.blockSizeBytes || DEFAULT_BLOCK_SIZE_BYTES,
     maxFragmentBytes: grant.maxFragmentBytes,
     image: imageRecord(request, grant),
+  };
+}
+
+function labelOrder(
+  { type, label }: JobSpec,
+  shared: StreamFrame,
+  kept: readonly string[],
+): LabelOrder {
+  const erase = label?.longErase ? 'long' : 'short';
+  return {
+    ...shared,
+    ...{ mode: 'label', overwrite: label?.overwrite ?? false, kept },
+    erase: type === 'JOB_TYPE_ERASE' ? erase : 'no',
   };
 }
 

@@ -17,7 +17,8 @@ import {
 } from './exchange.ts';
 
 export interface Stream {
-  readonly mode: 'write' | 'read';
+  /** Of a label no data moves. */
+  readonly mode: 'write' | 'read' | 'label';
   /** A disk has no volume of which nbemm would keep an account. */
   readonly medium: 'tape' | 'disk';
   readonly phase: StreamPhase;
@@ -228,6 +229,8 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
       return { stream: { ...stream, exchange: null }, effects: [tellPositioned(stream, report)] };
     case 'volumeNeeded':
       return onVolumeNeeded(stream, report, fail);
+    case 'labelled':
+      return { stream, effects: [tellLabelled(report)] };
     case 'listening': {
       const addresses = hosts.map((host) => ({ host, port: report.port }));
       return { stream: advance({ ...stream, addresses }, 'STREAM_PHASE_READY'), effects: [] };
@@ -312,6 +315,11 @@ function tellPositioned(
   return { do: 'tell', key: keyed(stream, 'positioned'), text: `${label}; ${where}` };
 }
 
+function tellLabelled({ over, erased }: FromDrive & { type: 'labelled' }): StreamEffect {
+  const what = erased ? 'erased, and label written' : 'label written';
+  return { do: 'tell', key: 'labelled', text: `${what} over ${over}` };
+}
+
 function onFragmentClosed(
   stream: Stream,
   closed: FromDrive & { type: 'fragmentClosed' },
@@ -381,7 +389,10 @@ function onRange(
 function settle(stream: Stream): StreamStep {
   const whole = stream.finished && stream.holds === 'returned' && stream.unrecorded.length === 0;
   if (!whole || isOver(stream)) return { stream, effects: [] };
-  const text = `end ${verb(stream)}; ${stream.bytes} bytes`;
+  const text =
+    stream.mode === 'label'
+      ? 'the label is on the medium'
+      : `end ${verb(stream)}; ${stream.bytes} bytes`;
   return {
     stream: { ...stream, phase: 'STREAM_PHASE_DONE' },
     effects: [{ do: 'tell', key: 'end', text }],

@@ -8,7 +8,8 @@ import { FIRST_FRAGMENT, openDiskForRead, openDiskForWrite } from './disk-place.
 import { openDrivePath } from './drive-opener.ts';
 import { FragmentSource } from './fragment-source.ts';
 import { FragmentTarget } from './fragment-target.ts';
-import type { FromDrive, Order, ReadOrder, WriteOrder } from './messages.ts';
+import { labelMedium } from './label-medium.ts';
+import type { FromDrive, LabelOrder, Order, ReadOrder, WriteOrder } from './messages.ts';
 import { Ring } from './ring.ts';
 import { SharedThread } from './shared-thread.ts';
 import { tellAlerts } from './tape-alerts.ts';
@@ -92,6 +93,10 @@ const calls: ThreadCalls = {
     return null;
   },
   readRange: async (range) => held(source).readRange(range),
+  labelMedium: async (order: LabelOrder) => {
+    await labelMedium(await open(order), order, report);
+    return null;
+  },
   closeDrive: async () => {
     const opened = place;
     place = undefined;

@@ -55,7 +55,17 @@ export interface ReadOrder extends StreamFrame {
   readonly fragments: readonly Fragment[];
 }
 
-export type Order = WriteOrder | ReadOrder;
+/** A label is written; no data moves. */
+export interface LabelOrder extends StreamFrame {
+  readonly mode: 'label';
+  /** What is on the tape may be lost, unless it is `kept`. */
+  readonly overwrite: boolean;
+  readonly erase: 'no' | 'short' | 'long';
+  /** Volumes that hold unexpired images: a tape that carries the label of one is never written. */
+  readonly kept: readonly string[];
+}
+
+export type Order = WriteOrder | ReadOrder | LabelOrder;
 
 /** The data server is done: what it sent, and the environment that it left. */
 export interface Finish {
@@ -128,6 +138,8 @@ export type FromDrive =
       readonly append: AppendPoint;
     }
   | { readonly type: 'mediaEvent'; readonly event: MediaEvent; readonly detail: string }
+  /** A label was written over what was found there, in words. */
+  | { readonly type: 'labelled'; readonly over: string; readonly erased: boolean }
   /** What the drive said of itself and its volume, before it is given back. */
   | { readonly type: 'tapeAlerts'; readonly flags: readonly number[] }
   /**

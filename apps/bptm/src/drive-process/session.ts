@@ -37,6 +37,8 @@ const MAY_REFUSE = new Set<StatusName>([
   ...(['mediaOpenError', 'mediaPositionError', 'mediaReadError', 'driveNotReady'] as const),
 ]);
 const NOT_WANTED = new StatusError('interrupted', 'the data server reads no more');
+/** A stream without data has the least of rings. */
+const NO_DATA_BLOCK_BYTES = 4_096;
 /** Length of a range that goes to the end of the image. */
 export const TO_THE_END = 0xffff_ffff_ffff_ffffn;
 
@@ -90,8 +92,7 @@ export class StreamSession {
     try {
       await this.#thread.call('useRing', this.#ring.memory);
       const order = this.#order;
-      const work = order.mode === 'write' ? this.#write(order) : this.#read(order);
-      const bytes = await Promise.race([work, this.#broken.promise]);
+      const bytes = await Promise.race([this.#work(order), this.#broken.promise]);
       await this.#thread.call('closeDrive');
       return bytes;
     } catch (error) {
@@ -104,6 +105,18 @@ export class StreamSession {
       clearInterval(progress);
       clearTimeout(this.#leaseTimer);
       clearTimeout(this.#endTimer);
+    }
+  }
+
+  async #work(order: Order): Promise<bigint> {
+    switch (order.mode) {
+      case 'write':
+        return this.#write(order);
+      case 'read':
+        return this.#read(order);
+      case 'label':
+        await this.#thread.call('labelMedium', order);
+        return 0n;
     }
   }
 
@@ -328,6 +341,7 @@ function wrongCount(bytes: bigint, expected: bigint): StatusError {
 
 function blockSizeOf(order: Order): number {
   if (order.mode === 'write') return order.blockSizeBytes;
+  if (order.mode === 'label') return NO_DATA_BLOCK_BYTES;
   return Math.max(...order.fragments.map(({ blockSizeBytes }) => blockSizeBytes));
 }
 

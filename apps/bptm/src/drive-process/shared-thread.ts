@@ -68,6 +68,9 @@ export class SharedThread {
       readRange: async () => {
         throw noWay('reads');
       },
+      labelMedium: async () => {
+        throw noWay('labels');
+      },
     };
   }
 

@@ -5,7 +5,7 @@ import type { EnvVar } from '@tapestry/contracts';
 import { isStatusName, StatusError, type StatusName } from '@tapestry/status';
 import type { ReadSoFar } from './fragment-source.ts';
 import type { Written } from './fragment-target.ts';
-import type { FromDrive, NextVolume, ReadOrder, WriteOrder } from './messages.ts';
+import type { FromDrive, LabelOrder, NextVolume, ReadOrder, WriteOrder } from './messages.ts';
 import type { RingMemory } from './ring.ts';
 
 /** What the drive thread does. Each is called after the one before has settled. */
@@ -22,6 +22,8 @@ export interface DriveCalls {
   closeFragment(ended: { env: readonly EnvVar[] }): null;
   /** Fills the ring with that part of the image, as far as it is on the mounted volume. Errors: 85, 86, 94. */
   readRange(range: { offset: bigint; length: bigint }): ReadSoFar;
+  /** Errors: see `labelMedium`. */
+  labelMedium(order: LabelOrder): null;
   closeDrive(): null;
 }
 

@@ -27,12 +27,7 @@ export async function prepareMediumForWrite(
   padToBytes = 0,
 ): Promise<{ labelled: boolean; fileNumber: number }> {
   await waitReady(drive, volume);
-  const { writeProtected } = await drive.loadState();
-  if (writeProtected) {
-    const detail = `${volume.mediaId} is write-protected`;
-    report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_PROTECTED', detail });
-    throw new StatusError('writeProtected', detail);
-  }
+  await requireWritable(drive, volume, report);
   const decision = decideLabel(volume, await readVolumeLabel(drive));
   if (decision.do === 'refuse') {
     const { status, detail } = decision.failure;
@@ -47,6 +42,19 @@ export async function prepareMediumForWrite(
     return { labelled: true, fileNumber: FIRST_FILE };
   }
   return { labelled: false, fileNumber: await findAppendPoint(drive, volume, report) };
+}
+
+/** Error: 2047. */
+export async function requireWritable(
+  drive: Drive,
+  { mediaId }: Pick<VolumeSpec, 'mediaId'>,
+  report: Report,
+): Promise<void> {
+  const { writeProtected } = await drive.loadState();
+  if (!writeProtected) return;
+  const detail = `${mediaId} is write-protected`;
+  report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_PROTECTED', detail });
+  throw new StatusError('writeProtected', detail);
 }
 
 async function findAppendPoint(drive: Drive, volume: VolumeSpec, report: Report): Promise<number> {
@@ -98,7 +106,8 @@ export async function checkMediumForRead(
   }
 }
 
-async function waitReady(drive: Drive, volume: VolumeSpec): Promise<void> {
+/** Errors: 93 another barcode is in the drive, 2037. */
+export async function waitReady(drive: Drive, volume: VolumeSpec): Promise<void> {
   for (const pauseMs of READY_PAUSES_MS) {
     const { loaded, barcode } = await drive.loadState();
     if (loaded) {

@@ -6,6 +6,7 @@ import type { Lease } from '@tapestry/runtime/fence';
 import { asStatusError, StatusError } from '@tapestry/status';
 import type { DriveProcess } from '../adapters/drive-pool.ts';
 import type { MoverDevice } from '../core/orders.ts';
+import { labelMedium } from '../drive-process/label-medium.ts';
 import type { Finish, FromDrive, Order, ToDrive } from '../drive-process/messages.ts';
 import { tellAlerts } from '../drive-process/tape-alerts.ts';
 import { MoverReader } from './mover-reader.ts';
@@ -117,6 +118,10 @@ export class MoverDrive implements DriveProcess {
       report: (message) => this.#report(message),
       finish: this.#finish.promise,
     };
+    if (order.mode === 'label') {
+      await labelMedium(this.#drive, order, parts.report, fixedBlockBytes);
+      return 0n;
+    }
     const work =
       order.mode === 'write' ? new MoverWriter(parts, order) : new MoverReader(parts, order);
     this.#work = work;

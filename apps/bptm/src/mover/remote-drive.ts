@@ -87,8 +87,10 @@ export class RemoteDrive implements Drive {
     await this.#link.call('TAPE_OPERATION_REWIND');
   }
 
-  async erase(): Promise<void> {
-    throw unable('erase');
+  /** NDMP has no order for it: what is written moves the end of the tape to here. */
+  async erase(how: 'short' | 'long' = 'short'): Promise<void> {
+    if (how === 'long') throw unable('write over a whole tape: erase it without -l');
+    await this.writeFilemarks(1);
   }
 
   async capacity(): Promise<null> {

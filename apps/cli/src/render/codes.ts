@@ -41,12 +41,20 @@ export function jobStateText(state: JobState): string {
   return JOB_STATES[state]?.[1] ?? 'unknown';
 }
 
+/** Number (bpdbjobs field 2), and name. */
+const JOB_TYPES: Readonly<Record<JobType, readonly [number, string]>> = {
+  JOB_TYPE_BACKUP: [0, 'Backup'],
+  JOB_TYPE_RESTORE: [2, 'Restore'],
+  JOB_TYPE_LABEL: [8, 'Label'],
+  JOB_TYPE_ERASE: [9, 'Erase'],
+};
+
 export function codeOfJobType(type: JobType): number {
-  return type === 'JOB_TYPE_RESTORE' ? 2 : 0;
+  return JOB_TYPES[type][0];
 }
 
 export function jobTypeText(type: JobType): string {
-  return type === 'JOB_TYPE_RESTORE' ? 'Restore' : 'Backup';
+  return JOB_TYPES[type][1];
 }
 
 /** By the words that nbjm and bpbrm have for what a job does. */

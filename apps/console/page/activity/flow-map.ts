@@ -35,13 +35,17 @@ export const VIEW = { width: 660, height: 398 } as const;
 const X = [58, 167, 276, 385, 494, 603] as const;
 const Y = { asks: 46, keeps: 120, starts: 196, runs: 256, moves: 340 } as const;
 
+const COMMANDS = {
+  ...{ backup: 'bpbackup', restore: 'bprestore', label: 'bplabel', erase: 'bplabel' },
+} as const satisfies Record<Job['type'], string>;
+
 export function nodesOf(job: Job): FlowNode[] {
   const at = (id: string, column: number, y: number, note = ''): FlowNode => ({
     ...{ id, label: id, x: X[column]!, y, note },
     shape: 'daemon',
   });
   const filer = (job.type === 'restore' && job.destClient) || job.client;
-  const first = job.type === 'restore' ? 'bprestore' : 'bpbackup';
+  const first = COMMANDS[job.type];
   return [
     { ...at('request', 0, Y.asks), label: first },
     at('bprd', 1, Y.asks),

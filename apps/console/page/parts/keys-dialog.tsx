@@ -18,7 +18,7 @@ const SEARCHES: readonly (readonly [string, string])[] = [
   ['policy:nightly', 'jobs of one policy'],
   ['client:nas1', 'jobs of one client'],
   ['status:84', 'jobs that ended so'],
-  ['type:restore', 'restores, or backups'],
+  ['type:restore', 'restores, or backup, label, erase'],
   ['vol/home', 'part of a path, name, volume or id'],
 ];
 

@@ -1,7 +1,7 @@
 // Which jobs a view shows. The same predicate runs in the API, over pages of bpjobd, and in the page, over live
 // changes: a row is in a view or not by one rule.
 
-import type { ApiJob, Outcome } from '../schemas.ts';
+import { type ApiJob, JOB_TYPES, type Outcome } from '../schemas.ts';
 
 export interface JobFilter {
   readonly outcomes?: readonly Outcome[] | undefined;
@@ -46,8 +46,12 @@ export function parseSearch(
     const [, key, value] = /^(policy|client|status|type):(.+)$/.exec(word) ?? [];
     if (key === 'policy' || key === 'client') found[key] = value!;
     else if (key === 'status' && /^\d{1,5}$/.test(value!)) found.status = Number(value);
-    else if (key === 'type' && (value === 'backup' || value === 'restore')) found.type = value;
+    else if (key === 'type' && isJobType(value ?? '')) found.type = value as ApiJob['type'];
     else rest.push(word);
   }
   return rest.length === 0 ? found : { ...found, text: rest.join(' ') };
+}
+
+function isJobType(word: string): word is ApiJob['type'] {
+  return (JOB_TYPES as readonly string[]).includes(word);
 }

@@ -31,6 +31,13 @@ const SCHEDULE_TYPES = {
   SCHEDULE_TYPE_CINC: 'cumulative',
 } as const satisfies Record<JobRow['scheduleType'], ApiJob['scheduleType']>;
 
+const TYPES = {
+  JOB_TYPE_BACKUP: 'backup',
+  JOB_TYPE_RESTORE: 'restore',
+  JOB_TYPE_LABEL: 'label',
+  JOB_TYPE_ERASE: 'erase',
+} as const satisfies Record<JobRow['type'], ApiJob['type']>;
+
 export function outcomeOf(state: ApiJob['state'], status: number): Outcome {
   if (state !== 'done') return state;
   if (status === 0) return 'successful';
@@ -42,7 +49,7 @@ export function toApiJob(row: JobRow): ApiJob {
   const ended = state === 'done' || row.status !== 0;
   return {
     jobId: integer(row.jobId),
-    type: row.type === 'JOB_TYPE_RESTORE' ? 'restore' : 'backup',
+    type: TYPES[row.type],
     state,
     outcome: outcomeOf(state, row.status),
     status: ended ? row.status : null,

@@ -83,7 +83,7 @@ function need(more: Partial<ResourceRequest> = {}): ResourceRequest {
     attempt: { jobId: 1n, try: 1, step: 0 },
     ...{ priority: 0, mode: 'DRIVE_MODE_WRITE', storageUnit: 'unit1', pool: '', retentionLevel: 1 },
     ...{ mediaId: '', counters: [], client: 'filer1', policy: 'p', requestedMs: 0n },
-    ...{ avoidMediaIds: [], more: [], maxMpx: 0, ndmp: false, disk: false },
+    ...{ avoidMediaIds: [], more: [], maxMpx: 0, ndmp: false, disk: false, label: null },
     ...more,
   };
 }
@@ -434,4 +434,23 @@ test('an image is read on from the volume that holds it, if that is in the robot
   expect(next('A00003').refusal).toMatchObject({ code: 2033 });
   expect(next('A00004').refusal?.detail).toContain('in no robot');
   expect(next('A00009').refusal).toMatchObject({ code: 2031 });
+});
+
+test('a label wants its volume, without images, in the drive that was named or any of its robot', () => {
+  const volumes = [volume('A00001', {}), volume('A00002', begun)];
+  const held = inventory({ volumes, drives: [drive('d0'), drive('d1')] });
+  const label = { mediaId: 'A00001', density: 'hcart', drive: '', mediaServer: '' };
+  const ask = (more: Partial<typeof label> = {}) => {
+    const whole = { ...label, overwrite: false, longErase: false, ...more };
+    return select(held, need({ mediaId: whole.mediaId, label: whole }));
+  };
+  const all = driveNames(ask().choices);
+  expect([...all].sort()).toEqual(['d0', 'd1']);
+  expect(ask().choices[0]).toMatchObject({ storageUnit: '', maxDrives: 0 });
+  expect(ask().choices[0]?.volumes[0]).toMatchObject({ needsAssign: false });
+  expect(driveNames(ask({ drive: all[1]! }).choices)).toEqual([all[1]]);
+  expect(ask({ mediaId: 'A00002' }).refusal?.code).toBe(168);
+  expect(ask({ mediaId: 'A00009' }).refusal?.code).toBe(2031);
+  expect(ask({ density: 'dlt' }).refusal?.code).toBe(2042);
+  expect(ask({ mediaServer: 'media9' }).refusal?.code).toBe(2001);
 });

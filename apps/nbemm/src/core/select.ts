@@ -3,6 +3,7 @@
 
 import type {
   EvaluateReply,
+  LabelSpec,
   MdsOption,
   MdsSelection,
   ResourceRequest,
@@ -51,6 +52,9 @@ export function select(
     const { nextInDrive = '' } = facts;
     if (nextInDrive !== '') {
       return answer({ choices: nextVolumes(inventory, need, { ...facts, nextInDrive }, reasons) });
+    }
+    if (need.label !== null) {
+      return answer({ choices: selectForLabel(inventory, need.label, reasons) });
     }
     return need.mode === 'DRIVE_MODE_READ'
       ? answer({ choices: selectForRead(inventory, need, reasons) })
@@ -216,6 +220,46 @@ function selectForRead(
 ): MdsOption[] {
   const { mediaId } = need;
   if (need.disk) return [diskToRead(inventory, mediaId)];
+  const fits = ({ spec }: Drive): boolean => (spec.ndmpHost !== '') === need.ndmp;
+  return optionsForVolume(inventory, { mediaId, fits, reasons }).map(({ own, list }) =>
+    optionOf(inventory, { unit: unitOf(inventory, own[0]!), drives: own, list }),
+  );
+}
+
+/** A volume without images gets a label, in the drive that was named or in any; no storage unit counts the job. */
+function selectForLabel(
+  inventory: Inventory,
+  { mediaId, density, drive, mediaServer }: LabelSpec,
+  reasons: string[],
+): MdsOption[] {
+  const spec = inventory.volumes.find(mediaId)?.spec;
+  if (spec !== undefined && spec.assignedMs > 0n) {
+    const why = `volume ${mediaId} is assigned: expire its images first`;
+    throw new Refusal('cannotOverwriteMedia', why);
+  }
+  if (spec !== undefined && spec.density !== density) {
+    const why = `volume ${mediaId} is of density ${spec.density}, not ${density}`;
+    throw new Refusal('densityMismatch', why);
+  }
+  const fits = (each: Drive): boolean =>
+    (drive === '' || each.spec.name === drive) &&
+    (mediaServer === '' || each.spec.mediaServer === mediaServer);
+  return optionsForVolume(inventory, { mediaId, fits, reasons }).map(({ own, list }) =>
+    optionOf(inventory, { unit: undefined, drives: own, list }),
+  );
+}
+
+interface VolumeNeed {
+  readonly mediaId: string;
+  readonly fits: (drive: Drive) => boolean;
+  readonly reasons: string[];
+}
+
+/** The one volume with the drives of each media server that could mount it. */
+function optionsForVolume(
+  inventory: Inventory,
+  { mediaId, fits, reasons }: VolumeNeed,
+): { own: Drive[]; list: VolumeList }[] {
   const volume = inventory.volumes.find(mediaId);
   if (volume === undefined) {
     throw new Refusal('mediaNotDefined', `the volume ${mediaId} is not in the EMM database`);
@@ -223,12 +267,9 @@ function selectForRead(
   const unreadable = readableVolume(volume);
   if (unreadable !== '') throw new Refusal('mediaMisplaced', unreadable);
   const { density, robotNumber } = volume.spec;
-  const fitting = inventory.drives.filter(
-    ({ spec }) =>
-      spec.robotNumber === robotNumber &&
-      spec.density === density &&
-      (spec.ndmpHost !== '') === need.ndmp,
-  );
+  const fitting = inventory.drives
+    .filter(({ spec }) => spec.robotNumber === robotNumber && spec.density === density)
+    .filter(fits);
   if (fitting.length === 0) {
     throw new Refusal('noDrivesForJob', `no ${density} drive in robot ${robotNumber} is known`);
   }
@@ -245,9 +286,8 @@ function selectForRead(
     throw new Refusal('mediaServerNotActive', why);
   }
   const list = { volumes: [offeredVolume(volume, false)], mounted: false };
-  return byServer(byPreference(drives, inventory.drives), volume.mountedDrive).map((own) =>
-    optionOf(inventory, { unit: unitOf(inventory, own[0]!), drives: own, list }),
-  );
+  const servedBy = byServer(byPreference(drives, inventory.drives), volume.mountedDrive);
+  return servedBy.map((own) => ({ own, list }));
 }
 
 /** The drives of each media server, that server first which has the drive with the volume, then as drives come. */

@@ -14,6 +14,7 @@ import {
   status,
 } from './job.test-data.ts';
 import { type Step, step, submit } from './job.ts';
+import { resourceRequest } from './need.ts';
 import { attemptOf, grantRef, isLive, type Job } from './state.ts';
 
 const ATTEMPT = { jobId: 17n, try: 1, step: 0 };
@@ -290,4 +291,25 @@ test('an attempt lives until its run is over, or its image is validated', () => 
   expect(live('granted', 'opened', 'good', 'validated')).toBe(false);
   expect(live('granted', 'opened', 'bad')).toBe(false);
   expect(isLive(run().job, { ...ATTEMPT, try: 2 })).toBe(false);
+});
+
+test('a label: its volume is asked for, the run started without an image, and no other try is made', () => {
+  const label = { mediaId: 'A00001', density: 'hcart' };
+  const spec = backupSpec({ type: 'JOB_TYPE_LABEL', backup: null, label });
+  const first = submit({ id: 17n, spec, nowMs: NOW_MS });
+  expect(resourceRequest(first.job)).toMatchObject({
+    ...{ mode: 'DRIVE_MODE_WRITE', mediaId: 'A00001', label },
+  });
+  const granted = drive(first, ['granted']);
+  expect(kinds(granted.effects)).toEqual(['startRun']);
+  const good = { type: 'runEnded', grant: grantRef(GRANT), result: runResult({ status: OK }) };
+  const ended = step(drive(first, ['granted', 'started']).job, good as JobEvent, FACTS);
+  expect(kinds(ended.effects)).toEqual(['giveUpRun', 'releaseGrant']);
+  const done = drive(ended, ['released']).job.phase;
+  expect(done).toMatchObject({ name: 'done', status: { code: 0 } });
+  const bad = drive(first, ['granted', 'started', 'bad', 'released']);
+  expect(bad.job.phase).toMatchObject({ name: 'done', status: { code: 84 } });
+  const stopping = drive(first, ['granted', 'started', 'cancel']);
+  expect(kinds(stopping.effects)).toContain('cancelRun');
+  expect(drive(first, ['cancel']).job.phase).toMatchObject({ status: { code: 150 } });
 });

@@ -121,11 +121,8 @@ function takeGrant(job: Job, grant: Grant, facts: Facts): Step {
   const what = grant.diskPath === '' ? `media id ${mediaId}, drive ${drive}` : grant.diskPath;
   const startedMs = job.shown.startedMs || facts.nowMs;
   const shown = { ...job.shown, mediaServer, storageUnit, mediaId, drive, startedMs, endedMs: 0 };
-  const line = tell(
-    job,
-    'granted',
-    `granted resources: ${what}, storage unit ${storageUnit} on ${mediaServer}`,
-  );
+  const unit = storageUnit === '' ? '' : `, storage unit ${storageUnit}`;
+  const line = tell(job, 'granted', `granted resources: ${what}${unit} on ${mediaServer}`);
   if (isBackup(job)) {
     const effect: Effect = { do: 'openImage', attempt, grantId: grant.grantId };
     return { job: { ...job, phase: { name: 'opening', grant }, shown }, effects: [line, effect] };

@@ -8,7 +8,7 @@ import type {
   RestoreStep,
   RunSpec,
 } from '@tapestry/contracts';
-import { attemptOf, isBackup, type Job, type Phase } from './state.ts';
+import { attemptOf, isBackup, isLabel, type Job, type Phase } from './state.ts';
 
 /** `fh_info` of an entry whose place in the image is not known. */
 const PLACE_UNKNOWN = 0xffff_ffff_ffff_ffffn;
@@ -24,6 +24,13 @@ export function resourceRequest(job: Job): Init<ResourceRequest> {
     requestedMs: BigInt(job.submittedMs),
     avoidMediaIds: job.avoidMediaIds,
   };
+  if (isLabel(job)) {
+    const { label } = spec;
+    return {
+      ...common,
+      ...{ mode: 'DRIVE_MODE_WRITE', mediaId: label?.mediaId ?? '', label, counters: [] },
+    };
+  }
   if (!isBackup(job)) {
     const fragment = firstToRead(spec.restore?.steps[job.step]);
     return {

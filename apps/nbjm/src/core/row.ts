@@ -2,7 +2,7 @@
 
 import type { Init, JobRow, JobState, Status } from '@tapestry/contracts';
 import { isStatusName, STATUS } from '@tapestry/status';
-import { isBackup, type Job, type Phase, stepCount } from './state.ts';
+import { isBackup, isLabel, type Job, type Phase, stepCount } from './state.ts';
 
 interface PhaseShown {
   readonly state: JobState;
@@ -45,7 +45,8 @@ export function jobRow(job: Job): Init<JobRow> {
 function showPhase(job: Job): PhaseShown {
   const { phase } = job;
   // A restore shows as active even before it holds resources: somebody waits for it.
-  const waiting = isBackup(job) ? 'JOB_STATE_QUEUED' : 'JOB_STATE_ACTIVE';
+  const isRestore = !isBackup(job) && !isLabel(job);
+  const waiting = isRestore ? 'JOB_STATE_ACTIVE' : 'JOB_STATE_QUEUED';
   switch (phase.name) {
     case 'queued':
       return view(waiting, 'queued', 3, phase.reason);

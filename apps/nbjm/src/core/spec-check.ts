@@ -2,6 +2,7 @@
 
 import type { JobSpec } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
+import { isLabelType } from './state.ts';
 
 /** Errors: 133 for what no sender of ours makes, 165 for an image without fragments. */
 export function checkSpec(key: string, spec: JobSpec | null): void {
@@ -10,6 +11,12 @@ export function checkSpec(key: string, spec: JobSpec | null): void {
   if (spec.type === 'JOB_TYPE_BACKUP') {
     if (spec.backup === null || spec.backup.path === '' || spec.client === '') {
       throw new StatusError('invalidRequest', 'a backup job needs a client and a path');
+    }
+    return;
+  }
+  if (isLabelType(spec.type)) {
+    if (spec.label === null || spec.label.mediaId === '') {
+      throw new StatusError('invalidRequest', 'a label job needs its volume');
     }
     return;
   }

@@ -122,8 +122,16 @@ export function isBackup(job: Job): boolean {
   return job.spec.type === 'JOB_TYPE_BACKUP';
 }
 
+export function isLabel(job: Job): boolean {
+  return isLabelType(job.spec.type);
+}
+
+export function isLabelType(type: JobSpec['type']): boolean {
+  return type === 'JOB_TYPE_LABEL' || type === 'JOB_TYPE_ERASE';
+}
+
 export function stepCount(job: Job): number {
-  return isBackup(job) ? 1 : (job.spec.restore?.steps.length ?? 0);
+  return isBackup(job) || isLabel(job) ? 1 : (job.spec.restore?.steps.length ?? 0);
 }
 
 /**

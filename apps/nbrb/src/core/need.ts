@@ -30,8 +30,10 @@ export function needsOf(request: ResourceRequest): Need[] {
 
 function needKey(request: ResourceRequest): string {
   const { mode, storageUnit, pool, retentionLevel, mediaId, avoidMediaIds, ndmp, disk } = request;
+  const { label } = request;
   const own = [mode, storageUnit, pool, retentionLevel, mediaId, ndmp, disk];
-  return [...own, ...avoidMediaIds].join('\u0000');
+  const labelled = label === null ? [] : [label.drive, label.mediaServer, label.density];
+  return [...own, ...avoidMediaIds, ...labelled].join('\u0000');
 }
 
 export function poolOf(request: ResourceRequest): string {

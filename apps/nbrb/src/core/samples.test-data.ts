@@ -18,6 +18,7 @@ export function waiting(jobId: number, more: Partial<ResourceRequest> = {}): Wai
         maxMpx: 0,
         ndmp: false,
         disk: false,
+        label: null,
       },
       ...more,
     },

@@ -201,10 +201,10 @@ class TapeDrive implements Drive {
     await positioning.rewind();
   }
 
-  async erase(): Promise<void> {
+  async erase(how: 'short' | 'long' = 'short'): Promise<void> {
     const { positioning } = await this.#opened();
     await positioning.require();
-    await this.#unit.erase();
+    await this.#unit.erase(how === 'long');
     positioning.cut();
     this.#isDirty = true;
     await this.#flush();

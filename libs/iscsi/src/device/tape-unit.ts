@@ -177,8 +177,8 @@ export class TapeUnit {
     return ssc.parseLongPosition(outcome.data);
   }
 
-  async erase(): Promise<void> {
-    const request = { cdb: ssc.erase(), timeoutMs: this.#timeouts.eraseMs };
+  async erase(isLong: boolean): Promise<void> {
+    const request = { cdb: ssc.erase(isLong), timeoutMs: this.#timeouts.eraseMs };
     await this.#expect(request, { failure: 'mediaWriteError', what: 'erasing', answers: isRemark });
   }
 

@@ -27,7 +27,8 @@ export function space(code: number, count: number): Buffer {
 
 export const rewind = (): Buffer => Buffer.of(0x01, 0, 0, 0, 0, 0);
 /** Ends the medium at the position. */
-export const erase = (): Buffer => Buffer.of(0x19, 0, 0, 0, 0, 0);
+/** `isLong`: over the whole tape. */
+export const erase = (isLong: boolean): Buffer => Buffer.of(0x19, isLong ? 1 : 0, 0, 0, 0, 0);
 export const load = (): Buffer => Buffer.of(0x1b, 0, 0, 0, 1, 0);
 export const unload = (): Buffer => Buffer.of(0x1b, 0, 0, 0, 0, 0);
 /** UNLOAD at the end of the tape: what some emulations need to let go. */

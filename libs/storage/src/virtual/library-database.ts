@@ -213,16 +213,36 @@ export class LibraryDatabase {
     this.#db.prepare('INSERT OR IGNORE INTO alert VALUES (?, ?)').run(index, flag);
   }
 
+  /** A flag raised on order, which the load of a cartridge does not clear. */
+  orderAlert(index: number, flag: number): void {
+    this.raiseAlert(orderedAt(index), flag);
+  }
+
   /** The flags of a drive, ascending; they are cleared. */
   takeAlerts(index: number): number[] {
-    const rows = this.#db.prepare('SELECT flag FROM alert WHERE idx = ? ORDER BY flag').all(index);
-    if (rows.length > 0) this.#db.prepare('DELETE FROM alert WHERE idx = ?').run(index);
+    const places = [index, orderedAt(index)];
+    const rows = this.#db
+      .prepare('SELECT DISTINCT flag FROM alert WHERE idx IN (?, ?) ORDER BY flag')
+      .all(...places);
+    if (rows.length > 0) {
+      this.#db.prepare('DELETE FROM alert WHERE idx IN (?, ?)').run(...places);
+    }
     return rows.map(({ flag }) => Number(flag));
+  }
+
+  /** What was said of the cartridge before says nothing of the one that comes. */
+  clearAlerts(index: number): void {
+    this.#db.prepare('DELETE FROM alert WHERE idx = ?').run(index);
   }
 
   close(): void {
     this.#db.close();
   }
+}
+
+/** Where the flags lie that were raised on order. */
+function orderedAt(index: number): number {
+  return -1 - index;
 }
 
 function elementOf(row: Record<string, unknown>): ElementRow {

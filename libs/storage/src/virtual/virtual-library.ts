@@ -353,7 +353,7 @@ class FileLibrary implements VirtualLibrary {
     const dir = cartridgePath(this.#dir, barcode);
     const cleaning = mediumOf(dir) === 'cleaning';
     this.#database.setEjected(driveIndex, cleaning ? 1 : 0);
-    this.#database.takeAlerts(driveIndex);
+    this.#database.clearAlerts(driveIndex);
     if (cleaning) this.#clean(driveIndex, dir);
   }
 
@@ -404,7 +404,7 @@ class FileLibrary implements VirtualLibrary {
     if (!Number.isInteger(flag) || flag < 1 || flag > TAPE_ALERT_MAX) {
       throw new StatusError('invalidParameter', `${flag} is no TapeAlert flag: 1 to 64`);
     }
-    this.#database.raiseAlert(driveIndex, flag);
+    this.#database.orderAlert(driveIndex, flag);
   }
 
   async addFault(fault: Fault): Promise<void> {
