@@ -6,6 +6,7 @@ import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { MountStore } from './adapters/mount-store.ts';
 import { Robots } from './adapters/robots.ts';
 import { type Config, config } from './config.ts';
+import { DeviceCheck } from './device-check.ts';
 import { DriveCleaning } from './drive-cleaning.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Letters } from './letters.ts';
@@ -21,6 +22,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const nbemm = bus.client('nbemm');
   const store = new MountStore(join(dir, 'ltid.sqlite'));
   const { libraryModules: modules, moveTimeoutMs, iscsiFile } = context.config;
+  const iscsi = iscsiPlace(host, iscsiFile, base.stateDir);
   const robots = new Robots({
     nbemm,
     agent: bus.client('ndmpagent', host),
@@ -34,7 +36,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
       // For who looks on: one that is lost is no failure.
       void bus.publish('RobotMoved', { ...event, atMs: BigInt(clock.nowMs()) }).catch(() => {});
     },
-    iscsi: iscsiPlace(host, iscsiFile, base.stateDir),
+    iscsi,
   });
   const letters = new Letters({ store, nbemm, clock, log, stopping });
   const pending = new PendingRequests({ store, clock, log, stopping });
@@ -54,6 +56,7 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
   const cleaning = new DriveCleaning({
     ...{ mounts, robots, letters, store, nbemm, clock, log, stopping, config: context.config },
   });
+  const deviceCheck = new DeviceCheck({ robots, letters, nbemm, clock, log, stopping });
   follow = ({ drive, mountedMs }, after) => {
     renewals.report();
     if (mountedMs > 0 && after.mountedMs === 0) cleaning.used(drive, clock.nowMs() - mountedMs);
@@ -67,6 +70,8 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'ltid
     desk,
     pending,
     cleaning,
+    deviceCheck,
+    iscsi,
     letters,
     stopping,
     log,

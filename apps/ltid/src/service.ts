@@ -2,14 +2,17 @@
 
 import type { Handlers } from '@tapestry/bus';
 import type { AnswerPendingRequest, Grant, MountReply } from '@tapestry/contracts';
+import type { IscsiPlace } from '@tapestry/iscsi';
 import { type Lease, leaseOf, refOf } from '@tapestry/runtime/fence';
 import { untilAnswered } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
+import { probeIscsi } from './adapters/iscsi-probe.ts';
 import { driveIndexOf, type Robots } from './adapters/robots.ts';
 import { whyDue } from './core/cleaning.ts';
 import { assignProblem, isPendingAnswer } from './core/pending.ts';
 import { driveAt } from './core/plan.ts';
 import { judgeAlerts } from './core/tape-alert.ts';
+import type { DeviceCheck } from './device-check.ts';
 import type { DriveCleaning } from './drive-cleaning.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { Letters } from './letters.ts';
@@ -26,6 +29,9 @@ export interface ServiceParts extends Pick<MountParts, 'log' | 'config'> {
   readonly desk: RobotDesk;
   readonly pending: PendingRequests;
   readonly cleaning: DriveCleaning;
+  readonly deviceCheck: DeviceCheck;
+  /** How this host logs in to iSCSI targets. */
+  readonly iscsi: IscsiPlace;
   readonly letters: Letters;
   readonly stopping: AbortSignal;
 }
@@ -48,6 +54,7 @@ export function makeHandlers(parts: ServiceParts): Handlers<'ltid'> {
     EjectVolumes: (request, call) => desk.eject(request, call),
     ListPending: async () => ({ requests: pending.rows() }),
     AnswerPending: (request, call) => answerPending(parts, request, call.signal),
+    ProbeIscsi: ({ portal }) => probeIscsi(portal, parts.iscsi),
     ListMounts: async () => ({ mounts: mounts.mountRows() }),
   };
 }
@@ -148,6 +155,7 @@ export function startClocks(parts: ServiceParts): { stop(): void } {
   const { mounts, renewals, robots, housekeeping, config, stopping, log } = parts;
   let looking = false;
   const timer = setInterval(() => {
+    void parts.deviceCheck.run();
     if (looking) return;
     looking = true;
     void mounts

@@ -37,6 +37,7 @@ describe.runIf(unavailable === undefined)('a library behind tgt', () => {
   let cli: Client<'ltid'>;
   let nbemm: Awaited<ReturnType<typeof fakeService<'nbemm'>>>;
   let root: string;
+  let serialOnRecord = '';
   let tgt: Tgt;
   let daemon: Awaited<ReturnType<typeof startTestDaemon>> | undefined;
 
@@ -51,6 +52,7 @@ describe.runIf(unavailable === undefined)('a library behind tgt', () => {
     nbemm = await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
       RecordMediaEvent: async () => ({}),
       SetDriveState: async () => ({}),
+      RecordSerial: async () => ({}),
       GetDevices: async () => ({
         robots: [{ number: 0, type: 'tld', controlHost: 'media1', path: pathOf(TGT_LUN.changer) }],
         drives: [{ drive: drive(0) }, { drive: drive(1) }],
@@ -63,6 +65,7 @@ describe.runIf(unavailable === undefined)('a library behind tgt', () => {
     mkdirSync(join(root, 'state'));
   });
   afterEach(async () => {
+    serialOnRecord = '';
     await daemon?.stop();
     daemon = undefined;
     await tgt.stop();
@@ -93,6 +96,7 @@ describe.runIf(unavailable === undefined)('a library behind tgt', () => {
   const drive = (index: number) => ({
     ...{ name: `drive${index}`, index, density: 'hcart', mediaServer: 'media1' },
     ...{ path: pathOf(TGT_LUN.drives[index]!), robotNumber: 0, robotDrive: index + 1 },
+    serial: index === 0 ? serialOnRecord : '',
   });
   const ref = (epoch: bigint): Init<GrantRef> => ({
     ...{ attempt: { jobId: epoch, try: 1, step: 0 }, grantId: `g${epoch}`, epoch },
@@ -178,6 +182,47 @@ describe.runIf(unavailable === undefined)('a library behind tgt', () => {
     writeSite(CHAP.secret);
     await bptm.Mount({ grant: grant(2n, 'A00001') });
     expect(await barcodes()).toMatchObject({ 'drive 1': 'A00001L6' });
+  });
+
+  test('serial numbers go on record; a drive that is another one is down, and takes no volume', async () => {
+    serialOnRecord = 'DRV0000009';
+    const before = nbemm.requests('RecordSerial').length;
+    await startTarget();
+    await startLtid();
+    const recorded = await eventually('robot and drive on record', () => {
+      const requests = nbemm.requests('RecordSerial').slice(before);
+      const serials = requests.map(({ serial }) => serial);
+      return serials.includes('DRV0000002') && serials;
+    });
+    expect(recorded).toContain('LIB0000001');
+    expect(recorded).not.toContain('DRV0000001');
+    const { name, up, reason } = await nbemm.waitFor('SetDriveState');
+    expect({ name, up }).toEqual({ name: 'drive0', up: false });
+    expect(reason).toMatch(/serial number DRV0000001, on record is DRV0000009/);
+    await expect(bptm.Mount({ grant: grant(1n, 'A00001') })).rejects.toMatchObject({
+      ...{ status: 'mediaOpenError', detail: expect.stringContaining('DRV0000009') },
+    });
+    await bptm.Mount({ grant: grant(2n, 'A00002', 1) });
+  });
+
+  test('what is behind a portal is told with the paths to it', async () => {
+    writeSite(CHAP.secret);
+    await startTarget({ chap: CHAP });
+    await startLtid();
+    const { targets } = await cli.ProbeIscsi({ portal: `127.0.0.1:${tgt.port}` });
+    expect(targets.map(({ name }) => name)).toEqual([TGT_TARGET]);
+    const units = targets[0]!.units.filter(({ kind }) => kind !== '');
+    expect(units.map(({ kind, serial, path }) => [kind, serial, path])).toEqual([
+      ['tape', 'DRV0000001', pathOf(1)],
+      ['tape', 'DRV0000002', pathOf(2)],
+      ['changer', 'LIB0000001', pathOf(3)],
+    ]);
+    expect(units[2]?.driveSerials[0]).toBe('DRV0000001');
+    writeSite('not-the-secret-at-all');
+    const refused = await cli.ProbeIscsi({ portal: `127.0.0.1:${tgt.port}` });
+    expect(refused.targets[0]?.failure).toMatchObject({ code: 116 });
+    await expect(cli.ProbeIscsi({ portal: '127.0.0.1:1' })).rejects.toMatchObject({ code: 25 });
+    await expect(cli.ProbeIscsi({ portal: 'a b' })).rejects.toMatchObject({ code: 20 });
   });
 
   test('a target that dies and comes back is logged in to anew; while it is away the robot is down', async () => {

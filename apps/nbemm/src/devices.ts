@@ -8,10 +8,11 @@ import { checkSet } from './core/record-edit.ts';
 import { driveHandlers } from './drives.ts';
 import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { emptyRobot, requireNdmpHost, requireServer } from './required-records.ts';
+import { recordSerial } from './serials.ts';
 
 type DeviceHandlers = Pick<
   Handlers<'nbemm'>,
-  'GetDevices' | 'AddRobot' | 'DeleteRobot' | 'UpdateRobot'
+  'GetDevices' | 'AddRobot' | 'DeleteRobot' | 'UpdateRobot' | 'RecordSerial'
 > &
   ReturnType<typeof driveHandlers>;
 
@@ -22,6 +23,7 @@ export function deviceHandlers(parts: Parts): DeviceHandlers {
     AddRobot: (request) => addRobot(parts, request.robot),
     DeleteRobot: (request) => deleteRobot(parts, request.number),
     UpdateRobot: (request) => updateRobot(parts, request),
+    RecordSerial: (request) => recordSerial(parts, request),
   };
 }
 
@@ -39,8 +41,8 @@ async function getDevices(parts: Parts, mediaServer: string) {
   return {
     robots: robots
       .filter((robot) => all || robot.control_host === mediaServer || near.has(robot.number))
-      .map(({ number, type, control_host, path, ndmp_host }) => ({
-        ...{ number, type, path },
+      .map(({ number, type, control_host, path, ndmp_host, serial }) => ({
+        ...{ number, type, path, serial },
         controlHost: control_host,
         ndmpHost: ndmp_host,
       })),
@@ -67,6 +69,7 @@ async function addRobot(parts: Parts, robot: RobotSpec | null) {
         ...{ number: robot.number, type: robot.type, path: robot.path },
         control_host: robot.controlHost,
         ndmp_host: robot.ndmpHost,
+        serial: '',
       })
       .onConflict((conflict) => conflict.doNothing())
       .returning('number')
@@ -100,6 +103,8 @@ async function updateRobot(parts: Parts, { robot, set }: UpdateRobotRequest) {
       path: sets.has('path') ? robot.path : old.path,
       controlHost: sets.has('controlHost') ? robot.controlHost : old.control_host,
       ndmpHost: sets.has('ndmpHost') ? robot.ndmpHost : old.ndmp_host,
+      // Who says where it is says that what is there is meant.
+      serial: sets.has('path') ? '' : old.serial,
     };
     checkRobot(changed);
     await requireServer(tx, changed.controlHost);
@@ -110,6 +115,7 @@ async function updateRobot(parts: Parts, { robot, set }: UpdateRobotRequest) {
       .set({
         ...{ type: changed.type, path: changed.path },
         ...{ control_host: changed.controlHost, ndmp_host: changed.ndmpHost },
+        serial: changed.serial,
       })
       .where('number', '=', robot.number)
       .execute();

@@ -55,6 +55,7 @@ async function addDrive(parts: Parts, drive: DriveSpec | null) {
         ...{ name: drive.name, index: taken ? free : drive.index, density: drive.density },
         ...{ robot_number: drive.robotNumber, robot_drive: drive.robotDrive },
         ...{ up: true, reason: '', last_used_ms: 0, last_cleaned_ms: 0, errors: 0 },
+        serial: '',
       })
       .execute();
     const { mediaServer, ndmpHost, path } = drive;
@@ -150,6 +151,8 @@ async function updateDrive(parts: Parts, { name, drive, set }: UpdateDriveReques
       path: sets.has('path') ? drive.path : (paths[0]?.path ?? ''),
       ...{ mediaServer: paths[0]?.media_server ?? '', ndmpHost: paths[0]?.ndmp_host ?? '' },
       index: old.index,
+      // Who says where it is says that what is there is meant.
+      serial: sets.has('path') ? '' : old.serial,
     };
     checkDrive(changed);
     await requireRobot(tx, changed.robotNumber);
@@ -166,6 +169,7 @@ async function saveDrive(tx: Tx, name: string, drive: DriveSpec, withPath: boole
     .set({
       ...{ name: drive.name, density: drive.density },
       ...{ robot_number: drive.robotNumber, robot_drive: drive.robotDrive },
+      serial: drive.serial,
     })
     .where('name', '=', name)
     .execute();

@@ -1,17 +1,22 @@
 // A robot behind an iSCSI target. Its session is made when it is first needed and outlives lost connections; a robot that
 // cannot be reached for now counts as down, not as missing.
 
+import type { RobotSpec } from '@tapestry/contracts';
 import { IscsiError, type IscsiPlace, openIscsiLibrary } from '@tapestry/iscsi';
 import { StatusError } from '@tapestry/status';
 import type { Library, LibraryElement, LibraryIdentity } from '@tapestry/storage';
+import { anotherText, isAnother } from '../core/device-check.ts';
 
 export class IscsiLibrary implements Library {
   readonly #path: string;
+  /** On record; empty: whoever answers is right. */
+  readonly #serial: string;
   readonly #place: IscsiPlace;
   #opened: Promise<Library> | undefined;
 
-  constructor(path: string, place: IscsiPlace) {
+  constructor({ path, serial }: Pick<RobotSpec, 'path' | 'serial'>, place: IscsiPlace) {
     this.#path = path;
+    this.#serial = serial;
     this.#place = place;
   }
 
@@ -41,8 +46,17 @@ export class IscsiLibrary implements Library {
     );
   }
 
+  /** Error: 2059 another robot answers at this path. */
+  async #open(): Promise<Library> {
+    const library = await openIscsiLibrary(this.#path, this.#place);
+    const { serial } = await library.identity();
+    if (!isAnother(this.#serial, serial)) return library;
+    await library.close();
+    throw new StatusError('robotMissing', anotherText('robot', this.#serial, serial));
+  }
+
   async #use<T>(work: (library: Library) => Promise<T>): Promise<T> {
-    this.#opened ??= openIscsiLibrary(this.#path, this.#place);
+    this.#opened ??= this.#open();
     const opened = this.#opened;
     try {
       return await work(await opened);

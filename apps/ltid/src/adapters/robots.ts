@@ -3,7 +3,13 @@
 
 import type { Client } from '@tapestry/bus';
 import type { DriveSpec, RobotSpec } from '@tapestry/contracts';
-import { awaitIscsiDrive, type IscsiPlace, isIscsiPath } from '@tapestry/iscsi';
+import {
+  awaitIscsiDrive,
+  describeIscsiDevice,
+  type IscsiPlace,
+  isIscsiPath,
+  type TargetUnit,
+} from '@tapestry/iscsi';
 import { StatusError } from '@tapestry/status';
 import {
   type DriveOwner,
@@ -11,6 +17,7 @@ import {
   openVirtualLibrary,
   parseVirtualDrivePath,
 } from '@tapestry/storage';
+import { anotherText, isAnother } from '../core/device-check.ts';
 import { IscsiLibrary } from './iscsi-library.ts';
 import { NdmpLibrary } from './ndmp-library.ts';
 import { RemoteLibrary } from './remote-library.ts';
@@ -146,9 +153,35 @@ export class Robots {
     return !isIscsiPath(this.#drives.find((drive) => drive.name === name)?.path ?? '');
   }
 
-  /** Resolves once the drive has loaded what was brought. Errors: 2037 not in time, and those of the connection. */
-  async awaitReady({ path }: DriveSpec, owner: DriveOwner, signal: AbortSignal): Promise<void> {
-    if (isIscsiPath(path)) await awaitIscsiDrive(path, owner, this.#parts.iscsi, signal);
+  /** Drives that this host reaches over iSCSI. */
+  get iscsiDrives(): readonly DriveSpec[] {
+    return this.#drives.filter(({ path }) => isIscsiPath(path));
+  }
+
+  /** A robot that this host reaches over iSCSI. */
+  iscsiRobot(robotNumber: number): RobotSpec | undefined {
+    const { host } = this.#parts;
+    return this.#specs.find(
+      ({ number, controlHost, ndmpHost, path }) =>
+        number === robotNumber && controlHost === host && ndmpHost === '' && isIscsiPath(path),
+    );
+  }
+
+  /** An iSCSI drive by its own word, also while somebody uses it. Errors: those of the connection. */
+  describe({ path }: DriveSpec): Promise<TargetUnit> {
+    return describeIscsiDevice(path, this.#parts.iscsi);
+  }
+
+  /**
+   * Resolves once the drive has loaded what was brought. Errors: 2037 not in time, 83 it is not the one on record, and
+   * those of the connection.
+   */
+  async awaitReady(spec: DriveSpec, owner: DriveOwner, signal: AbortSignal): Promise<void> {
+    const { path, serial: known } = spec;
+    if (!isIscsiPath(path)) return;
+    const { serial: found } = await awaitIscsiDrive(path, owner, this.#parts.iscsi, signal);
+    if (!isAnother(known, found)) return;
+    throw new StatusError('mediaOpenError', anotherText('drive', known, found));
   }
 
   async close(): Promise<void> {
@@ -194,8 +227,9 @@ export class Robots {
   }
 
   /** Another place is another library. */
-  #placeOf({ controlHost, ndmpHost, path }: RobotSpec): string {
+  #placeOf({ controlHost, ndmpHost, path, serial }: RobotSpec): string {
     if (controlHost !== this.#parts.host) return `host:${controlHost}`;
+    if (isIscsiPath(path)) return `${path} ${serial}`;
     return ndmpHost === '' ? path : `ndmp:${ndmpHost}/${path}`;
   }
 
@@ -216,7 +250,7 @@ export class Robots {
   async #openPath(spec: RobotSpec): Promise<Library> {
     const { modules, iscsi } = this.#parts;
     if (!isIscsiPath(spec.path)) return openLibraryPath(spec.path, modules);
-    return this.#unloading(new IscsiLibrary(spec.path, iscsi), spec);
+    return this.#unloading(new IscsiLibrary(spec, iscsi), spec);
   }
 
   #unloading(library: Library, { number }: RobotSpec): Library {

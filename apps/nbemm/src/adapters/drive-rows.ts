@@ -31,6 +31,7 @@ function driveSpec(drive: DriveRecord, path: PathRecord): DriveSpec {
     ...{ name: drive.name, index: drive.index, density: drive.density },
     ...{ robotNumber: drive.robot_number, robotDrive: drive.robot_drive },
     ...{ mediaServer: path.media_server, path: path.path, ndmpHost: path.ndmp_host },
+    serial: drive.serial,
   };
 }
 

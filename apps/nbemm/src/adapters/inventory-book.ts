@@ -146,8 +146,8 @@ export class InventoryBook {
         units: members.filter((each) => each.group_name === group.name).map(({ unit }) => unit),
       })),
       mediaServers,
-      robots: robots.map(({ number, type, control_host, path, ndmp_host }) => ({
-        ...{ number, type, path },
+      robots: robots.map(({ number, type, control_host, path, ndmp_host, serial }) => ({
+        ...{ number, type, path, serial },
         controlHost: control_host,
         ndmpHost: ndmp_host,
       })),

@@ -130,4 +130,8 @@ export const migrations: Migrations = {
     await sql`alter table drives
       add column last_cleaned_ms double precision not null default 0`.execute(tx);
   },
+  '0008-serials': async (tx) => {
+    await sql`alter table drives add column serial text not null default ''`.execute(tx);
+    await sql`alter table robots add column serial text not null default ''`.execute(tx);
+  },
 };

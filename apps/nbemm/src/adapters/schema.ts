@@ -37,6 +37,8 @@ export interface RobotsTable {
   control_host: string;
   path: string;
   ndmp_host: string;
+  /** Empty until a media server heard it. */
+  serial: string;
 }
 
 export interface DrivesTable {
@@ -50,6 +52,8 @@ export interface DrivesTable {
   last_used_ms: number;
   last_cleaned_ms: number;
   errors: number;
+  /** Empty until a media server heard it. */
+  serial: string;
 }
 
 /** One way to a drive. A drive has at least one. */

@@ -15,6 +15,7 @@ const MEDIA_ID = /^[A-Z0-9]{1,6}$/;
 const BARCODE_MAX = 16;
 const GROUP_MAX = 25;
 const DESCRIPTION_MAX = 256;
+const SERIAL_MAX = 64;
 
 function invalid(what: string): StatusError {
   return new StatusError('invalidEntry', what);
@@ -41,6 +42,13 @@ export function checkedMediaId(mediaId: string): string {
   }
   if (!MEDIA_ID.test(upper)) throw invalid(`media id '${mediaId}' must be letters and digits`);
   return upper;
+}
+
+/** As devices tell them: mostly letters and digits, but who knows. */
+export function checkSerial(serial: string): void {
+  if (serial.length > SERIAL_MAX) {
+    throw invalid(`a serial number of ${serial.length} signs is longer than ${SERIAL_MAX}`);
+  }
 }
 
 export function checkRobot(robot: RobotSpec): void {

@@ -19,7 +19,14 @@ function drive(
   return {
     spec: {
       ...{ name, index: Number(name.slice(1)), density: 'hcart', mediaServer: 'media1' },
-      ...{ path: `vtl:/lib#${name}`, robotNumber: 0, robotDrive: 1, ndmpHost: '', ...spec },
+      ...{
+        path: `vtl:/lib#${name}`,
+        robotNumber: 0,
+        robotDrive: 1,
+        ndmpHost: '',
+        serial: '',
+        ...spec,
+      },
     },
     ...{ up, lastUsedMs, reason: up ? '' : 'broken' },
   };

@@ -50,7 +50,7 @@ export function keyOf({ request }: Waiting, part = 0): string {
 export function drive(name: string): DriveSpec {
   return {
     ...{ name, index: 0, density: 'hcart', mediaServer: 'media1', path: 'x' },
-    ...{ robotNumber: 0, robotDrive: 1, ndmpHost: '' },
+    ...{ robotNumber: 0, robotDrive: 1, ndmpHost: '', serial: '' },
   };
 }
 

@@ -55,14 +55,16 @@ export async function ejectFromIscsiDrive(
   }
 }
 
-/** Resolves once the drive has its cartridge loaded. Errors: those of `openIscsiDrive`; 2037 not in time. */
+/** Resolves with who the drive is once it has its cartridge loaded. Errors: those of `openIscsiDrive`; 2037 not in time. */
 export async function awaitIscsiDrive(
   path: string,
   owner: DriveOwner,
   place: IscsiPlace,
   signal: AbortSignal,
-): Promise<void> {
-  const { transport, close } = seatAt(path, place);
+): Promise<TargetUnit> {
+  const { session, lun } = openSession(path, place, 'seat');
+  const transport = session.device(lun);
+  const close = (): Promise<void> => session.close();
   // Whatever the drive is told then comes back at once.
   const leave = (): void => void close();
   signal.addEventListener('abort', leave, { once: true });
@@ -71,9 +73,11 @@ export async function awaitIscsiDrive(
     while (!(await drive.loadState()).loaded) {
       await pause(READY_POLL_MS, undefined, { signal });
     }
+    const unit = await describeUnit(session, lun);
     await drive.close();
+    return unit;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) throw error instanceof IscsiError ? asStatus(error, path) : error;
     throw new StatusError('driveNotReady', `the drive at ${path} did not get ready in time`);
   } finally {
     signal.removeEventListener('abort', leave);
