@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Client } from '@tapestry/bus';
+import type { Client, Handlers } from '@tapestry/bus';
 import {
   type AppendPoint,
   type DriveSpec,
@@ -39,6 +39,8 @@ export interface MediaServer {
   readonly nbemm: Awaited<ReturnType<typeof fakeService<'nbemm'>>>;
   readonly nbrb: Awaited<ReturnType<typeof fakeService<'nbrb'>>>;
   readonly fileLists: ReadonlyMap<string, Buffer>;
+  /** How the played nbrb answers when a test has not said otherwise. */
+  readonly nextVolume: Handlers<'nbrb'>['NextVolume'];
   /** Starts a run; answers its grant. */
   startRun(job: bigint, spec: Init<RunSpec>, tryNumber?: number): Promise<Init<GrantRef>>;
   /** How the run of this job ended, as nbjm is told. */
@@ -85,6 +87,10 @@ export interface MediaServerOptions {
   readonly devices?: { readonly drive: string; readonly robot: string };
   /** Of each tape. */
   readonly capacityBytes?: number;
+  /** How many tapes there are: A00001, A00002, … */
+  readonly cartridges?: number;
+  /** More settings of bptm. */
+  readonly bptmEnv?: Readonly<Record<string, string>>;
   /** What the site says of filers (NDMPAGENT_FILERS_FILE). */
   readonly filers?: Readonly<Record<string, unknown>>;
 }
@@ -93,7 +99,7 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
   const root = mkdtempSync(join(tmpdir(), 'media-server-'));
   const data = join(root, 'data');
   mkdirSync(data);
-  const libraryDir = await makeLibrary(root, options.capacityBytes);
+  const libraryDir = await makeLibrary(root, options);
   const bus = await startTestBus({ hosts: ['media1'] });
   const fileLists = new Map<string, Buffer>();
   const lists = await startFileLists(fileLists);
@@ -110,9 +116,10 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
       ? { path: 'changer0', ndmpHost: tape === 'filer' ? 'filer' : 'tapehost' }
       : { path: options.devices?.robot ?? `vtl:${libraryDir}` },
     maxFragmentBytes: options.maxFragmentBytes ?? 0n,
+    cartridges: options.cartridges ?? 2,
   });
   writeFileSync(join(root, FILERS), JSON.stringify(options.filers ?? {}));
-  const daemons = new Daemons(root, bus);
+  const daemons = new Daemons(root, bus, options.bptmEnv ?? {});
   const stop = async (): Promise<void> => {
     await daemons.stop();
     await Promise.all([filer.kill(), second.kill()]);
@@ -131,6 +138,7 @@ export async function startMediaServer(options: MediaServerOptions = {}): Promis
   const asNbjm = await bus.as({ service: 'nbjm' });
   return {
     ...{ root, data, fileLists, nbjm: primary.nbjm, nbemm: primary.nbemm, nbrb: primary.nbrb },
+    nextVolume: primary.nextVolume,
     bpbrm: asNbjm.client('bpbrm', 'media1'),
     startRun: async (jobId, spec, tryNumber = 1) => {
       const { ref, grant } = primary.grantFor(jobId, tryNumber, spec);
@@ -156,14 +164,17 @@ function driveOf(tape: TapeSide, libraryDir: string, device = 'drive0'): Partial
   return { path: device, ndmpHost: tape === 'filer' ? 'filer' : 'tapehost' };
 }
 
-async function makeLibrary(root: string, capacityBytes = 1_000_000_000): Promise<string> {
+async function makeLibrary(root: string, options: MediaServerOptions): Promise<string> {
+  const { capacityBytes = 1_000_000_000, cartridges: count = 2 } = options;
   const dir = join(root, 'library');
-  const cartridges = ['A00001L8', 'A00002L8'].map((barcode) => ({
-    ...{ barcode, capacityBytes },
+  const cartridges = Array.from({ length: count }, (_, at) => ({
+    ...{ barcode: `${mediaIdOf(at)}L8`, capacityBytes },
   }));
-  await createVirtualLibrary({ dir, drives: 1, slots: 4, cartridges });
+  await createVirtualLibrary({ dir, drives: 1, slots: count + 2, cartridges });
   return dir;
 }
+
+const mediaIdOf = (at: number): string => `A0000${at + 1}`;
 
 function endOf(nbjm: MediaServer['nbjm'], grantId: string): Promise<RunResult> {
   const result = (): RunResult | undefined => {
@@ -229,11 +240,13 @@ class FilerOfTest {
 class Daemons {
   readonly #root: string;
   readonly #bus: TestBus;
+  readonly #bptmEnv: Readonly<Record<string, string>>;
   readonly #children = new Map<ServiceOfHost, ChildProcess>();
 
-  constructor(root: string, bus: TestBus) {
+  constructor(root: string, bus: TestBus, bptmEnv: Readonly<Record<string, string>>) {
     this.#root = root;
     this.#bus = bus;
+    this.#bptmEnv = bptmEnv;
   }
 
   async start(service: ServiceOfHost): Promise<void> {
@@ -255,6 +268,7 @@ class Daemons {
         NDMPAGENT_FILERS_FILE: join(this.#root, FILERS),
         LTID_SILENT_MS: '5000',
         LTID_LOOK_EVERY_MS: '500',
+        ...this.#bptmEnv,
       },
     });
     this.#children.set(service, child);
@@ -275,6 +289,7 @@ class Daemons {
 }
 
 interface PrimaryFacts {
+  readonly cartridges: number;
   readonly hosts: Readonly<Record<string, FilerOfTest>>;
   readonly drive: Partial<DriveSpec>;
   readonly robot: Partial<RobotSpec>;
@@ -290,13 +305,22 @@ async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
     ...{ name: 'drive0', index: 0, density: 'hcart', mediaServer: 'media1', robotNumber: 0 },
     ...{ robotDrive: 1, ...facts.drive },
   };
-  let append: AppendPoint | null = null;
+  const appends = new Map<string, AppendPoint | null>();
+  const volumeOf = (mediaId: string) => ({
+    ...{ mediaId, barcode: `${mediaId}L8`, pool: 'NetBackup', density: 'hcart' },
+    ...{ assignedMs: 1_700_000_000_000n, append: appends.get(mediaId) ?? null },
+  });
+  const nextVolume: Handlers<'nbrb'>['NextVolume'] = async ({ number, mediaId }) => {
+    if (mediaId === '' && number >= facts.cartridges) return { reasons: ['none is left'] };
+    return { volume: volumeOf(mediaId || mediaIdOf(number)) };
+  };
   const nbjm = await fakeService(await bus.as({ service: 'nbjm' }), 'nbjm', {
     RunEnded: async () => ({}),
   });
   const nbrb = await fakeService(await bus.as({ service: 'nbrb' }), 'nbrb', {
     ReportDrives: async () => ({}),
     RenewGrants: async () => ({ invalid: [] }),
+    NextVolume: nextVolume,
   });
   const nbemm = await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
     GetDevices: async () => ({
@@ -306,7 +330,7 @@ async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
     ListNdmpHosts: async () => ({ hosts: [{ name: 'filer', address: '127.0.0.1' }] }),
     RecordMediaEvent: async () => ({}),
     RecordFragment: async (request) => {
-      append = request.append;
+      appends.set(request.mediaId, request.append);
       return {};
     },
     GetNdmpCredential: async ({ publicKey, ndmpHost }) => {
@@ -326,15 +350,13 @@ async function playPrimary(bus: TestBus, facts: PrimaryFacts) {
     const attempt = { jobId, try: tryNumber, step: 0 };
     const epoch = jobId * 10n + BigInt(tryNumber);
     const ref = { attempt, grantId: `g${jobId}-${tryNumber}`, epoch };
-    const volume = {
-      ...{ mediaId: 'A00001', barcode: 'A00001L8', pool: 'NetBackup', density: 'hcart' },
-      ...{ assignedMs: 1_700_000_000_000n, append },
-    };
+    const fragment = spec.job?.restore?.steps?.[spec.restoreStep ?? 0]?.fragments?.[0];
+    const volume = volumeOf(fragment?.mediaId ?? mediaIdOf(0));
     const mode = spec.job?.type === 'JOB_TYPE_RESTORE' ? 'DRIVE_MODE_READ' : 'DRIVE_MODE_WRITE';
     const grant = { ...ref, drive, volume, mode, mediaServer: 'media1', maxFragmentBytes } as const;
     return { ref, grant };
   };
-  return { nbjm, nbrb, nbemm, grantFor };
+  return { nbjm, nbrb, nbemm, nextVolume, grantFor };
 }
 
 function lineOf(child: ChildProcess, isIt: (line: string) => boolean): Promise<string> {
