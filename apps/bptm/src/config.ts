@@ -35,6 +35,8 @@ export const config = z
     poolSize: z.coerce.number().int().min(0).max(16).default(1),
     /** Memory of one stream's ring. */
     ringBytes: z.coerce.number().int().min(1_048_576).max(134_217_728).default(33_554_432),
+    /** Memory of the rings of all streams that share a drive: raise it where many fast filers do. */
+    mpxRingBytes: z.coerce.number().int().min(4_194_304).max(1_073_741_824).default(67_108_864),
     mountTimeoutMs: z.coerce.number().int().positive().default(900_000),
     /** How long an image waits for another volume: raise it where somebody puts in tapes by hand. */
     nextVolumeTimeoutMs: z.coerce.number().int().positive().default(1_800_000),

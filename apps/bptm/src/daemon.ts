@@ -8,6 +8,7 @@ import { StreamStore } from './adapters/stream-store.ts';
 import { type Config, config } from './config.ts';
 import { startDiskReports } from './disk-reporter.ts';
 import { StreamService } from './service.ts';
+import { SharedDrives } from './shared-drives.ts';
 
 async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm'>> {
   const { bus, clock, log, base, stopping, dir } = context;
@@ -18,11 +19,11 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm
     onStarted: (mark) => store.processStarted(mark),
     onEnded: (pid) => store.processEnded(pid),
   });
-  const service = new StreamService({
-    ...{ bus, clock, log, stopping, store, pool },
-    ...{ host: base.host, config: context.config },
+  const parts = {
+    ...{ bus, clock, log, stopping, store, pool, host: base.host, config: context.config },
     iscsi: iscsiPlace(base.host, context.config.iscsiFile, base.stateDir),
-  });
+  };
+  const service = new StreamService({ ...parts, shared: new SharedDrives(parts) });
   await service.takeUp();
   const reports = startDiskReports({
     ...{ nbemm: bus.client('nbemm'), host: base.host, log },

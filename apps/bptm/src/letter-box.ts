@@ -14,6 +14,8 @@ export interface LetterBoxParts {
   /** As it stands: the volume of its grant may be another by now. */
   readonly request: () => OpenStreamRequest;
   readonly lease: Lease;
+  /** Under which nbemm hears of fragments: one for all streams that share a mount, so that their order counts. */
+  readonly recordUnder: Lease;
   readonly store: StreamStore;
   readonly nbemm: Client<'nbemm'>;
   readonly clock: Clock;
@@ -46,7 +48,8 @@ export class LetterBox {
       const { image, backupId } = request;
       const writtenBytes = fragment.streamEndBytes - fragment.streamBeginBytes;
       const letter = codec('RecordFragmentRequest').encode({
-        ...{ grant, mediaId: fragment.mediaId, append, writtenBytes, atMs },
+        ...{ grant: refOf(this.#parts.recordUnder), mediaId: fragment.mediaId, append },
+        ...{ writtenBytes, atMs },
         ...{ backupId: image?.backupId ?? backupId, expirationS: image?.expirationS ?? 0n },
       });
       return [{ attempt, kind: 'fragment', number: fragment.number, request: letter }];

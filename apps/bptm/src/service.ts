@@ -109,6 +109,7 @@ export class StreamService {
 
   #forget(): void {
     this.#streams.forget(this.#parts.store.forget(this.#parts.clock.nowMs()));
+    this.#parts.shared.forget();
   }
 }
 

@@ -40,6 +40,8 @@ import { LeaseRenewer } from './lease-renewer.ts';
 import { LetterBox } from './letter-box.ts';
 import { MoverDrive } from './mover/mover-drive.ts';
 import { nextVolume, type VolumeQuestion } from './next-volume.ts';
+import type { SharedDrive } from './shared-drive.ts';
+import type { SharedDrives } from './shared-drives.ts';
 
 export interface RunnerParts {
   readonly bus: Bus;
@@ -50,6 +52,7 @@ export interface RunnerParts {
   readonly config: Readonly<Config>;
   readonly store: StreamStore;
   readonly pool: DrivePool;
+  readonly shared: SharedDrives;
   /** Aborts when the daemon stops: nothing is told any more, all is taken up at the next start. */
   readonly stopping: AbortSignal;
 }
@@ -60,6 +63,8 @@ export class StreamRunner {
   readonly watched: Watched<Stream>;
   readonly #parts: RunnerParts;
   #request: OpenStreamRequest;
+  /** Undefined: the stream has its drive alone. */
+  readonly #shared: SharedDrive | undefined;
   readonly #hold: Hold;
   readonly #nbemm: Client<'nbemm'>;
   readonly #renewer: LeaseRenewer;
@@ -80,7 +85,8 @@ export class StreamRunner {
     this.key = attemptKey(stored.lease.attempt);
     this.watched = new Watched(stored.stream ?? { ...NEW_STREAM, ...kindOf(stored.request) });
     this.#mountOpen = stored.mountOpen ?? false;
-    this.#hold = holdOf(parts, stored);
+    this.#shared = parts.shared.of(stored.request);
+    this.#hold = this.#shared?.holdFor(stored.lease) ?? holdOf(parts, stored);
     this.#nbemm = parts.bus.client('nbemm');
     this.#letters = new LetterBox({
       ...{
@@ -90,6 +96,7 @@ export class StreamRunner {
         clock: parts.clock,
       },
       ...{ nbemm: this.#nbemm, log: parts.log, stopping: parts.stopping },
+      recordUnder: this.#shared?.mount ?? stored.lease,
       onRecorded: (fragmentNumber) => this.apply({ type: 'recorded', fragmentNumber }),
       onRefused: (failure) => this.apply({ type: 'recordRefused', failure }),
     });
@@ -264,7 +271,8 @@ export class StreamRunner {
       const label = isLabel(this.#request);
       const peers = device === null && !label ? await this.#peers() : [];
       const kept = label ? await this.#keptVolumes() : [];
-      const taken = device === null ? await pool.take() : this.#moverDrive(device);
+      const own = (): Promise<DriveProcess> => this.#shared?.take(this.lease) ?? pool.take();
+      const taken = device === null ? await own() : this.#moverDrive(device);
       this.#process = taken;
       taken.attach({
         onReport: (report) => this.apply({ type: 'drive', report, hosts: config.dataHost }),

@@ -6,6 +6,7 @@ import {
   type Attempt,
   codec,
   type Grant,
+  type GrantRef,
   type Init,
   type ResourceRequest,
 } from '@tapestry/contracts';
@@ -161,8 +162,14 @@ async function give(
   }
 }
 
-function mpxMax(request: ResourceRequest, { option, join, need }: Pick): number {
+/** Under which the drive of a group is mounted: the grant that began it. */
+function mountOf({ mpxMount, attempt, grantId, epoch }: Grant): GrantRef {
+  return mpxMount ?? { attempt, grantId, epoch };
+}
+
+function mpxMax(request: ResourceRequest, { option, join, need, drive }: Pick): number {
   if (join !== undefined) return join.max;
+  if (drive === null) return 1;
   return isWrite(need.request) ? Math.max(1, Math.min(option.maxMpx, request.maxMpx)) : 1;
 }
 
@@ -186,6 +193,7 @@ async function makeGrant(parts: Parts, tx: Tx, facts: GrantFacts): Promise<Grant
     ...{ mediaServer: shared?.mediaServer ?? mediaServer, storageUnit, diskPath },
     ...{ mode: need.request.mode, drive: shared?.drive ?? pick.drive },
     ...{ volume: shared?.volume ?? pick.volume?.volume ?? null, mpxGroup: group },
+    ...{ maxMpx: mpxMax(request, pick), mpxMount: shared && mountOf(shared) },
     counters: counters.map((counter) => counter.name),
     ...{ maxFragmentBytes, blockSizeBytes, grantedMs: BigInt(parts.nowMs()) },
     diskHighWaterPercent: option.diskHighWaterPercent,

@@ -35,7 +35,8 @@ export function grantHandlers(parts: Parts): GrantHandlers {
       await parts.gate.write((tx) => startRelease(parts, tx, grant.grantId));
       return {};
     },
-    RenewGrants: ({ host, grants }) => renewGrants(parts, host, grants),
+    RenewGrants: ({ host, grants }, { caller }) =>
+      renewGrants(parts, { host, refs: grants, mounts: caller.service === 'ltid' }),
     CheckGrant: async ({ grant }) => {
       const row = grant === null ? undefined : await findGrant(parts.store.db, grant.grantId);
       if (row === undefined || !isSame(row, grant)) return { valid: false };
@@ -128,7 +129,14 @@ export async function unassign(
   }
 }
 
-async function renewGrants(parts: Parts, host: string, refs: readonly GrantRef[]) {
+interface Renewal {
+  readonly host: string;
+  readonly refs: readonly GrantRef[];
+  /** It is about mounts, not about the streams that use them. */
+  readonly mounts: boolean;
+}
+
+async function renewGrants(parts: Parts, { host, refs, mounts }: Renewal) {
   const nowMs = parts.nowMs();
   const invalid = await parts.gate.write(async (tx) => {
     const rows = await tx
@@ -138,9 +146,12 @@ async function renewGrants(parts: Parts, host: string, refs: readonly GrantRef[]
       .where('state', '=', 'active')
       .execute();
     const byId = new Map(rows.map((row) => [row.grant_id, row]));
+    // The mount of a group stands under the grant that began it, also when that has ended before the others.
+    const groups = new Set(rows.map((row) => row.group_id));
     const valid = refs.filter((ref) => {
       const row = byId.get(ref.grantId);
-      return row !== undefined && isSame(row, ref);
+      if (row === undefined) return mounts && groups.has(ref.grantId);
+      return isSame(row, ref);
     });
     if (valid.length > 0) {
       const ids = valid.map((ref) => ref.grantId);

@@ -30,6 +30,7 @@ export interface World {
   daemon: RunningDaemon | undefined;
   asNbjm: Client<'nbrb'>;
   asLtid: Client<'nbrb'>;
+  asBptm: Client<'nbrb'>;
   asNbemm: Client<'nbrb'>;
   cli: Client<'nbrb'>;
   nbjm: FakeService<'nbjm'>;
@@ -62,6 +63,7 @@ export function withNbrb(): World {
     world.bus = await startTestBus();
     world.asNbjm = (await world.bus.as({ service: 'nbjm' })).client('nbrb');
     world.asLtid = (await world.bus.as({ service: 'ltid', host: 'media1' })).client('nbrb');
+    world.asBptm = (await world.bus.as({ service: 'bptm', host: 'media1' })).client('nbrb');
     world.asNbemm = (await world.bus.as({ service: 'nbemm' })).client('nbrb');
     world.cli = (await world.bus.as({ service: 'cli' })).client('nbrb');
   });

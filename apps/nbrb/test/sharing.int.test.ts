@@ -66,14 +66,21 @@ test('streams share a drive, which is free when the last of them has ended', asy
   const [one, two] = [await world.granted(1), await world.granted(2)];
   expect(two).toMatchObject({ mpxGroup: one.grantId, drive: { name: 'd0' }, volume: one.volume! });
   expect(two.epoch).not.toBe(one.epoch);
+  expect([one.maxMpx, one.mpxMount]).toEqual([2, null]);
+  expect(two).toMatchObject({ maxMpx: 2, mpxMount: ref(one) });
   world.mounts = [mounted(one)];
   await world.asNbjm.ReleaseGrant({ grant: ref(one) });
+  // Its stream may not go on, but the mount that the others use is still its own.
+  const renewal = { host: 'media1', grants: [ref(one)] };
+  expect((await world.asBptm.RenewGrants(renewal)).invalid).toHaveLength(1);
+  expect((await world.asLtid.RenewGrants(renewal)).invalid).toEqual([]);
   // The place is taken by the third; the drive never left the group.
   const three = await world.granted(3);
-  expect(three.mpxGroup).toBe(one.grantId);
+  expect(three).toMatchObject({ mpxGroup: one.grantId, mpxMount: ref(one) });
   world.mounts = [];
   for (const grant of [two, three]) await world.asNbjm.ReleaseGrant({ grant: ref(grant) });
   await eventually('all is free', async () => (await dump()).grants.length === 0);
+  expect((await world.asLtid.RenewGrants(renewal)).invalid).toHaveLength(1);
   expect(world.nbemm.requests('UnassignVolume')).toMatchObject([{ grantId: one.grantId }]);
 });
 

@@ -1,0 +1,294 @@
+// A drive that several streams share: mounted for the first that comes, whichever it is, and given back behind the last.
+// Each stream has its own grant, connection and end; here is only what they have in common. Promises that while one of
+// them is there the drive stays mounted, and that a tape file that was closed is never written over.
+
+import type { Bus } from '@tapestry/bus';
+import type { AppendPoint, Grant } from '@tapestry/contracts';
+import { type Clock, type Logger, tellDetail } from '@tapestry/runtime';
+import { attemptKey, type Lease, refOf } from '@tapestry/runtime/fence';
+import { StatusError } from '@tapestry/status';
+import type { DrivePool, DriveProcess, SharedProcess } from './adapters/drive-pool.ts';
+import { type Hold, tapeHold } from './adapters/tape-hold.ts';
+import type { Config } from './config.ts';
+import { memberOrder, type SharedFrame } from './core/sharing.ts';
+import type { FromDrive, FromSharedDrive, ToDrive } from './drive-process/messages.ts';
+import { LeaseRenewer } from './lease-renewer.ts';
+
+export interface SharedDriveParts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly host: string;
+  readonly config: Readonly<Config>;
+  readonly pool: DrivePool;
+  readonly stopping: AbortSignal;
+}
+
+/** A process that was told to go may take so long to close its drive. */
+const LEAVE_MAX_MS = 30_000;
+/** A stream that was broken off ends within this, or its process is deaf. */
+const MEMBER_END_MAX_MS = 30_000;
+
+type Hooks = Parameters<DriveProcess['attach']>[0];
+
+interface Member {
+  readonly lease: Lease;
+  /** By which the drive process knows it. */
+  readonly number: number;
+  hooks: Hooks | undefined;
+  endTimer: NodeJS.Timeout | undefined;
+}
+
+/** From a mount to its end. */
+interface Life {
+  readonly mounted: Promise<string>;
+  readonly renewer: LeaseRenewer;
+  readonly over: PromiseWithResolvers<void>;
+  readonly tapeAlerts: Set<number>;
+  process: Promise<SharedProcess> | undefined;
+  exited: Promise<void>;
+  /** How the process ended, once it has. */
+  end: string | undefined;
+  first: SharedFrame['first'] | undefined;
+  ending: boolean;
+}
+
+export class SharedDrive {
+  readonly mount: Lease;
+  readonly #parts: SharedDriveParts;
+  readonly #grant: Grant;
+  readonly #hold: Hold;
+  readonly #members = new Map<string, Member>();
+  #numbers = 0;
+  #append: AppendPoint | null;
+  #life: Life | undefined;
+  /** What a life before this one of bptm left mounted is being given back. */
+  #clearing: Promise<void> = Promise.resolve();
+
+  /** `grant`: of any stream of the group. `append`: where its next tape file begins. */
+  constructor(
+    parts: SharedDriveParts,
+    { grant, mount, append }: { grant: Grant; mount: Lease; append: AppendPoint | null },
+  ) {
+    this.#parts = parts;
+    this.mount = mount;
+    this.#append = append;
+    this.#grant = { ...grant, ...refOf(mount), mpxMount: null };
+    this.#hold = tapeHold(parts.bus.client('ltid', parts.host), mount);
+  }
+
+  /** Nobody is here, and nothing is under way. */
+  get isIdle(): boolean {
+    return this.#members.size === 0 && this.#life === undefined;
+  }
+
+  /** How one stream holds it: the mount is everybody's, the lease its own. */
+  holdFor(lease: Lease): Hold {
+    const { bus, host, config } = this.#parts;
+    const nbrb = bus.client('nbrb');
+    return {
+      mounts: true,
+      mount: (_grant, signal) => this.#enter(lease, signal),
+      renew: async () => {
+        const { invalid } = await nbrb.RenewGrants({ host, grants: [refOf(lease)] });
+        return { valid: invalid.length === 0, validForMs: BigInt(config.leaseT1Ms) };
+      },
+      giveBack: () => this.#leave(lease),
+    };
+  }
+
+  /** What a stream that has entered works with, as if the process were its own. */
+  async take(lease: Lease): Promise<DriveProcess> {
+    const life = this.#life;
+    const member = this.#members.get(attemptKey(lease.attempt));
+    if (life === undefined || member === undefined) {
+      throw new StatusError('invalidRequest', 'the stream has not entered the shared drive');
+    }
+    life.process ??= this.#start(life);
+    const process = await life.process;
+    return {
+      pid: process.pid,
+      attach: (hooks) => {
+        member.hooks = hooks;
+        if (life.end !== undefined) hooks.onExit(life.end);
+      },
+      send: (message) => {
+        if (message.type === 'start') this.#tellJoined(member);
+        const own = this.#adapted(life, message);
+        process.send({ type: 'member', member: member.number, message: own });
+      },
+      end: (reason) => {
+        const message = { type: 'abort', reason } as const;
+        process.send({ type: 'member', member: member.number, message });
+        const deaf = (): void => process.end('a stream does not end');
+        member.endTimer ??= setTimeout(deaf, MEMBER_END_MAX_MS);
+      },
+    };
+  }
+
+  async #enter(lease: Lease, signal: AbortSignal): Promise<string> {
+    await orAborted(this.#clearing, signal);
+    // Nobody begins in a process that is gone: its streams are on their way out.
+    while (this.#life?.ending || this.#life?.end !== undefined) {
+      await orAborted(this.#life.over.promise, signal);
+    }
+    const life = this.#life ?? this.#begin();
+    this.#numbers += 1;
+    const member = { lease, number: this.#numbers, hooks: undefined, endTimer: undefined };
+    this.#members.set(attemptKey(lease.attempt), member);
+    return orAborted(life.mounted, signal);
+  }
+
+  #begin(): Life {
+    const { config, stopping, log, clock } = this.#parts;
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
+    const renewer = new LeaseRenewer({
+      renew: (writerPid) => this.#hold.renew(writerPid),
+      ...{ lease: this.mount, log, clock },
+      ...{ everyMs: config.renewEveryMs, leaseMs: config.leaseT1Ms },
+      onRenewed: () => undefined,
+      onLost: (detail) => this.#failAll(detail),
+    });
+    const mounted = this.#hold.mount(this.#grant, signal);
+    // Whoever waits for it handles its failure.
+    mounted.then(
+      () => renewer.start(),
+      () => undefined,
+    );
+    this.#life = {
+      ...{ mounted, renewer, over: Promise.withResolvers(), tapeAlerts: new Set() },
+      ...{ process: undefined, exited: Promise.resolve(), first: undefined, ending: false },
+      end: undefined,
+    };
+    return this.#life;
+  }
+
+  async #start(life: Life): Promise<SharedProcess> {
+    const process = await this.#parts.pool.takeShared();
+    const exited = Promise.withResolvers<void>();
+    life.exited = exited.promise;
+    process.attach({
+      onReport: (report) => this.#hear(life, report),
+      onExit: (how) => {
+        life.end = how;
+        for (const { hooks } of [...this.#members.values()]) hooks?.onExit(how);
+        exited.resolve();
+      },
+    });
+    life.renewer.writer(process.pid);
+    return process;
+  }
+
+  #hear(life: Life, message: FromSharedDrive | FromDrive): void {
+    if (message.type === 'tapeAlerts') for (const flag of message.flags) life.tapeAlerts.add(flag);
+    if (message.type !== 'member' && message.type !== 'memberEnded') return;
+    const member = [...this.#members.values()].find(({ number }) => number === message.member);
+    if (message.type === 'memberEnded') {
+      member?.hooks?.onExit('its stream is over');
+      return;
+    }
+    const { report } = message;
+    if (report.type === 'fragmentClosed') this.#noteAppend(report.append);
+    member?.hooks?.onReport(report);
+  }
+
+  #noteAppend(append: AppendPoint): void {
+    if (append.fileNumber > (this.#append?.fileNumber ?? 0)) this.#append = append;
+  }
+
+  #adapted(life: Life, message: ToDrive): ToDrive {
+    if (message.type !== 'start' || message.order.mode !== 'write') return message;
+    const { order } = message;
+    life.first ??= order;
+    const frame = {
+      ...{ mount: this.mount, first: life.first, append: this.#append },
+      ...{ ringBytes: this.#parts.config.mpxRingBytes, streamsMax: this.#grant.maxMpx },
+    };
+    return { type: 'start', order: memberOrder(order, frame) };
+  }
+
+  /** Resolves at once while others are there; behind the last, when ltid has the drive back. */
+  async #leave(lease: Lease): Promise<void> {
+    const key = attemptKey(lease.attempt);
+    const was = this.#members.get(key);
+    this.#members.delete(key);
+    clearTimeout(was?.endTimer);
+    const life = this.#life;
+    if (life === undefined) {
+      // A life of bptm before this one mounted it: nobody else gives it back.
+      this.#clearing = this.#clearing.then(() => this.#unmount([]));
+      return this.#clearing;
+    }
+    if (was !== undefined) this.#tellLeft(was);
+    if (this.#members.size > 0 || was === undefined) return;
+    await this.#end(life);
+  }
+
+  async #end(life: Life): Promise<void> {
+    life.ending = true;
+    life.renewer.stop();
+    try {
+      const process = await life.process?.catch(() => undefined);
+      process?.send({ type: 'leave' });
+      const tooLong = setTimeout(() => process?.end('it does not leave'), LEAVE_MAX_MS);
+      await life.exited;
+      clearTimeout(tooLong);
+      await this.#unmount([...life.tapeAlerts]);
+    } finally {
+      this.#life = undefined;
+      life.over.resolve();
+    }
+  }
+
+  /** A refusal says that another holder is known: there is nothing of ours left to give back. */
+  async #unmount(tapeAlerts: readonly number[]): Promise<void> {
+    const { stopping, log } = this.#parts;
+    try {
+      await this.#hold.giveBack({ failed: false, tapeAlerts }, stopping);
+    } catch (error) {
+      if (stopping.aborted) throw error;
+      log.warn({ err: error, grantId: this.mount.grantId }, 'the giving back was refused');
+    }
+  }
+
+  #failAll(detail: string): void {
+    const failure = { status: 'staleGrant', detail } as const;
+    for (const { hooks } of [...this.#members.values()]) {
+      hooks?.onReport({ type: 'failed', failure, bytes: 0n });
+    }
+  }
+
+  #tellJoined(member: Member): void {
+    const others = [...this.#members.values()].filter((each) => each !== member);
+    if (others.length === 0) return;
+    const drive = this.#grant.drive?.name ?? '';
+    const names = others.map(({ lease }) => `job ${lease.attempt.jobId}`).join(', ');
+    const count = `${others.length + 1} of up to ${this.#grant.maxMpx} streams`;
+    this.#tell(member, `mpx-${member.number}`, `shares drive ${drive} with ${names}: ${count}`);
+    for (const other of others) {
+      const text = `job ${member.lease.attempt.jobId} joins on drive ${drive}: ${count}`;
+      this.#tell(other, `mpx-${member.number}`, text);
+    }
+  }
+
+  #tellLeft({ lease, number }: Member): void {
+    const left = this.#members.size;
+    const text = `job ${lease.attempt.jobId} has left the shared drive: ${left} of its streams go on`;
+    for (const other of this.#members.values()) this.#tell(other, `mpx-left-${number}`, text);
+  }
+
+  #tell({ lease: { attempt } }: Member, key: string, text: string): void {
+    tellDetail(this.#parts.bus, { attempt, producer: 'bptm', text, key });
+  }
+}
+
+/** Rejects with the signal's reason when that comes first. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  return Promise.race([work, aborted.promise]).finally(() =>
+    signal.removeEventListener('abort', abort),
+  );
+}
