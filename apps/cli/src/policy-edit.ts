@@ -44,7 +44,7 @@ export const SCHEDULE_OPTIONS = {
   st: { kind: 'word', value: 'FULL|INCR|CINC', help: 'what it backs up' },
   freq: { kind: 'number', value: 'SECONDS', help: 'how often it runs (604800: a week)' },
   rl: { kind: 'number', value: 'LEVEL', help: 'retention level (1: two weeks)' },
-  mpxmax: { kind: 'number', value: 'N', help: 'images on one drive at once: 1' },
+  mpxmax: { kind: 'number', value: 'N', help: 'images on one drive at once: 1 to 32' },
   residence: { kind: 'word', value: 'UNIT', help: "storage unit instead of the policy's" },
   pool: { kind: 'word', value: 'POOL', help: "volume pool instead of the policy's" },
 } as const;

@@ -15,7 +15,7 @@ export const UNIT_OPTIONS = {
   cj: { kind: 'number', value: 'N', help: 'drives, or disk jobs, at once (1)' },
   odo: { kind: 'number', value: '0|1', help: '1: only for policies that name it' },
   mfs: { kind: 'number', value: 'MB', help: 'largest fragment' },
-  maxmpx: { kind: 'number', value: 'N', help: 'images on one drive at once: 1' },
+  maxmpx: { kind: 'number', value: 'N', help: 'images on one drive at once: 1 to 32' },
   hwm: { kind: 'number', value: 'PERCENT', help: 'disk: no new job above it (98)' },
   lwm: { kind: 'number', value: 'PERCENT', help: 'disk: room is made down to it (80)' },
   M: PRIMARY_SERVER,

@@ -8,6 +8,7 @@ import {
   type RecordMediaEventRequest,
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
+import type { VolumesTable } from './adapters/schema.ts';
 import { MEDIA_BIT } from './core/inventory.ts';
 import { isErrorEvent, judgeErrors } from './core/media-errors.ts';
 import { change, type Parts, type Tx } from './parts.ts';
@@ -16,6 +17,8 @@ import { readErrorLimits } from './settings.ts';
 
 type RecordHandlers = Pick<Handlers<'nbemm'>, 'RecordFragment' | 'RecordMediaEvent'>;
 
+/** Between the fragments of one tape file in what is kept of the append point. */
+const TOLD_APART = '; ';
 /** Events older than this decide nothing any more. */
 const EVENTS_KEEP_MS = 31 * 24 * 60 * 60 * 1_000;
 
@@ -27,7 +30,7 @@ export function recordHandlers(parts: Parts): RecordHandlers {
 }
 
 async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
-  const { grant, append, mediaId, backupId } = request;
+  const { grant, append, mediaId, backupId, continues } = request;
   if (grant === null || append === null) {
     throw new StatusError('invalidRequest', 'RecordFragment needs a grant and an append point');
   }
@@ -37,16 +40,22 @@ async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
       const why = `volume ${mediaId} has been written under a later grant`;
       throw new StatusError('staleGrant', why, { mediaId });
     }
-    // The same fragment told again, or one before it that came late.
-    if (grant.epoch === row.append_epoch && append.blockNumber <= row.append_block) return;
+    const isOurs = grant.epoch === row.append_epoch;
+    const isSame = isOurs && append.blockNumber === row.append_block;
+    const told = isSame ? toldAt(row.append) : [];
+    // The same fragment told again, or one before it that came late: only how long the volume is kept may be new.
+    const isOlder = isOurs && append.blockNumber < row.append_block;
+    if (isOlder || told.includes(append.fragment)) return keepLonger(tx, row, request.expirationS);
     const atMs = Number(request.atMs);
+    // Images that share a tape file are told of one by one: together they moved the append point once.
+    const fragment = [...told, append.fragment].join(TOLD_APART);
     await tx
       .updateTable('volumes')
       .set((eb) => ({
-        append: Buffer.from(codec('AppendPoint').encode(append)),
+        append: Buffer.from(codec('AppendPoint').encode({ ...append, fragment })),
         ...{ append_block: append.blockNumber, append_epoch: grant.epoch },
         ...{ last_backup_id: backupId, last_written_ms: Math.max(atMs, row.last_written_ms) },
-        images: row.images + (backupId === row.last_backup_id ? 0 : 1),
+        images: row.images + (continues || backupId === row.last_backup_id ? 0 : 1),
         written_bytes: eb('written_bytes', '+', request.writtenBytes),
         data_expiration_s: later(request.expirationS, row.data_expiration_s),
         version: eb('version', '+', 1n),
@@ -55,6 +64,21 @@ async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
       .execute();
   });
   return {};
+}
+
+/** The fragments of the tape file before the append point. */
+function toldAt(append: Buffer | null): string[] {
+  if (append === null) return [];
+  return codec('AppendPoint').decode(append).fragment.split(TOLD_APART);
+}
+
+async function keepLonger(tx: Tx, row: VolumesTable, expirationS: bigint): Promise<void> {
+  if (expirationS <= row.data_expiration_s) return;
+  await tx
+    .updateTable('volumes')
+    .set({ data_expiration_s: expirationS })
+    .where('media_id', '=', row.media_id)
+    .execute();
 }
 
 /** Math.max knows no bigint. */

@@ -123,6 +123,32 @@ test('closed fragments move the append point, once each, and no grant of the pas
   const row = await volumeRow('F00001');
   expect(row).toMatchObject({ images: 1, writtenBytes: 2_000n, dataExpirationS: 99n });
   expect(row.volume?.append).toMatchObject({ fileNumber: 3, blockNumber: 20n });
+  // Two images that share a tape file, told of apart: both count, and a repeat of either does not.
+  const shared = { grant: grant(7n, 7n), mediaId: 'F00001', writtenBytes: 10n, atMs: 5n };
+  for (const [backupId, expirationS] of [
+    ['c_1', 99n],
+    ['d_1', 200n],
+    ['c_1', 99n],
+  ] as const) {
+    const fragment = `${backupId} 1`;
+    const append = {
+      fileNumber: 4,
+      blockNumber: 30n,
+      trailerDigest: new Uint8Array([1]),
+      fragment,
+    };
+    await world.asBptm.RecordFragment({ ...shared, backupId, expirationS, append });
+  }
+  const late = { fileNumber: 3, blockNumber: 20n, fragment: 'e_1 1' };
+  await world.asBptm.RecordFragment({
+    ...shared,
+    backupId: 'e_1',
+    expirationS: 300n,
+    append: late,
+  });
+  const both = await volumeRow('F00001');
+  expect(both).toMatchObject({ images: 3, writtenBytes: 2_020n, dataExpirationS: 300n });
+  expect(both.volume?.append).toMatchObject({ fileNumber: 4, blockNumber: 30n });
   // A later grant found the tail unclosed and wrote over it: its word counts, though it is lower.
   await record(8n, 3, 15n, 'b_1');
   expect((await volumeRow('F00001')).volume?.append?.blockNumber).toBe(15n);

@@ -10,6 +10,8 @@ const DAY_S = 86_400;
 const WEEK_S = 7 * DAY_S;
 /** NetBackup's bound for clients and paths of one policy is far higher than anybody's; ours keeps messages small. */
 const LINES_MAX = 5_000;
+/** Streams on one drive at once. */
+const MPX_MAX = 32;
 const DIRECTIVE = /^(SET\s+[^\s=]+\s*=.*|UNSET\s+\S+|UNSET_ALL|NEW_STREAM)$/;
 
 export function emptyPolicy(name: string): Policy {
@@ -94,7 +96,9 @@ function checkSchedule(schedule: Schedule): void {
   if (retentionLevel > RETENTION_LEVEL_MAX) {
     throw invalid(`schedule ${name}: retention levels end at ${RETENTION_LEVEL_MAX}`);
   }
-  if (multiplexing > 1) throw invalid(`schedule ${name}: multiplexing is not built yet`);
+  if (multiplexing > MPX_MAX) {
+    throw invalid(`schedule ${name}: at most ${MPX_MAX} streams share a drive`);
+  }
   if (windows.length !== 0 && windows.length !== 7) {
     throw invalid(`schedule ${name}: there are seven windows, Sunday first`);
   }

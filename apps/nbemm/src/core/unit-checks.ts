@@ -10,6 +10,8 @@ const TAPE_FRAGMENT_MB_MAX = 1_048_575n;
 /** NetBackup's default and limit for a disk. */
 const DISK_FRAGMENT_MB_MAX = 524_288n;
 const FRAGMENT_MB_MIN = 50n;
+/** Streams on one drive at once. */
+const MPX_MAX = 32;
 const JOBS_MAX = 1_024;
 const MEMBERS_MAX = 64;
 const HIGH_WATER_MARK = 98;
@@ -50,7 +52,10 @@ export function checkUnit(unit: StorageUnit): void {
   checkName('the media server', unit.mediaServer, 255);
   if (unitKind(unit) === 'Disk') checkDiskUnit(unit);
   else checkTapeUnit(unit);
-  if (unit.maxMpx > 1) throw new StatusError('notImplemented', 'multiplexing is not built yet');
+  if (unit.maxMpx > MPX_MAX) throw invalid(`at most ${MPX_MAX} streams share a drive`);
+  if (unit.maxMpx > 1 && unitKind(unit) !== 'Media Manager') {
+    throw invalid(`the streams of a storage unit of type ${unitKind(unit)} are not multiplexed`);
+  }
   if (unit.maxDrives > JOBS_MAX) throw invalid(`at most ${JOBS_MAX} at once`);
   if (unit.maxFragmentMb < FRAGMENT_MB_MIN) {
     throw invalid(`a fragment has at least ${FRAGMENT_MB_MIN} MB`);

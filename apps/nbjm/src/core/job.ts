@@ -118,7 +118,9 @@ function takeGrant(job: Job, grant: Grant, facts: Facts): Step {
   const { mediaServer, storageUnit } = grant;
   const mediaId = grant.volume?.mediaId ?? '';
   const drive = grant.drive?.name ?? '';
-  const what = grant.diskPath === '' ? `media id ${mediaId}, drive ${drive}` : grant.diskPath;
+  const shared = grant.maxMpx > 1 ? ` (for up to ${grant.maxMpx} streams)` : '';
+  const tape = `media id ${mediaId}, drive ${drive}${shared}`;
+  const what = grant.diskPath === '' ? tape : grant.diskPath;
   const startedMs = job.shown.startedMs || facts.nowMs;
   const shown = { ...job.shown, mediaServer, storageUnit, mediaId, drive, startedMs, endedMs: 0 };
   const unit = storageUnit === '' ? '' : `, storage unit ${storageUnit}`;

@@ -50,6 +50,7 @@ export function resourceRequest(job: Job): Init<ResourceRequest> {
     storageUnit: spec.backup?.storageUnit ?? '',
     pool: spec.backup?.pool ?? '',
     retentionLevel: spec.backup?.retentionLevel ?? 0,
+    maxMpx: spec.backup?.maxMpx ?? 0,
     counters: countersOf(spec),
   };
 }

@@ -36,6 +36,7 @@ export function jobSpec(task: Task): Init<JobSpec> {
       retentionLevel: schedule.retentionLevel,
       maxJobsPerPolicy: policy.maxJobs,
       maxJobsPerClient: task.maxJobsPerClient,
+      maxMpx: schedule.multiplexing,
     },
     startBeforeMs: Number.isFinite(startBeforeMs) ? BigInt(Math.trunc(startBeforeMs)) : 0n,
   };
