@@ -1,4 +1,4 @@
-import { codec, type Fragment, type Init, type OpenStreamRequest } from '@tapestry/contracts';
+import { codec, type Init, type OpenStreamRequest } from '@tapestry/contracts';
 import { expect, test } from 'vitest';
 import { writeOrder } from '../../test/drive-kit.ts';
 import { latestAppend, memberOrder, sharedMount } from './sharing.ts';
@@ -24,13 +24,11 @@ test('who begins mounts under its own grant, who joins under that; who is alone,
 });
 
 const fragment = (fileNumber: number, blockNumber: bigint, dataBlocks: bigint) =>
-  ({
-    fileNumber,
-    blockNumber,
-    dataBlocks,
-    digest: Buffer.from([fileNumber]),
-    number: 1,
-  }) as Fragment;
+  codec('Fragment').decode(
+    codec('Fragment').encode({
+      ...{ fileNumber, blockNumber, dataBlocks, digest: new Uint8Array([fileNumber]), number: 1 },
+    }),
+  );
 
 test('the next tape file begins behind the last that is known to be closed', () => {
   const granted = {
@@ -41,7 +39,7 @@ test('the next tape file begins behind the last that is known to be closed', () 
   expect(latestAppend(granted, [fragment(2, 10n, 5n)])).toBe(granted);
   const behind = [fragment(4, 50n, 7n), fragment(3, 30n, 17n), fragment(4, 50n, 7n)];
   expect(latestAppend(granted, behind)).toMatchObject({
-    ...{ fileNumber: 5, blockNumber: 60n, trailerDigest: Buffer.from([4]) },
+    ...{ fileNumber: 5, blockNumber: 60n, fragment: 'fragment 1' },
   });
 });
 
