@@ -18,7 +18,7 @@ const addresses = list.refine(
 
 export const config = z
   .object({
-    /** Names or addresses, with commas, under which filers reach this host's data ports: the first is tried first. NDMP carries IPv4 alone. */
+    /** Names or addresses, with commas, under which filers reach this host's data ports: the first is tried first. Filers without the extension for IPv6 need an IPv4 one. */
     dataHost: hosts.default(['127.0.0.1']),
     /** Address to listen on; empty listens on all, unless `dataHost` is only the loopback. */
     bindHost: z.string().default(''),

@@ -2,10 +2,17 @@
 // comes first is a choice for each filer; what the filer refuses is tried the other way round. In v2 the start connects.
 
 import type { Address, DataPath } from '@tapestry/contracts';
-import { ADDR_TYPE, DATA_STATE, endpointsOf, type NdmpAddress } from '@tapestry/ndmp';
+import {
+  ADDR_TYPE,
+  DATA_STATE,
+  endpointsOf,
+  type NdmpAddress,
+  type TcpEndpoint,
+} from '@tapestry/ndmp';
 import { refOf } from '@tapestry/runtime/fence';
 import { pause, untilAnswered } from '@tapestry/runtime/until-answered';
 import { asStatusError, StatusError } from '@tapestry/status';
+import { type DataFamily, endpointsOfFamily, familyWanted } from './core/data-family.ts';
 import {
   bothFailed,
   dialFailure,
@@ -16,7 +23,8 @@ import {
 import { dataConnectionFor } from './core/filer-choice.ts';
 import { callFailure } from './core/outcome.ts';
 import type { DataStart } from './data-start.ts';
-import { moverEndpoints } from './mover-endpoints.ts';
+import type { Filer } from './filer.ts';
+import { knownEndpoints, moverEndpoints } from './mover-endpoints.ts';
 
 /** bptm dials for less than a minute; after a restart it may have to be asked again. */
 const MOVER_MAX_MS = 120_000;
@@ -32,7 +40,7 @@ export interface MoverPlace {
   readonly moverAddresses: readonly Address[];
 }
 
-/** Errors: 47 no IPv4 address; 46, 58 our mover cannot connect to the filer; 99, 2813 the filer refuses. */
+/** Errors: 47 no address of a family that the filer takes; 46, 58 our mover cannot connect to the filer; 99, 2813 the filer refuses. */
 export async function connectData(start: DataStart, place: MoverPlace): Promise<void> {
   const { dataPath, moverAddresses: movers } = place;
   if (dataPath === 'DATA_PATH_LOCAL') return connectLocally(start);
@@ -77,12 +85,14 @@ async function filerConnects(
   whom = 'this media server',
 ): Promise<void> {
   const { filerLog, signal, parts } = context;
-  const endpoints = await moverEndpoints(movers);
+  const all = await moverEndpoints(movers);
+  const type = await familyFor(filer, all);
+  const endpoints = endpointsOfFamily(all, type, { host, version: filer.version });
   const where = placesOf(endpoints);
   filerLog.tell('data-connect', `data: ${host} connects to ${whom} at ${where}; ${why}`);
   const timeoutMs = parts.config.dataConnectTimeoutMs;
   await filer.client
-    .dataConnect({ type: 'tcp', endpoints }, { timeoutMs, signal })
+    .dataConnect({ type, endpoints }, { timeoutMs, signal })
     .catch((error: unknown) => {
       const doing = `connect to ${whom} at ${where}`;
       throw wayFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
@@ -91,14 +101,15 @@ async function filerConnects(
 
 async function filerListens(
   start: DataStart,
-  _movers: readonly Address[],
+  movers: readonly Address[],
   why: string,
 ): Promise<void> {
   const { filer, host, isRestore, context } = start;
   const { filerLog, signal } = context;
   const doing = 'listen for the data connection';
+  const type = await familyFor(filer, await knownEndpoints(movers));
   const listening = await filer.client
-    .dataListen(ADDR_TYPE.tcp, { signal })
+    .dataListen(ADDR_TYPE[type], { signal })
     .catch((error: unknown) => {
       throw wayFailure(error, { host, doing, logTail: filerLog.tail, isRestore });
     });
@@ -108,6 +119,11 @@ async function filerListens(
   filerLog.tell('data-listen', `${text}, and this media server connects to it; ${why}`);
   await dialFiler(start, addresses);
   await untilTaken(start);
+}
+
+async function familyFor(filer: Filer, movers: readonly TcpEndpoint[]): Promise<DataFamily> {
+  const wanted = familyWanted({ isReachedOverIpv6: filer.socket.isIpv6, movers });
+  return wanted === 'tcp6' && (await filer.agreesOnIpv6()) ? 'tcp6' : 'tcp';
 }
 
 function addressesOf(address: NdmpAddress): Address[] {

@@ -1,7 +1,7 @@
 // The questions about a filer that every session asks: optional ones, because servers leave out what they do not know, and
 // some answer with silence. Only a lost connection is an error.
 
-import type { NdmpClient } from '@tapestry/ndmp';
+import { IPV6_CLASS, type NdmpClient } from '@tapestry/ndmp';
 import type { OfferedType } from './core/filer-choice.ts';
 import type { Filer } from './filer.ts';
 
@@ -59,4 +59,19 @@ export async function connectionTypesOf(
 ): Promise<readonly number[] | undefined> {
   const reply = await optional(client, signal, (options) => client.getConnectionTypes(options));
   return reply?.types;
+}
+
+/** Negotiates the extension for IPv6 data addresses when it is called first: a session may do that once. */
+export function ipv6Agreement(client: NdmpClient, signal: AbortSignal): () => Promise<boolean> {
+  let agreed: Promise<boolean> | undefined;
+  const ask = async (): Promise<boolean> => {
+    if (client.version < 4) return false;
+    const wanted = [{ classId: IPV6_CLASS, version: 1 }];
+    const chosen = await optional(client, signal, (options) => client.negotiate(wanted, options));
+    return (chosen?.length ?? 0) > 0;
+  };
+  return () => {
+    agreed ??= ask();
+    return agreed;
+  };
 }

@@ -13,7 +13,7 @@ import {
   quirksOf,
   versionMaxOf,
 } from './core/quirks.ts';
-import { butypesOf, connectionTypesOf, identify } from './filer-facts.ts';
+import { butypesOf, connectionTypesOf, identify, ipv6Agreement } from './filer-facts.ts';
 import { logIn } from './filer-login.ts';
 
 export interface Filer {
@@ -32,6 +32,8 @@ export interface Filer {
   readonly auth: LogIn;
   /** Log-ins that the filer lists (AUTH_TYPE); undefined when it does not tell. */
   readonly authTypes: readonly number[] | undefined;
+  /** Whether data connections may have IPv6 addresses; the filer is asked once. Rejects when the connection is lost. */
+  agreesOnIpv6(): Promise<boolean>;
   /** The connection is a tape session's: it stays open when the data operation is over. */
   readonly lent?: boolean;
 }
@@ -117,6 +119,7 @@ async function getToKnow(connected: Connected, options: OpenFiler): Promise<File
   const connectionTypes = await connectionTypesOf(client, signal);
   return {
     ...connected,
+    agreesOnIpv6: ipv6Agreement(client, signal),
     ...{ identity, quirks, recognised, own, butypes, connectionTypes, auth, authTypes },
   };
 }

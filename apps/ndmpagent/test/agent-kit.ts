@@ -68,7 +68,7 @@ export interface Mover {
 }
 
 /** The mover's side: has one connection; keeps what comes. `isSlow` takes nothing until told. */
-export async function startMover(isSlow = false): Promise<Mover> {
+export async function startMover(isSlow = false, host = '127.0.0.1'): Promise<Mover> {
   const received = Promise.withResolvers<Buffer>();
   const connected = Promise.withResolvers<net.Socket>();
   const chunks: Buffer[] = [];
@@ -80,7 +80,7 @@ export async function startMover(isSlow = false): Promise<Mover> {
     connected.resolve(socket);
   };
   const server = net.createServer(take);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   return {
     port: (server.address() as net.AddressInfo).port,
     received: received.promise,

@@ -29,18 +29,19 @@ export interface AgentWorld {
   readonly bptm: Awaited<ReturnType<typeof fakeService<'bptm'>>>;
   readonly lists: FileListServer;
   /** What nbemm answers. */
-  readonly access: { port: number; auth: string; user: string; password: string };
+  readonly access: { address: string; port: number; auth: string; user: string; password: string };
   stop(): Promise<void>;
 }
 
 export async function startAgentWorld(): Promise<AgentWorld> {
   const bus = await startTestBus({ hosts: ['media1'] });
   const lists = await startFileListServer();
-  const access = { port: 0, auth: 'md5', user: FILER_USER, password: FILER_PASSWORD };
+  const login = { auth: 'md5', user: FILER_USER, password: FILER_PASSWORD };
+  const access = { address: '127.0.0.1', port: 0, ...login };
   await fakeService(await bus.as({ service: 'nbemm' }), 'nbemm', {
     GetNdmpCredential: async ({ publicKey }) => {
-      const { port, auth, user, password } = access;
-      return { address: '127.0.0.1', port, auth, ...sealCredential({ user, password }, publicKey) };
+      const { address, port, auth, user, password } = access;
+      return { address, port, auth, ...sealCredential({ user, password }, publicKey) };
     },
   });
   const bpdbm = await fakeService(await bus.as({ service: 'bpdbm' }), 'bpdbm', {

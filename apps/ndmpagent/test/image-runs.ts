@@ -24,6 +24,8 @@ export interface RunsOf {
   readonly root: string;
   /** Where the filer is told that the mover listens, when that is not the truth. */
   readonly moverAddress?: Address;
+  /** Where the mover listens; 127.0.0.1 unless said. */
+  readonly moverHost?: string;
 }
 
 export class ImageRuns {
@@ -86,7 +88,7 @@ export class ImageRuns {
   }
 
   async #mover(): Promise<Mover> {
-    const mover = await startMover();
+    const mover = await startMover(false, this.#of.moverHost);
     this.#of.world.bptm.answer({
       ConnectStream: async ({ addresses }) => {
         this.dialled.push(addresses);
@@ -100,7 +102,7 @@ export class ImageRuns {
   }
 
   #addresses({ port }: Mover): Address[] {
-    return [this.#of.moverAddress ?? { host: '127.0.0.1', port }];
+    return [this.#of.moverAddress ?? { host: this.#of.moverHost ?? '127.0.0.1', port }];
   }
 }
 

@@ -60,12 +60,12 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
   const runsOf = () => new ImageRuns({ world, job, path: data, root });
 
   /** How it ends when the filer is sent to where nobody listens. */
-  const failedBackup = async () => {
+  const failedBackup = async (host = '127.0.0.1') => {
     await world.agent.StartBackup({
       grant: grantOf(job),
       job: { type: 'JOB_TYPE_BACKUP', client: 'filer', backup: { path: data } },
       ...{ image: { backupId: `filer_${job}`, level: 0 } },
-      moverAddresses: [{ host: '127.0.0.1', port: 9 }],
+      moverAddresses: [{ host, port: 9 }],
     });
     return (await failureOf(world, grantOf(job))).status;
   };
@@ -86,6 +86,15 @@ describe.skipIf(unavailable !== undefined)('with NDMJOB as the filer', () => {
       );
     },
   );
+
+  test('NDMP version 4: without an IPv4 address to connect to, the failure says which to give', async () => {
+    await startWith(4);
+    const status = await failedBackup('::1');
+    expect(status).toMatchObject({ code: 47, context: { reason: 'moverUnreachable' } });
+    expect(status?.detail).toMatch(
+      /filer takes data connections over IPv4 alone \(it has no extension for IPv6\).*BPTM_DATA_HOST/,
+    );
+  });
 
   test('NDMP version 2: set to listen, it is refused before anything starts', async () => {
     await startListening(2);

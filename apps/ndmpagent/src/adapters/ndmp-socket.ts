@@ -1,9 +1,12 @@
 // A TCP connection to a filer as the transport that the NDMP client wants. History is slowed down by not reading.
 
-import net from 'node:net';
+import net, { isIPv6 } from 'node:net';
 import type { NdmpTransport } from '@tapestry/ndmp';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 
 export interface NdmpSocket extends NdmpTransport {
+  /** The filer was reached over IPv6. */
+  readonly isIpv6: boolean;
   /** Stops and goes on reading: while stopped, the filer waits. */
   pause(): void;
   resume(): void;
@@ -39,6 +42,8 @@ export function connectNdmp(
 
 function asTransport(socket: net.Socket): NdmpSocket {
   return {
+    // An IPv4 address within IPv6 is none of it.
+    isIpv6: isIPv6(plainAddress(socket.remoteAddress ?? '')),
     write: (bytes) => {
       if (!socket.destroyed) socket.write(bytes);
     },
