@@ -4,13 +4,14 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Address } from '@tapestry/contracts';
 import type { TcpEndpoint } from '@tapestry/ndmp';
+import { plainAddress } from '@tapestry/ndmp/plain-address';
 import { StatusError } from '@tapestry/status';
 
 /** Numbers of both families, in the order of the addresses; names that nobody knows are left out. */
 export async function knownEndpoints(addresses: readonly Address[]): Promise<TcpEndpoint[]> {
   const found = await Promise.all(
     addresses.map(async ({ host, port }): Promise<TcpEndpoint[]> => {
-      if (isIP(host) !== 0) return [{ host, port, env: [] }];
+      if (isIP(host) !== 0) return [{ host: plainAddress(host), port, env: [] }];
       const resolved = await lookup(host, { all: true }).catch(() => []);
       return resolved.map(({ address }) => ({ host: address, port, env: [] }));
     }),

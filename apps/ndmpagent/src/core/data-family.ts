@@ -1,7 +1,6 @@
 // Over which family of addresses the data go. NDMP writes down IPv4; IPv6 is an extension of its version 4 that has to be
 // agreed on (docs/adr/0019), so a filer is asked for it only where it is needed.
 
-import { isIPv6 } from 'node:net';
 import type { TcpEndpoint } from '@tapestry/ndmp';
 import { StatusError } from '@tapestry/status';
 
@@ -14,11 +13,12 @@ export interface FamilyFacts {
   readonly movers: readonly TcpEndpoint[];
 }
 
-export const isIpv6Endpoint = ({ host }: TcpEndpoint): boolean => isIPv6(host);
+/** End points have numbers, no names. */
+const isIpv6 = ({ host }: TcpEndpoint): boolean => host.includes(':');
 
 /** IPv6 where the filer was reached over it and the mover has such an address, and where the mover has no other. */
 export function familyWanted({ isReachedOverIpv6, movers }: FamilyFacts): DataFamily {
-  const six = movers.filter(isIpv6Endpoint).length;
+  const six = movers.filter(isIpv6).length;
   const isOnlyOne = six === movers.length;
   return six > 0 && (isReachedOverIpv6 || isOnlyOne) ? 'tcp6' : 'tcp';
 }
@@ -29,7 +29,7 @@ export function endpointsOfFamily(
   family: DataFamily,
   { host, version }: { readonly host: string; readonly version: number },
 ): TcpEndpoint[] {
-  const found = movers.filter((mover) => isIpv6Endpoint(mover) === (family === 'tcp6'));
+  const found = movers.filter((mover) => isIpv6(mover) === (family === 'tcp6'));
   if (found.length > 0) return found;
   const names = movers.map((mover) => mover.host).join(', ');
   const why = version < 4 ? `it speaks NDMP version ${version}` : 'it has no extension for IPv6';
