@@ -4,13 +4,16 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FileListReader } from '@tapestry/catalog';
-import type { DaemonContext, DaemonDefinition } from '@tapestry/runtime';
+import { type DaemonContext, type DaemonDefinition, tellDetail } from '@tapestry/runtime';
 import { StatusError } from '@tapestry/status';
 import { EffectRunner, Effects, Leadership, openStore, startHousekeeping } from '@tapestry/store';
 import { z } from 'zod';
 import { FileStore } from './adapters/file-store.ts';
 import { type ImageDb, migrations } from './adapters/schema.ts';
 import { browseHandlers } from './browse.ts';
+import { CleanupLoop, cleanupHandlers } from './cleanup-loop.ts';
+import { recordContents } from './contents.ts';
+import { expirationHandlers } from './expiration.ts';
 import { imageHandlers } from './images.ts';
 import type { DbmEffects, Parts } from './parts.ts';
 import { policyHandlers } from './policies.ts';
@@ -19,6 +22,7 @@ import { planRestore } from './restores.ts';
 import { addUploadRoute, ticketHandlers } from './uploads.ts';
 
 const GIB = 1024 ** 3;
+const HOUR_MS = 3_600_000;
 
 const config = z
   .object({
@@ -38,6 +42,16 @@ const config = z
       .int()
       .positive()
       .default(GIB / 4),
+    /** How often expired images are removed: turned where room on disks is short. */
+    cleanupEveryMs: z.coerce
+      .number()
+      .int()
+      .min(1_000)
+      .default(12 * HOUR_MS),
+    /** When the next cleanup begins after one that did not reach everything. */
+    cleanupRetryMs: z.coerce.number().int().min(1_000).default(HOUR_MS),
+    /** How long after a start the first cleanup begins: for sites whose media servers start slowly. */
+    cleanupFirstMs: z.coerce.number().int().min(0).default(600_000),
   })
   .strict();
 
@@ -49,9 +63,12 @@ export const bpdbm: DaemonDefinition<'bpdbm', typeof config> = {
   start: async (context) => {
     let parts: Parts | undefined;
     addUploadRoute(context.http, () => parts);
-    parts = await makeParts(context);
+    let cleanups: CleanupLoop | undefined;
+    parts = await makeParts(context, () => cleanups?.wake());
     const ready = parts;
     const leading = startLeading(context, ready);
+    cleanups = new CleanupLoop(ready, { gate: leading.gate, ...cleanupTimes(context.config) });
+    cleanups.start();
     const housekeeping = startHousekeeping(ready.store);
     return {
       handlers: {
@@ -59,9 +76,12 @@ export const bpdbm: DaemonDefinition<'bpdbm', typeof config> = {
         ...imageHandlers(ready),
         ...ticketHandlers(ready),
         ...browseHandlers(ready),
+        ...cleanupHandlers(ready),
+        ...expirationHandlers(ready),
         PlanRestore: (request) => planRestore(ready, request),
       },
       stop: async () => {
+        await cleanups?.stop();
         await leading.stop();
         await housekeeping.stop();
         await ready.lists.close();
@@ -71,7 +91,11 @@ export const bpdbm: DaemonDefinition<'bpdbm', typeof config> = {
   },
 };
 
-async function makeParts(context: DaemonContext<Config>): Promise<Parts> {
+function cleanupTimes({ cleanupEveryMs, cleanupRetryMs, cleanupFirstMs }: Config) {
+  return { everyMs: cleanupEveryMs, retryMs: cleanupRetryMs, firstMs: cleanupFirstMs };
+}
+
+async function makeParts(context: DaemonContext<Config>, wake: () => void): Promise<Parts> {
   const { base, bus, clock, config, dir, http, log } = context;
   if (base.databaseUrl === undefined) {
     throw new StatusError('requiredValueNotSet', 'TAPESTRY_DATABASE_URL names no database');
@@ -81,7 +105,11 @@ async function makeParts(context: DaemonContext<Config>): Promise<Parts> {
     ...{ schema: 'bpdbm', migrations, log },
   });
   return {
-    ...{ store, log, effects: new Effects<DbmEffects>(), nbjm: bus.client('nbjm') },
+    ...{ store, log, wake, effects: new Effects<DbmEffects>(), nbjm: bus.client('nbjm') },
+    ...{ nbrb: bus.client('nbrb'), nbemm: bus.client('nbemm') },
+    bptm: (host) => bus.client('bptm', host),
+    tellLine: ({ jobId, ...line }) =>
+      tellDetail(bus, { attempt: { jobId, try: 1, step: 0 }, producer: 'bpdbm', ...line }),
     files: new FileStore(config.filesDir ?? join(dir, 'file-lists')),
     lists: new FileListReader({
       tempDir: join(dir, `query-${base.instance}`),
@@ -127,12 +155,14 @@ function startLeading({ base, bus, health }: DaemonContext<Config>, parts: Parts
     ...{ store: parts.store, effects: parts.effects, gate },
     handlers: {
       policyChanged: (payload, { key }) => bus.publish('PolicyChanged', payload, { id: key }),
+      mediaContents: ({ mediaId }, { signal }) => recordContents(parts, mediaId, signal),
       imageValidated: (payload, { key }) => bus.publish('ImageValidated', payload, { id: key }),
     },
   });
   gate.start();
   runner.start();
   return {
+    gate,
     stop: async () => {
       stopping.abort();
       await reconciled;

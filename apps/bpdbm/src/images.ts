@@ -24,7 +24,9 @@ import {
   resultOf,
   type Tx,
 } from './adapters/image-rows.ts';
+import { noteGone, wasRemoved } from './adapters/removal-rows.ts';
 import type { ImageDb } from './adapters/schema.ts';
+import { tellContents } from './contents.ts';
 import { chooseLevel, type LevelChoice } from './core/level.ts';
 import { pathKey } from './core/policy.ts';
 import { expirationOf, RETENTION_LEVEL_MAX } from './core/retention.ts';
@@ -118,7 +120,14 @@ async function insertImage(
       ...{ base_backup_id: baseBackupId, butype, state: 'provisional' as const },
       ...{ job_id: attempt.jobId, try: attempt.try, step: attempt.step },
       ...{ storage_unit: request.storageUnit, owner: job.owner, keyword: job.keyword },
-      ...{ bytes: 0n, files: 0n, elapsed_s: 0n, result: null, list_sha256: null },
+      ...{
+        bytes: 0n,
+        files: 0n,
+        elapsed_s: 0n,
+        result: null,
+        list_sha256: null,
+        keep_on_disk: false,
+      },
       list_size_bytes: 0n,
     })
     .execute();
@@ -208,7 +217,7 @@ async function lockOwn(tx: Tx, attempt: Attempt | null, backupId: string): Promi
 async function markUnsure(parts: Parts, attempt: Attempt | null, backupId: string) {
   await parts.store.transaction(async (tx) => {
     const { client, path, level, backup_time_s, state } = await lockOwn(tx, attempt, backupId);
-    if (state === 'valid') return;
+    if (state !== 'provisional') return;
     const mark = { backup_id: backupId, at_s: backup_time_s, unsure: true };
     await tx
       .insertInto('dump_dates')
@@ -223,8 +232,10 @@ async function validateImage(parts: Parts, attempt: Attempt | null, result: Imag
   if (result === null) throw new StatusError('invalidRequest', 'there is no result to validate');
   const { backupId } = result;
   await parts.store.transaction(async (tx) => {
+    // A repeat that comes so late that the image has expired since.
+    if (await wasRemoved(tx, backupId)) return;
     const image = await lockOwn(tx, attempt, backupId);
-    if (image.state === 'valid') return;
+    if (image.state !== 'provisional') return;
     const { list_sha256, list_size_bytes } = image;
     const delivered =
       list_sha256 === null ? undefined : { sha256: list_sha256, sizeBytes: list_size_bytes };
@@ -249,6 +260,7 @@ async function validateImage(parts: Parts, attempt: Attempt | null, result: Imag
     await tx.deleteFrom('tickets').where('backup_id', '=', backupId).execute();
     await settleDumpDates(tx, image);
     await tellValidated(parts, tx, image);
+    await tellContents(parts, tx, media);
   });
   return {};
 }
@@ -310,7 +322,12 @@ export async function abandonImage(
       .where('try', '=', attempt.try)
       .where('step', '=', attempt.step);
     if (backupId !== '') query = query.where('backup_id', '=', backupId);
-    return await query.returning(['backup_id', 'client', 'list_sha256']).executeTakeFirst();
+    const found = await query.returning(['backup_id', 'client', 'list_sha256']).executeTakeFirst();
+    if (found !== undefined) {
+      const image = { backup_id: found.backup_id, kept: false };
+      await noteGone(tx, [image], { wasValid: false, atS: nowS(parts) });
+    }
+    return found;
   });
   // A crash before this leaves a file that nobody knows: the sweep finds it.
   if (gone?.list_sha256 == null) return;

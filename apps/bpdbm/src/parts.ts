@@ -10,6 +10,15 @@ import type { ImageDb } from './adapters/schema.ts';
 export interface DbmEffects {
   policyChanged: PolicyChanged;
   imageValidated: ImageValidated;
+  /** Tells nbemm what of a volume is valid now. */
+  mediaContents: { mediaId: string };
+}
+
+export interface JobLine {
+  readonly jobId: bigint;
+  readonly key: string;
+  readonly text: string;
+  readonly severity?: 'info' | 'warning';
 }
 
 export interface Parts {
@@ -17,7 +26,17 @@ export interface Parts {
   readonly effects: Effects<DbmEffects>;
   readonly files: FileStore;
   readonly lists: FileListReader;
-  readonly nbjm: Pick<Client<'nbjm'>, 'CheckAttempts'>;
+  readonly nbjm: Pick<Client<'nbjm'>, 'CheckAttempts' | 'BeginTask' | 'EndTask' | 'ListImagesRead'>;
+  readonly nbrb: Pick<Client<'nbrb'>, 'ReturnVolume'>;
+  readonly nbemm: Pick<
+    Client<'nbemm'>,
+    'ListVolumes' | 'ListVolumeImages' | 'ListStorageUnits' | 'RecordContents'
+  >;
+  readonly bptm: (host: string) => Pick<Client<'bptm'>, 'DeleteDiskImages' | 'ListDiskImages'>;
+  /** A line for the details of a job of ours; told best effort. */
+  readonly tellLine: (line: JobLine) => void;
+  /** A cleanup waits: looked at at once when it is this instance that leads. */
+  readonly wake: () => void;
   readonly log: StoreLog;
   readonly nowMs: () => number;
   /** Where file lists are PUT: without a slash at the end. */

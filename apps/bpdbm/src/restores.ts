@@ -6,6 +6,7 @@ import type { Init, PlanRestoreRequest, RestoreEntry, RestoreStep } from '@tapes
 import { StatusError } from '@tapestry/status';
 import type { ListedImage } from './adapters/image-query.ts';
 import { findImage, resultOf } from './adapters/image-rows.ts';
+import { keepForRestore } from './adapters/removal-rows.ts';
 import { chainsOf, pathOf, UNKNOWN_PLACE } from './browse.ts';
 import { type Chain, chainsFor, isAtOrBelow, uncovered } from './core/chains.ts';
 import type { Parts } from './parts.ts';
@@ -41,12 +42,27 @@ export async function planRestore(parts: Parts, request: PlanRestoreRequest) {
     throw new StatusError('noneMatched', why);
   }
   requireSendable(real);
+  await keepImages(
+    parts,
+    real.map((step) => step.backupId),
+  );
   return {
     steps: real,
     files: real.reduce((sum, step) => sum + step.expectedFiles, 0n),
     bytes: real.reduce((sum, step) => sum + step.expectedBytes, 0n),
     missing: missing.map((path) => pathToBytes(path)),
   };
+}
+
+/** From a plan to its job takes seconds; the job itself keeps its images then. */
+const PLAN_KEEPS_MS = 10 * 60_000;
+
+/** Error: 190 one of them has expired meanwhile. */
+async function keepImages(parts: Parts, ids: readonly string[]): Promise<void> {
+  const untilMs = parts.nowMs() + PLAN_KEEPS_MS;
+  const lost = await parts.store.transaction((tx) => keepForRestore(tx, ids, untilMs));
+  if (lost.length === 0) return;
+  throw new StatusError('noneMatched', `image ${lost[0]} has expired and is being removed`);
 }
 
 /** The plan becomes part of a job, and travels in one message of at most 8 MB. */
@@ -126,11 +142,14 @@ async function takeFrom(
   return paths.filter((path) => !newest.has(path) && path !== root);
 }
 
+type PlannedStep = Init<RestoreStep> & {
+  readonly backupId: string;
+  readonly expectedFiles: bigint;
+  readonly expectedBytes: bigint;
+};
+
 /** Undefined: the image saved nothing of what was selected. */
-async function stepOf(
-  parts: Parts,
-  { image, paths }: Share,
-): Promise<(Init<RestoreStep> & { expectedFiles: bigint; expectedBytes: bigint }) | undefined> {
+async function stepOf(parts: Parts, { image, paths }: Share): Promise<PlannedStep | undefined> {
   const selection = await parts.lists.resolve(image.list, paths, { limit: 0 });
   const { roots, entries, files, bytes, direct } = selection;
   // A list without any history (HIST=N) names nothing: then only the whole image can be asked for.

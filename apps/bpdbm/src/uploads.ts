@@ -30,7 +30,7 @@ export function ticketHandlers(parts: Parts): Pick<Handlers<'bpdbm'>, 'IssueFile
       const sha256 = Buffer.from(fileList.sha256);
       const url = `${parts.uploadUrl()}/file-lists/${encodeURIComponent(backupId)}`;
       if (image.list_sha256?.equals(sha256)) return { url, ticket: '', delivered: true };
-      if (image.state === 'valid') {
+      if (image.state !== 'provisional') {
         throw new StatusError('imageAlreadyValidated', `image ${backupId} is valid already`);
       }
       const ticket = randomBytes(32).toString('base64url');

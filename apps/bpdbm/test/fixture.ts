@@ -23,6 +23,7 @@ import { bpdbm } from '../src/daemon.ts';
 export interface World {
   bus: TestBus;
   stateDir: string;
+  databaseUrl: string;
   nbjm: FakeService<'nbjm'>;
   asNbjm: Client<'bpdbm'>;
   asAgent: Client<'bpdbm'>;
@@ -41,6 +42,7 @@ export function withBpdbm(): World {
   beforeAll(async () => {
     world.stateDir = mkdtempSync(join(tmpdir(), 'tapestry-bpdbm-'));
     const postgres = await startTestPostgres();
+    world.databaseUrl = postgres.url();
     world.bus = await startTestBus();
     world.nbjm = await fakeService(await world.bus.as({ service: 'nbjm' }), 'nbjm', {
       CheckAttempts: async ({ attempts }) => ({

@@ -6,6 +6,7 @@ import type { DaemonContext, RunningParts } from '@tapestry/runtime';
 import { DrivePool } from './adapters/drive-pool.ts';
 import { StreamStore } from './adapters/stream-store.ts';
 import { type Config, config } from './config.ts';
+import { diskImageHandlers } from './disk-images.ts';
 import { startDiskReports } from './disk-reporter.ts';
 import { StreamService } from './service.ts';
 import { SharedDrives } from './shared-drives.ts';
@@ -29,8 +30,9 @@ async function start(context: DaemonContext<Config>): Promise<RunningParts<'bptm
     ...{ nbemm: bus.client('nbemm'), host: base.host, log },
     everyMs: context.config.diskReportEveryMs,
   });
+  const images = diskImageHandlers({ nbemm: bus.client('nbemm'), host: base.host, log });
   return {
-    handlers: service.handlers(),
+    handlers: { ...service.handlers(), ...images },
     stop: async () => {
       reports.stop();
       service.stop();

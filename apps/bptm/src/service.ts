@@ -51,7 +51,7 @@ export class StreamService {
     clearInterval(this.#forgetTimer);
   }
 
-  handlers(): Handlers<'bptm'> {
+  handlers(): Omit<Handlers<'bptm'>, 'DeleteDiskImages' | 'ListDiskImages'> {
     return {
       OpenStream: async (request) => this.#open(request),
       WatchStream: async ({ grant, afterVersion, waitMs }, call) => {

@@ -270,3 +270,25 @@ test('bptm stopped in the middle: at its next start no fragment is left', async 
   const state = await bpbrm.WatchStream({ grant: grantRef(), afterVersion: 0n, waitMs: 0 });
   expect(state).toMatchObject({ phase: 'STREAM_PHASE_FAILED', status: { code: 82 } });
 });
+
+test('the catalog lists what is on the disk and deletes what it names, but not under a writer', async () => {
+  const socket = await inTheMiddle();
+  const owner = { grantId: 'g1', epoch: 1n };
+  const image = (backupId: string) => ({ ...onDisk().image, backupId });
+  await writeImage(pool, onDisk({ owner, image: image('old_1') }), randomData(300_000));
+  await writeImage(pool, onDisk({ owner, image: image('old_2') }), randomData(1_000));
+  const catalog = (await bus.as({ service: 'bpdbm' })).client('bptm', 'media1');
+  const listed = async () => {
+    const { images } = await catalog.ListDiskImages({ storageUnit: 'disk1' });
+    return images.map(({ backupId }) => backupId);
+  };
+  expect(await listed()).toEqual(['filer_1', 'old_1', 'old_2']);
+  const remove = (backupId: string) =>
+    catalog.DeleteDiskImages({ storageUnit: 'disk1', images: [{ backupId, copy: 1 }] });
+  expect((await remove('old_1')).fragments).toBe(1);
+  expect((await remove('old_1')).fragments).toBe(0);
+  await expect(remove('filer_1')).rejects.toMatchObject({ status: 'mediaInUse' });
+  expect(await listed()).toEqual(['filer_1', 'old_2']);
+  await expect(catalog.ListDiskImages({ storageUnit: 'other' })).rejects.toThrow(/2104/);
+  socket.destroy();
+});

@@ -45,6 +45,8 @@ export interface Terminal {
   /** True when a person can be asked, who sees nothing of a secret that is typed. */
   readonly isAsked: boolean;
   readonly columns: number;
+  /** A line that a person types, or the first that is piped in; empty when there is none. */
+  ask(question: string): Promise<string>;
   /**
    * A secret from a file when one is named, else asked for without echo on a terminal, else the first line of what
    * is piped in. Never from the command line, where other users would see it.

@@ -112,7 +112,10 @@ class JobWatch {
     this.ended.set(job.jobId, job.status);
     if (this.#lineOpen) this.#context.out('\r\u001b[K');
     this.#lineOpen = false;
-    const amount = `${(Number(job.bytes) / 1e6).toFixed(1)} MB, ${job.files} files`;
+    const amount =
+      job.type === 'JOB_TYPE_IMAGE_CLEANUP'
+        ? `${job.files} images removed`
+        : `${(Number(job.bytes) / 1e6).toFixed(1)} MB, ${job.files} files`;
     const end = job.status === 0 ? `done: ${amount}` : `ended with status ${job.status}: ${amount}`;
     this.#context.out(`job ${job.jobId}: ${end}\n`);
     this.#log?.note(`job ${job.jobId} ${end}`);

@@ -39,6 +39,8 @@ export type OptionSpec =
       readonly help: string;
       /** `0` may stand for never. */
       readonly orNever?: true;
+      /** `infinity` may stand for the last time there is. */
+      readonly orInfinity?: true;
     };
 
 /** Options by which NetBackup's scripts name the one server that there is: taken, and of no effect. */
@@ -71,6 +73,9 @@ export interface ParsedLine<T extends OptionTable> {
   /** Words that belong to no option, in order. */
   readonly operands: readonly string[];
 }
+
+/** What NetBackup prints for never. */
+const INFINITY_S = 2_147_483_647;
 
 const TIME_OF_DAY = /^\d{1,2}:\d{2}(:\d{2})?$/;
 
@@ -145,6 +150,7 @@ function takeValues(
     case 'date': {
       const date = oneValue(table, name, 'mm/dd/yyyy [hh:mm:ss]', rest);
       if (spec.orNever && date === '0') return { value: 0, words: 1 };
+      if (spec.orInfinity && date === 'infinity') return { value: INFINITY_S, words: 1 };
       const time = TIME_OF_DAY.test(rest[1] ?? '') && !/[\s:]/.test(date) ? ` ${rest[1]}` : '';
       const seconds = parseDateTime(`${date}${time}`);
       if (seconds === undefined) throw usage(`-${name} needs mm/dd/yyyy hh:mm:ss, not '${date}'`);

@@ -13,6 +13,11 @@ export function processTerminal(): Terminal {
     get columns() {
       return process.stdout.columns ?? 80;
     },
+    ask: async (question) => {
+      process.stderr.write(question);
+      const answer = process.stdin.isTTY ? await typedLine() : await piped();
+      return answer.split(/\r?\n/, 1)[0] ?? '';
+    },
     secret: async (question, file) => {
       const text = file === undefined ? await typedOrPiped(question) : secretFile(file);
       const secret = text.replace(/[\r\n]+$/, '').split(/\r?\n/, 1)[0] ?? '';
@@ -37,9 +42,25 @@ function secretFile(file: string): string {
 
 async function typedOrPiped(question: string): Promise<string> {
   if (process.stdin.isTTY) return typed(question);
+  return await piped();
+}
+
+async function piped(): Promise<string> {
   const parts: Buffer[] = [];
   for await (const part of process.stdin) parts.push(part as Buffer);
   return Buffer.concat(parts).toString('utf8');
+}
+
+/** Empty when the input ends instead. */
+function typedLine(): Promise<string> {
+  const lines = createInterface({ input: process.stdin });
+  return new Promise((resolve) => {
+    lines.once('close', () => resolve(''));
+    lines.once('line', (line) => {
+      resolve(line);
+      lines.close();
+    });
+  });
 }
 
 /** Readline writes what is typed to a stream that swallows it. */

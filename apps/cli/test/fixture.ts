@@ -24,6 +24,8 @@ export interface Shell {
 
 export interface RunOptions {
   readonly secret?: string;
+  /** What is typed at a question. */
+  readonly answer?: string;
   readonly isScreen?: boolean;
   /** What a person types, one secret after the other. */
   readonly typed?: readonly string[];
@@ -70,6 +72,10 @@ async function runLine(
       isScreen: options.isScreen ?? false,
       isAsked: options.typed !== undefined,
       columns: 100,
+      ask: async (question) => {
+        printed.error += question;
+        return options.answer ?? '';
+      },
       secret: async (_question, file) => typed.shift() ?? `${options.secret ?? ''}${file ?? ''}`,
     },
     onInterrupt: () => {},

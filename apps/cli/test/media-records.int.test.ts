@@ -263,7 +263,7 @@ test('bpmedialist lists, counts and sums up volumes that hold data', async () =>
   `);
   expect(shell.asked('nbemm', 'ListVolumes')).toMatchObject({ assignedOnly: true });
   expect((await shell.run('bpmedialist -l -h media1')).out).toBe(
-    'TAP001 *NULL* 2 6 1763794800 0 0 1763794800 4 2 2 1 1 0 8 1024 0 0 0 0 0 0 0 0 0\n',
+    'TAP001 *NULL* 2 6 1763794800 0 0 1763794800 4 2 1 1 1 0 8 1024 0 0 0 0 0 0 0 0 0\n',
   );
   expect((await shell.run('bpmedialist -b')).out).toBe('TAP001\n'.repeat(3));
   expect((await shell.run('bpmedialist -mlist -L')).out).toMatch(/status: +0x9 \(frozen full\)/);

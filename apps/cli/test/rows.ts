@@ -47,7 +47,7 @@ export function volumeRow(change: Partial<VolumeRow> = {}): VolumeRow {
     ...{ images: 2, dataExpirationS: 0n, description: 'Added by hand', robotType: 'tld' },
     ...{ owner: 'media1', errors: 0, volumeGroup: '000_00000_TLD', expirationMs: 0n },
     ...{ cleanings: 0, previousPool: '', offsite: null, mountedDrive: '', version: 1n },
-    ...{ robotHost: 'media1', state: 'active' },
+    ...{ robotHost: 'media1', state: 'active', validImages: 1 },
     ...change,
   };
 }

@@ -19,7 +19,7 @@ import {
 const JOB_STATES = ['queued', 'active', 'requeued', 'done', 'suspended', 'incomplete'] as const;
 
 /** What a person tells apart at a glance: the state, and for a finished job how it ended. */
-export const JOB_TYPES = ['backup', 'restore', 'label', 'erase'] as const;
+export const JOB_TYPES = ['backup', 'restore', 'label', 'erase', 'cleanup'] as const;
 
 export const OUTCOMES = [
   'queued',

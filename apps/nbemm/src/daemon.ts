@@ -11,6 +11,7 @@ import type { EmmDb } from './adapters/schema.ts';
 import { makeSecretBox, readSealKey } from './adapters/secret-box.ts';
 import { checkBounds } from './core/request-bounds.ts';
 import { deviceHandlers } from './devices.ts';
+import { FullDisks } from './full-disks.ts';
 import { hostHandlers } from './hosts.ts';
 import { machineHandlers } from './machines.ts';
 import { ruleHandlers } from './media-rules.ts';
@@ -21,6 +22,7 @@ import { inventoryHandlers } from './robot-inventory.ts';
 import { selectionHandlers } from './selection.ts';
 import { settingHandlers } from './settings.ts';
 import { unitHandlers } from './units.ts';
+import { contentsHandlers } from './volume-contents.ts';
 import { volumeHandlers } from './volumes.ts';
 
 export const config = z
@@ -76,6 +78,7 @@ function handlersOf(parts: Parts): Handlers<'nbemm'> {
       ...unitHandlers(parts),
       ...volumeHandlers(parts),
     }),
+    ...contentsHandlers(parts),
     ...recordHandlers(parts),
     ...selectionHandlers(parts),
   };
@@ -105,6 +108,7 @@ function makeParts(
     box: makeSecretBox(readSealKey(keyFile, sealKeyFile === undefined)),
     nbrb: bus.client('nbrb'),
     bpdbm: bus.client('bpdbm'),
+    fullDisks: new FullDisks(bus.client('bpdbm'), log),
     ndmpagent: (host) => bus.client('ndmpagent', host),
     ltid: (host) => bus.client('ltid', host),
     nowMs: () => clock.nowMs(),

@@ -8,6 +8,7 @@ import { sql, type Transaction } from 'kysely';
 import type { InventoryBook } from './adapters/inventory-book.ts';
 import type { EmmDb } from './adapters/schema.ts';
 import type { SecretBox } from './adapters/secret-box.ts';
+import type { FullDisks } from './full-disks.ts';
 
 export interface Parts {
   readonly store: Store<EmmDb>;
@@ -16,6 +17,7 @@ export interface Parts {
   readonly inventory: InventoryBook;
   readonly nbrb: Pick<Client<'nbrb'>, 'CheckGrant' | 'Dump'>;
   readonly bpdbm: Pick<Client<'bpdbm'>, 'ListPolicies'>;
+  readonly fullDisks: FullDisks;
   readonly ltid: (host: string) => Pick<Client<'ltid'>, 'ReadElements' | 'ImportVolumes'>;
   readonly ndmpagent: (host: string) => Pick<Client<'ndmpagent'>, 'Probe'>;
   readonly log: StoreLog;

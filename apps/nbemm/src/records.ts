@@ -9,10 +9,10 @@ import {
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import type { VolumesTable } from './adapters/schema.ts';
+import { lockVolume, noteImage } from './adapters/volume-rows.ts';
 import { MEDIA_BIT } from './core/inventory.ts';
 import { isErrorEvent, judgeErrors } from './core/media-errors.ts';
 import { change, type Parts, type Tx } from './parts.ts';
-import { lockVolume } from './selection.ts';
 import { readErrorLimits } from './settings.ts';
 
 type RecordHandlers = Pick<Handlers<'nbemm'>, 'RecordFragment' | 'RecordMediaEvent'>;
@@ -30,7 +30,7 @@ export function recordHandlers(parts: Parts): RecordHandlers {
 }
 
 async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
-  const { grant, append, mediaId, backupId, continues } = request;
+  const { grant, append, mediaId, backupId } = request;
   if (grant === null || append === null) {
     throw new StatusError('invalidRequest', 'RecordFragment needs a grant and an append point');
   }
@@ -40,6 +40,7 @@ async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
       const why = `volume ${mediaId} has been written under a later grant`;
       throw new StatusError('staleGrant', why, { mediaId });
     }
+    const images = await noteImage(tx, mediaId, backupId);
     const isOurs = grant.epoch === row.append_epoch;
     const isSame = isOurs && append.blockNumber === row.append_block;
     const told = isSame ? toldAt(row.append) : [];
@@ -55,7 +56,7 @@ async function recordFragment(parts: Parts, request: RecordFragmentRequest) {
         append: Buffer.from(codec('AppendPoint').encode({ ...append, fragment })),
         ...{ append_block: append.blockNumber, append_epoch: grant.epoch },
         ...{ last_backup_id: backupId, last_written_ms: Math.max(atMs, row.last_written_ms) },
-        images: row.images + (continues || backupId === row.last_backup_id ? 0 : 1),
+        images,
         written_bytes: eb('written_bytes', '+', request.writtenBytes),
         data_expiration_s: later(request.expirationS, row.data_expiration_s),
         version: eb('version', '+', 1n),

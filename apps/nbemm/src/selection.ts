@@ -13,9 +13,10 @@ import type {
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
 import { volumeSpec } from './adapters/rows.ts';
+import { forgetImages, lockVolume, NO_CONTENTS } from './adapters/volume-rows.ts';
 import { diskFull } from './core/disk-choice.ts';
 import { select } from './core/select.ts';
-import { change, type Parts, type Tx } from './parts.ts';
+import { change, type Parts } from './parts.ts';
 
 type SelectionHandlers = Pick<
   Handlers<'nbemm'>,
@@ -49,10 +50,13 @@ async function reportDisks(parts: Parts, { disks }: ReportDisksRequest, host: st
     const unit = own.get(storageUnit);
     if (unit === undefined) continue;
     const fact = { capacityBytes, freeBytes, atMs };
+    const isFull = diskFull(unit, fact, atMs) !== undefined;
     const wasFull = diskFull(unit, known.get(storageUnit), atMs) !== undefined;
     inventory.noteDisk(storageUnit, fact);
     // Those who wait for room were told that there is none: they are to ask again.
-    if (wasFull && diskFull(unit, fact, atMs) === undefined) {
+    if (isFull) void parts.fullDisks.isFull(storageUnit, atMs);
+    else parts.fullDisks.hasRoom(storageUnit);
+    if (wasFull && !isFull) {
       await change(parts, `storage unit ${storageUnit}`, async () => undefined);
     }
   }
@@ -73,13 +77,13 @@ async function assignVolume(
     }
     // A label repeats this time: it must be another than any the volume has carried before.
     const assignedMs = Math.max(parts.nowMs(), row.assigned_last_ms + 1);
+    await forgetImages(tx, mediaId);
     const assigned = await tx
       .updateTable('volumes')
       .set((eb) => ({
         ...{ assigned_ms: assignedMs, assigned_last_ms: assignedMs, assigned_grant: grantId },
         ...{ pool: request.pool, previous_pool: row.pool, owner: request.mediaServer },
-        ...{ retention_level: request.retentionLevel, append: null, append_block: 0n },
-        ...{ images: 0, last_backup_id: '', written_bytes: 0n, data_expiration_s: 0n },
+        ...{ retention_level: request.retentionLevel, ...NO_CONTENTS },
         version: eb('version', '+', 1n),
       }))
       .where('media_id', '=', mediaId)
@@ -106,18 +110,4 @@ async function unassignVolume(parts: Parts, { grantId, mediaId }: UnassignVolume
       .execute(),
   );
   return {};
-}
-
-export async function lockVolume(tx: Tx, mediaId: string) {
-  const row = await tx
-    .selectFrom('volumes')
-    .selectAll()
-    .where('media_id', '=', mediaId)
-    .forUpdate()
-    .executeTakeFirst();
-  if (row === undefined) {
-    const why = `the volume ${mediaId} is not in the EMM database`;
-    throw new StatusError('mediaNotDefined', why, { mediaId });
-  }
-  return row;
 }

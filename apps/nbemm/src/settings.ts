@@ -5,7 +5,13 @@ import type { Handlers } from '@tapestry/bus';
 import type { ListChangesRequest, SettingRow } from '@tapestry/contracts';
 import type { Kysely } from 'kysely';
 import type { EmmDb } from './adapters/schema.ts';
-import { type ErrorLimits, errorLimits, SETTINGS, settingOf } from './core/settings.ts';
+import {
+  type ErrorLimits,
+  errorLimits,
+  SETTINGS,
+  settingOf,
+  settingText,
+} from './core/settings.ts';
 import { edit, type Parts } from './parts.ts';
 
 type SettingHandlers = Pick<Handlers<'nbemm'>, 'ListSettings' | 'ChangeSetting' | 'ListChanges'>;
@@ -21,7 +27,7 @@ export function settingHandlers(parts: Parts): SettingHandlers {
       return {
         settings: SETTINGS.filter((each) => wanted === '' || each.name === wanted).map((each) => ({
           ...{ name: each.name, description: each.description },
-          value: String(values.get(each.name) ?? each.normal),
+          value: settingText(each, values.get(each.name)),
         })),
       };
     },
@@ -37,6 +43,12 @@ async function readSettings(db: Kysely<EmmDb>): Promise<ReadonlyMap<string, numb
 
 export async function readErrorLimits(db: Kysely<EmmDb>): Promise<ErrorLimits> {
   return errorLimits(await readSettings(db));
+}
+
+/** Of a setting that is yes or no. */
+export async function readsYes(db: Kysely<EmmDb>, name: string): Promise<boolean> {
+  const setting = SETTINGS.find((each) => each.name === name);
+  return ((await readSettings(db)).get(name) ?? setting?.normal) === 1;
 }
 
 async function changeSetting(parts: Parts, { name, value: given }: SettingRow) {

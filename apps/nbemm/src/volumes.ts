@@ -11,13 +11,13 @@ import type {
 import { StatusError } from '@tapestry/status';
 import type { Selectable } from 'kysely';
 import type { VolumesTable } from './adapters/schema.ts';
+import { lockVolume } from './adapters/volume-rows.ts';
 import { checkBarcode, checkDescription, checkedMediaId, checkGroup } from './core/checks.ts';
 import { mediaTypeOf } from './core/media-type.ts';
 import { newStatusBits, residenceGroup, type VolumeEdit, volumeEdit } from './core/volume-edit.ts';
 import { edit, exists, inUse, missing, type Parts, required, type Tx } from './parts.ts';
 import { requireIdleVolumes } from './record-uses.ts';
 import { requirePool, requireRobot, requireServer } from './required-records.ts';
-import { lockVolume } from './selection.ts';
 import { listVolumes } from './volume-list.ts';
 
 type VolumeHandlers = Pick<
@@ -121,7 +121,7 @@ export async function insertVolume(parts: Parts, tx: Tx, volume: NewVolume): Pro
       ...{ retention_level: 0, append: null, append_block: 0n, append_epoch: 0n, version: 1n },
       ...{ status_bits: 0, mounts: 0, mounted_drive: '', created_ms: parts.nowMs() },
       ...{ first_mount_ms: 0, last_mount_ms: 0, last_written_ms: 0, written_bytes: 0n },
-      ...{ images: 0, last_backup_id: '', data_expiration_s: 0n, errors: 0 },
+      ...{ images: 0, valid_images: 0, last_backup_id: '', data_expiration_s: 0n, errors: 0 },
       volume_group: volume.volumeGroup || residenceGroup(robot),
       ...{ expiration_ms: volume.expirationMs, cleanings: volume.cleanings },
       ...{ offsite_location: '', offsite_slot: '', offsite_session: '' },

@@ -53,6 +53,7 @@ export function withNbemm(): World {
     });
     world.bpdbm = await fakeService(await world.bus.as({ service: 'bpdbm' }), 'bpdbm', {
       ListPolicies: async () => ({}),
+      CleanUpImages: async () => ({ jobId: 7n }),
     });
     const agent = await world.bus.as({ service: 'ndmpagent', host: 'media1' });
     world.ndmpagent = await fakeService(agent, 'ndmpagent');

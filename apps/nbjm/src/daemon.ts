@@ -20,6 +20,7 @@ import { tryAgain } from './core/patience.ts';
 import { Jobs } from './jobs.ts';
 import { startReconciling } from './reconcile.ts';
 import { nbjmHandlers } from './service.ts';
+import { taskHandlers } from './tasks.ts';
 
 export const nbjm: DaemonDefinition<'nbjm', typeof config> = {
   service: 'nbjm',
@@ -66,7 +67,10 @@ async function lead(
     isRetryable: (error, effect) => tryAgain(effect.kind, error.status, effect.tries),
     pollMs: 500,
   });
-  const server = await bus.serve('nbjm', nbjmHandlers({ jobs, db, log }));
+  const server = await bus.serve('nbjm', {
+    ...nbjmHandlers({ jobs, db, log }),
+    ...taskHandlers({ gate, outbox, nowMs }),
+  });
   runner.start();
   teller.start();
   const reconciling = startReconciling({

@@ -6,10 +6,11 @@ import type { Attempt, CheckAttemptsReply, Init, JobSpec } from '@tapestry/contr
 import type { Logger } from '@tapestry/runtime';
 import { StatusError, toWire } from '@tapestry/status';
 import type { Kysely } from 'kysely';
-import { type Database, readJobs } from './adapters/job-store.ts';
+import { type Database, readImagesRead, readJobs } from './adapters/job-store.ts';
 import { checkSpec } from './core/spec-check.ts';
 import { isLive } from './core/state.ts';
 import type { Jobs } from './jobs.ts';
+import { isTask } from './tasks.ts';
 
 export interface ServiceParts {
   readonly jobs: Jobs;
@@ -17,7 +18,9 @@ export interface ServiceParts {
   readonly log: Logger;
 }
 
-export function nbjmHandlers({ jobs, db, log }: ServiceParts): Handlers<'nbjm'> {
+type JobHandlers = Omit<Handlers<'nbjm'>, 'BeginTask' | 'EndTask'>;
+
+export function nbjmHandlers({ jobs, db, log }: ServiceParts): JobHandlers {
   return {
     SubmitJob: async ({ key, job }) => {
       checkSpec(key, job);
@@ -26,6 +29,9 @@ export function nbjmHandlers({ jobs, db, log }: ServiceParts): Handlers<'nbjm'> 
     CancelJob: async ({ jobId, requester }) => {
       const event = { type: 'cancelled', requester: requester || 'an administrator' } as const;
       if (await jobs.apply(jobId, event)) return {};
+      if (await isTask(db, jobId)) {
+        throw new StatusError('conflict', `job ${jobId} cleans up images: it ends by itself`);
+      }
       throw new StatusError('jobMissing', `there is no job ${jobId}`, { jobId: String(jobId) });
     },
     ResourcesGranted: async ({ grant }) => {
@@ -58,6 +64,7 @@ export function nbjmHandlers({ jobs, db, log }: ServiceParts): Handlers<'nbjm'> 
       return {};
     },
     CheckAttempts: async ({ attempts }) => await checkAttempts(db, attempts),
+    ListImagesRead: async () => ({ backupIds: await readImagesRead(db) }),
   };
 }
 

@@ -16,6 +16,7 @@ import { operatorHandlers } from './operator.ts';
 import type { Parts, RbEffects } from './parts.ts';
 import { forgiveSilence } from './reconcile.ts';
 import { requestHandlers } from './requests.ts';
+import { VolumeReturns } from './volume-return.ts';
 
 const config = z
   .object({
@@ -70,7 +71,8 @@ async function lead({ bus, log, clock, config, metrics }: DaemonContext<Config>,
   };
   const evaluation: Evaluation = makeEvaluation(parts);
   await forgiveSilence(parts);
-  const effects = makeEffectRunner(parts);
+  const returns = new VolumeReturns(parts);
+  const effects = makeEffectRunner(parts, returns);
   effects.start();
   loops = startLoops(parts, evaluation);
   const hearing = await bus.hear('ResourcesChanged', ({ what }) => {
@@ -83,11 +85,13 @@ async function lead({ bus, log, clock, config, metrics }: DaemonContext<Config>,
     ...nextVolumeHandlers(parts),
     ...driveHandlers(parts),
     ...operatorHandlers(parts),
+    ...returns.handlers(),
     Dump: () => dump(parts, evaluation.reasons),
   });
   const housekeeping = startHousekeeping(led.store);
   return {
     stop: async () => {
+      returns.stop();
       await server.stop();
       await hearing.stop();
       await loops?.stop();

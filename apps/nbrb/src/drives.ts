@@ -16,6 +16,7 @@ import { type DriveSight, judgeReport } from './core/drive-report.ts';
 import { isLive } from './core/life.ts';
 import { freeGroup, sightOf, unassign } from './grants.ts';
 import type { Parts } from './parts.ts';
+import { RETURNING } from './volume-return.ts';
 
 type DriveHandlers = Pick<Handlers<'nbrb'>, 'ReportDrives' | 'ReleaseUnknown'>;
 
@@ -123,7 +124,7 @@ async function releaseUnknown(parts: Parts, { kind, name, requester }: ReleaseUn
       .deleteFrom('holdings')
       .where('kind', '=', kind)
       .where('name', '=', name)
-      .where('reason', '<>', '')
+      .where('reason', 'not in', ['', RETURNING])
       .returningAll()
       .executeTakeFirst();
     if (row === undefined) {

@@ -7,6 +7,7 @@ import { isLive } from './core/life.ts';
 import { byTurn } from './core/queue.ts';
 import type { Reasons } from './evaluation.ts';
 import type { Parts } from './parts.ts';
+import { RETURNING } from './volume-return.ts';
 
 export async function dump(parts: Parts, reasons: Reasons): Promise<Init<DumpReply>> {
   const { store, queue, limits } = parts;
@@ -17,7 +18,7 @@ export async function dump(parts: Parts, reasons: Reasons): Promise<Init<DumpRep
     store.db
       .selectFrom('holdings')
       .selectAll()
-      .where('reason', '<>', '')
+      .where('reason', 'not in', ['', RETURNING])
       .orderBy('kind')
       .orderBy('name')
       .execute(),

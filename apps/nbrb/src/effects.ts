@@ -17,8 +17,12 @@ import { enqueueGranted } from './evaluation.ts';
 import { freeGroup, tryRelease } from './grants.ts';
 import { assignNext } from './next-volume.ts';
 import type { Parts, RbEffects } from './parts.ts';
+import type { VolumeReturns } from './volume-return.ts';
 
-export function makeEffectRunner(parts: Parts): EffectRunner<RbDb, RbEffects> {
+export function makeEffectRunner(
+  parts: Parts,
+  returns: VolumeReturns,
+): EffectRunner<RbDb, RbEffects> {
   const { nbjm, nbemm } = parts.neighbours;
   return new EffectRunner({
     store: parts.store,
@@ -44,6 +48,7 @@ export function makeEffectRunner(parts: Parts): EffectRunner<RbDb, RbEffects> {
       unassign: async (payload, { signal }) => {
         await nbemm.UnassignVolume(payload, { signal });
       },
+      returnVolume: (payload, { signal }) => returnVolume(parts, returns, payload, signal),
       release: ({ grantId }, { signal }) => tryRelease(parts, grantId, signal),
     },
   });
@@ -78,6 +83,22 @@ async function assign(
     });
     parts.wake();
   }
+}
+
+/** Whatever nbemm answers for good ends the hold on the volume. */
+async function returnVolume(
+  { neighbours }: Parts,
+  returns: VolumeReturns,
+  { key, mediaId, volumeVersion }: RbEffects['returnVolume'],
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await neighbours.nbemm.DeassignVolume({ mediaId, volumeVersion }, { signal });
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.retryable) throw error;
+    return await returns.settle(key, mediaId, error);
+  }
+  await returns.settle(key, mediaId, undefined);
 }
 
 async function publishWhenWhole(parts: Parts, tx: Tx, row: GrantRow): Promise<void> {

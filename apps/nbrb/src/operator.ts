@@ -12,6 +12,7 @@ import { askDoubtfulHosts } from './drives.ts';
 import { sightOf, startRelease } from './grants.ts';
 import type { Parts } from './parts.ts';
 import { overOf, releaseWhatIsOver } from './reconcile.ts';
+import { RETURNING } from './volume-return.ts';
 
 type OperatorHandlers = Pick<
   Handlers<'nbrb'>,
@@ -135,7 +136,8 @@ async function compare(parts: Parts): Promise<string[]> {
     }
   }
   for (const { kind, name, reason } of holdings) {
-    if (reason !== '') differences.push(`${kind} ${name} is unknown: ${reason}`);
+    if (reason !== '' && reason !== RETURNING)
+      differences.push(`${kind} ${name} is unknown: ${reason}`);
   }
   for (const host of new Set(grants.map((row) => row.media_server))) {
     differences.push(...(await compareHost(parts, host, grants)));

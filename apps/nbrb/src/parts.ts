@@ -23,6 +23,8 @@ export interface RbEffects {
   /** As `assign`, for a volume on which the image of a group goes on. */
   assignNext: RbEffects['assign'] & { number: number };
   unassign: { grantId: string; mediaId: string };
+  /** Its own key goes with it: somebody may be waiting for its end. */
+  returnVolume: { key: string; mediaId: string; volumeVersion: bigint };
   /** Asks the drive's host whether it is idle, and frees it then. */
   release: { grantId: string };
 }
@@ -32,7 +34,10 @@ export interface Neighbours {
     Client<'nbjm'>,
     'ResourcesGranted' | 'ResourcesWaiting' | 'ResourcesRefused' | 'GrantLost' | 'CheckAttempts'
   >;
-  readonly nbemm: Pick<Client<'nbemm'>, 'Evaluate' | 'AssignVolume' | 'UnassignVolume'>;
+  readonly nbemm: Pick<
+    Client<'nbemm'>,
+    'Evaluate' | 'AssignVolume' | 'UnassignVolume' | 'DeassignVolume'
+  >;
   readonly ltid: (host: string) => Pick<Client<'ltid'>, 'ListMounts'>;
 }
 

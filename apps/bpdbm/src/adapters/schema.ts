@@ -32,7 +32,8 @@ export interface ImagesTable {
   level: number;
   base_backup_id: string;
   butype: string;
-  state: 'provisional' | 'valid';
+  /** expired: a cleanup has begun to remove it, and nothing else looks at it any more. */
+  state: 'provisional' | 'valid' | 'expired';
   job_id: bigint;
   try: number;
   step: number;
@@ -47,12 +48,44 @@ export interface ImagesTable {
   /** The file list that was delivered. */
   list_sha256: Buffer | null;
   list_size_bytes: bigint;
+  /** Its fragments on disk storage units stay when it goes. */
+  keep_on_disk: boolean;
 }
 
 /** For "which images are on this volume"; the whole fragment is in the image's result. */
 export interface ImageMediaTable {
   backup_id: string;
   media_id: string;
+}
+
+/** A restore was planned with the image: it stays until the job is known to nbjm. */
+export interface ImageReadsTable {
+  backup_id: string;
+  until_ms: number;
+}
+
+/** Images that are no more: what still lies of them somewhere is nobody's. */
+export interface ImagesGoneTable {
+  backup_id: string;
+  /** False: its attempt came to nothing. */
+  was_valid: boolean;
+  kept_on_disk: boolean;
+  at_s: bigint;
+}
+
+/** Cleanups that were asked for, or were due. */
+export interface CleanupRunsTable {
+  key: string;
+  requested_ms: number;
+  requester: string;
+  /** Empty for everything. */
+  storage_unit: string;
+  job_id: bigint | null;
+  /** 0: it waits. */
+  started_ms: number;
+  /** 0: it is not over. */
+  ended_ms: number;
+  status: number;
 }
 
 export interface DumpDatesTable {
@@ -78,6 +111,9 @@ export interface ImageDb {
   path_owners: PathOwnersTable;
   images: ImagesTable;
   image_media: ImageMediaTable;
+  image_reads: ImageReadsTable;
+  images_gone: ImagesGoneTable;
+  cleanup_runs: CleanupRunsTable;
   dump_dates: DumpDatesTable;
   tickets: TicketsTable;
 }
@@ -125,5 +161,30 @@ export const migrations: Migrations = {
       ticket_hash bytea primary key, backup_id text not null references images (backup_id)
         on delete cascade, sha256 bytea not null, size_bytes bigint not null,
       expires_ms double precision not null)`.execute(tx);
+  },
+  '0003-expiry': async (tx) => {
+    await sql`alter table images
+      drop constraint images_state_check,
+      add constraint images_state check (state in ('provisional', 'valid', 'expired')),
+      add column keep_on_disk boolean not null default false`.execute(tx);
+    await sql`create index images_expiring on images (expiration_s) where state = 'valid'`.execute(
+      tx,
+    );
+    await sql`create index images_expired on images (backup_id) where state = 'expired'`.execute(
+      tx,
+    );
+    await sql`create index image_media_image on image_media (backup_id)`.execute(tx);
+    await sql`create table image_reads (
+      backup_id text primary key references images (backup_id) on delete cascade,
+      until_ms double precision not null)`.execute(tx);
+    await sql`create table images_gone (
+      backup_id text primary key, was_valid boolean not null, kept_on_disk boolean not null,
+      at_s bigint not null)`.execute(tx);
+    await sql`create table cleanup_runs (
+      key text primary key, requested_ms double precision not null, requester text not null,
+      storage_unit text not null, job_id bigint, started_ms double precision not null default 0,
+      ended_ms double precision not null default 0, status integer not null default 0)`.execute(tx);
+    await sql`create index cleanup_runs_open on cleanup_runs (requested_ms)
+      where ended_ms = 0`.execute(tx);
   },
 };

@@ -24,6 +24,12 @@ export function scheduleTypeOf(keyword: string): ScheduleType | undefined {
   return found?.[0] as ScheduleType | undefined;
 }
 
+/** The type of a number; undefined for one that NDMP policies do not have. */
+export function scheduleTypeByCode(code: number): ScheduleType | undefined {
+  const found = Object.entries(SCHEDULE_TYPES).find(([, row]) => row[0] === code);
+  return found?.[0] as ScheduleType | undefined;
+}
+
 const JOB_STATES: Readonly<Record<JobState, readonly [number, string]>> = {
   JOB_STATE_QUEUED: [0, 'Queued'],
   JOB_STATE_ACTIVE: [1, 'Active'],
@@ -47,6 +53,7 @@ const JOB_TYPES: Readonly<Record<JobType, readonly [number, string]>> = {
   JOB_TYPE_RESTORE: [2, 'Restore'],
   JOB_TYPE_LABEL: [8, 'Label'],
   JOB_TYPE_ERASE: [9, 'Erase'],
+  JOB_TYPE_IMAGE_CLEANUP: [17, 'Image Cleanup'],
 };
 
 export function codeOfJobType(type: JobType): number {

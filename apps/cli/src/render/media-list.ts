@@ -44,6 +44,7 @@ export function mediaLong(row: VolumeRow): string {
     ['retention_level', volume?.retentionLevel ?? 0],
     ['kbytes', row.writtenBytes / 1024n],
     ['nimages', row.images],
+    ['vimages', row.validImages],
     ['status', `0x${row.statusBits.toString(16)} (${volumeState(row)})`],
     ['vmpool', volume?.pool ?? ''],
     ['owner', row.owner],
@@ -57,7 +58,7 @@ export function mediaRecord(row: VolumeRow, pools: ReadonlyMap<string, number>):
   return [
     ...[volume?.mediaId ?? '', '*NULL*', 2, DENSITY_CODES[volume?.density ?? ''] ?? 6],
     ...[(volume?.assignedMs ?? 0n) / 1000n, row.lastWrittenMs / 1000n, row.dataExpirationS],
-    ...[row.lastMountMs / 1000n, row.writtenBytes / 1024n, row.images, row.images],
+    ...[row.lastMountMs / 1000n, row.writtenBytes / 1024n, row.images, row.validImages],
     ...[volume?.retentionLevel ?? 0, pools.get(volume?.pool ?? '') ?? 0, 0, row.statusBits],
     ...[1024, 0, volume?.append?.blockNumber ?? 0n, 0, 0, 0, 0, 0, 0, 0],
   ].join(' ');

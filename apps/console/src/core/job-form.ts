@@ -36,6 +36,7 @@ const TYPES = {
   JOB_TYPE_RESTORE: 'restore',
   JOB_TYPE_LABEL: 'label',
   JOB_TYPE_ERASE: 'erase',
+  JOB_TYPE_IMAGE_CLEANUP: 'cleanup',
 } as const satisfies Record<JobRow['type'], ApiJob['type']>;
 
 export function outcomeOf(state: ApiJob['state'], status: number): Outcome {

@@ -134,4 +134,13 @@ export const migrations: Migrations = {
     await sql`alter table drives add column serial text not null default ''`.execute(tx);
     await sql`alter table robots add column serial text not null default ''`.execute(tx);
   },
+  '0009-contents': async (tx) => {
+    await sql`alter table volumes add column valid_images integer not null default 0`.execute(tx);
+    await sql`create table volume_images (
+      media_id text not null references volumes (media_id) on delete cascade,
+      backup_id text not null, primary key (media_id, backup_id))`.execute(tx);
+    // Of earlier images only the last is known by name; the catalog knows those that are valid.
+    await sql`insert into volume_images select media_id, last_backup_id from volumes
+      where assigned_ms > 0 and last_backup_id <> ''`.execute(tx);
+  },
 };

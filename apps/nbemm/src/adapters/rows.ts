@@ -71,6 +71,7 @@ export function volumeRow(
     lastWrittenMs: BigInt(row.last_written_ms),
     writtenBytes: row.written_bytes,
     images: row.images,
+    validImages: row.valid_images,
     dataExpirationS: row.data_expiration_s,
     description: row.description,
     robotType: row.slot > 0 ? (robot?.type ?? '') : '',

@@ -109,6 +109,8 @@ export interface VolumesTable {
   last_written_ms: number;
   written_bytes: bigint;
   images: number;
+  /** Of these, how many the catalog has, as it told last. */
+  valid_images: number;
   last_backup_id: string;
   data_expiration_s: bigint;
   description: string;
@@ -124,6 +126,12 @@ export interface VolumesTable {
   offsite_session: string;
   offsite_sent_ms: number;
   offsite_return_ms: number;
+}
+
+/** An image of which a fragment was closed on a volume since it was assigned. */
+export interface VolumeImagesTable {
+  media_id: string;
+  backup_id: string;
 }
 
 export interface BarcodeRulesTable {
@@ -200,6 +208,7 @@ export interface EmmDb {
   drive_paths: DrivePathsTable;
   pools: PoolsTable;
   volumes: VolumesTable;
+  volume_images: VolumeImagesTable;
   barcode_rules: BarcodeRulesTable;
   media_id_rules: MediaIdRulesTable;
   storage_units: StorageUnitsTable;

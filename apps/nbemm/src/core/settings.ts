@@ -9,6 +9,8 @@ interface Setting {
   readonly normal: number;
   readonly min: number;
   readonly max: number;
+  /** Written as yes and no, which are 1 and 0. */
+  readonly yesNo?: true;
 }
 
 const HOUR_MS = 60 * 60 * 1_000;
@@ -29,12 +31,18 @@ export const SETTINGS: readonly Setting[] = [
     description: 'hours that errors are remembered for',
     ...{ normal: 12, min: 1, max: 720 },
   },
+  {
+    name: 'RETURN_UNASSIGNED_MEDIA_TO_SCRATCH_POOL',
+    description: 'volumes from the scratch pool go back to it when their images are gone',
+    ...{ normal: 1, min: 0, max: 1, yesNo: true },
+  },
 ];
 
 /** The setting by its name in any case, and its value in range. Errors: 227, 223. */
 export function settingOf(name: string, value: string): { name: string; value: number } {
   const setting = SETTINGS.find((each) => each.name === name.toUpperCase());
   if (setting === undefined) throw new StatusError('notFound', `there is no setting ${name}`);
+  if (setting.yesNo) return { name: setting.name, value: yesOrNo(setting.name, value) };
   const number = Number(value);
   if (!/^\d{1,6}$/.test(value) || number < setting.min || number > setting.max) {
     throw new StatusError(
@@ -43,6 +51,20 @@ export function settingOf(name: string, value: string): { name: string; value: n
     );
   }
   return { name: setting.name, value: number };
+}
+
+function yesOrNo(name: string, value: string): number {
+  const word = value.toLowerCase();
+  if (word === 'yes' || word === '1') return 1;
+  if (word === 'no' || word === '0') return 0;
+  throw new StatusError('invalidEntry', `${name} is yes or no, not '${value}'`);
+}
+
+/** As it is shown. */
+export function settingText(setting: Setting, value: number | undefined): string {
+  const shown = value ?? setting.normal;
+  if (setting.yesNo) return shown === 1 ? 'yes' : 'no';
+  return String(shown);
 }
 
 /** When errors condemn a volume or a drive. */

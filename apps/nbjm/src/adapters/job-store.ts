@@ -19,8 +19,19 @@ export interface JobTable {
   told_version: bigint;
 }
 
+/** Work that a daemon does by itself under a job id. */
+export interface TaskTable {
+  id: bigint;
+  key: string;
+  /** An encoded JobRow, as it was told last. */
+  row: Buffer;
+  /** 0 while it goes on. */
+  ended_ms: number;
+}
+
 export interface Database {
   jobs: JobTable;
+  tasks: TaskTable;
 }
 
 export const migrations: Migrations = {
@@ -40,6 +51,11 @@ export const migrations: Migrations = {
     await sql`create index jobs_running on jobs (media_server)
       where phase in ('running', 'stopping')`.execute(tx);
     await sql`create index jobs_done on jobs (ended_ms) where phase = 'done'`.execute(tx);
+  },
+  '0002-tasks': async (tx) => {
+    await sql`create table tasks (
+      id bigint primary key, key text collate "C" not null unique, row bytea not null,
+      ended_ms double precision not null)`.execute(tx);
   },
 };
 
@@ -98,6 +114,13 @@ export async function readRunning(db: Db): Promise<Job[]> {
     .select(['id', 'spec', 'state'])
     .where('phase', 'in', ['running', 'stopping']);
   return (await query.execute()).map(toJob);
+}
+
+/** The images that restores which are not done name. */
+export async function readImagesRead(db: Db): Promise<string[]> {
+  const rows = await db.selectFrom('jobs').select('spec').where('phase', '<>', 'done').execute();
+  const steps = rows.flatMap(({ spec }) => codec('JobSpec').decode(spec).restore?.steps ?? []);
+  return [...new Set(steps.map((step) => step.backupId))];
 }
 
 export async function updateJob(tx: Db, job: Job): Promise<void> {

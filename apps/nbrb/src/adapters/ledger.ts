@@ -270,6 +270,6 @@ export async function driveEntries(tx: Tx, host: string): Promise<DriveEntry[]> 
 export async function doubtfulHosts(db: Kysely<RbDb>): Promise<string[]> {
   const { rows } = await sql<{ host: string }>`select distinct h.host from holdings h
     left join grants g on g.group_id = h.group_id
-    where h.reason <> '' or g.state in ('releasing', 'lost')`.execute(db);
+    where (h.reason <> '' and h.host <> '') or g.state in ('releasing', 'lost')`.execute(db);
   return rows.map((row) => row.host);
 }
