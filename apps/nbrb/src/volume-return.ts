@@ -79,7 +79,10 @@ export class VolumeReturns {
         if (held !== undefined) {
           throw inUse(mediaId, held.reason === '' ? `job ${held.job_id} has it` : held.reason);
         }
-        const hold = { group_id: '', drive: key, host: '', job_id: 0n, since_ms: nowMs() };
+        const hold = {
+          ...{ group_id: '', drive: key, host: '', job_id: 0n, since_ms: nowMs() },
+          ...{ number: 0, pending: false, taken: false },
+        };
         await tx
           .insertInto('holdings')
           .values({ kind: 'volume', name: mediaId, reason: RETURNING, ...hold })

@@ -29,11 +29,20 @@ export async function lockVolume(tx: Tx, mediaId: string): Promise<Selectable<Vo
 
 /** Part of the image lies on the volume. @returns how many images do */
 export async function noteImage(tx: Tx, mediaId: string, backupId: string): Promise<number> {
-  await tx
+  const added = await tx
     .insertInto('volume_images')
     .values({ media_id: mediaId, backup_id: backupId })
     .onConflict((conflict) => conflict.doNothing())
+    .returning('media_id')
     .execute();
+  // Who found the volume empty before this must find that it has changed.
+  if (added.length > 0) {
+    await tx
+      .updateTable('volumes')
+      .set((eb) => ({ version: eb('version', '+', 1n) }))
+      .where('media_id', '=', mediaId)
+      .execute();
+  }
   const { count } = await tx
     .selectFrom('volume_images')
     .select((eb) => eb.fn.countAll<bigint>().as('count'))
