@@ -36,7 +36,13 @@ const X = [58, 167, 276, 385, 494, 603] as const;
 const Y = { asks: 46, keeps: 120, starts: 196, runs: 256, moves: 340 } as const;
 
 const COMMANDS = {
-  ...{ backup: 'bpbackup', restore: 'bprestore', label: 'bplabel', erase: 'bplabel' },
+  ...{
+    backup: 'bpbackup',
+    restore: 'bprestore',
+    label: 'bplabel',
+    erase: 'bplabel',
+    cleanup: 'bpimage',
+  },
 } as const satisfies Record<Job['type'], string>;
 
 export function nodesOf(job: Job): FlowNode[] {

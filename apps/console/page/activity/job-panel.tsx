@@ -114,7 +114,8 @@ function PanelBody({ detail }: { readonly detail: JobDetail }): ReactNode {
   return (
     <>
       <Verdict job={job} />
-      <ProcessFlow job={job} />
+      {/* A cleanup takes no drive and moves no data. */}
+      {job.type === 'cleanup' ? null : <ProcessFlow job={job} />}
       <Facts job={job} />
       <Speed job={job} />
       <Tries tries={tries} />
