@@ -1,9 +1,9 @@
 // What tpconfig does with robots, drives and the paths to drives.
 
-import { resolve } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import type { Context } from './command.ts';
 import type { DeviceLine } from './device-line.ts';
+import { devicePath } from './device-path.ts';
 import { usage } from './option-table.ts';
 
 export async function changeRobot(options: DeviceLine, context: Context): Promise<void> {
@@ -146,9 +146,4 @@ function reasonOf(up: boolean | undefined, context: Context): string {
 /** Names of the fields that the line gave, but for those that name the record itself. */
 function given(fields: Readonly<Record<string, unknown>>, keys: readonly string[]): string[] {
   return Object.keys(fields).filter((name) => fields[name] !== undefined && !keys.includes(name));
-}
-
-/** `vtl:folder` with the folder as seen from everywhere. */
-function devicePath(cwd: string, path: string): string {
-  return path.startsWith('vtl:') ? `vtl:${resolve(cwd, path.slice('vtl:'.length))}` : path;
 }

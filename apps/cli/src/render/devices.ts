@@ -67,11 +67,17 @@ export function deviceLong({ robots, drives, mediaServers }: GetDevicesReply): s
         ['Control Host', robot.controlHost],
         ['NDMP Host', robot.ndmpHost],
         ['Path', robot.path],
+        ...serialField(robot.serial),
       ]),
     ),
     ...drives.map(driveBlock),
   ];
   return blocks.length === 0 ? 'Nothing is configured.\n' : blocks.join('\n');
+}
+
+/** Only of those that a media server heard. */
+function serialField(serial: string): [string, string][] {
+  return serial === '' ? [] : [['Serial Number', serial]];
 }
 
 function pathFields({ paths }: DriveRow): [string, string][] {
@@ -88,6 +94,7 @@ function driveBlock(row: DriveRow): string {
     ['Index', drive?.index ?? 0],
     ['Type', drive?.density ?? ''],
     ...pathFields(row),
+    ...serialField(drive?.serial ?? ''),
     ['Robot', `${drive?.robotNumber}, drive ${drive?.robotDrive}`],
     ['State', reason === '' ? state : `${state}: ${reason}`],
     ['Last used', formatDateTime(lastUsedMs / 1000n)],
