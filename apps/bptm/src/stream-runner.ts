@@ -230,13 +230,13 @@ export class StreamRunner {
     const { config, stopping, clock } = this.#parts;
     const { mounts } = this.#hold;
     const { grant } = this.#request;
-    const { volume } = this.stream;
+    const { volume, tapeAlerts } = this.stream;
     const first = this.stream.exchange === null;
     if (mounts) this.#tell(keyed(this.stream, 'mounting'), `mounting ${volume}`, 'info');
     const startMs = clock.nowMs();
     const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
     try {
-      const drivePath = await this.#hold.mount(grant, signal);
+      const drivePath = await this.#hold.mount(grant, tapeAlerts, signal);
       if (first) this.#renewer.start();
       const mountMs = mounts ? clock.nowMs() - startMs : null;
       this.apply({ type: 'mounted', drivePath, mountMs });

@@ -291,3 +291,22 @@ test('bpmedialist -mcontents lists the fragments on a volume', async () => {
   `);
   expect((await shell.run('bpmedialist -mcontents -m TAP009')).status).toBe(227);
 });
+
+test('vmchange lets volumes leave their robot, one or several', async () => {
+  const to = { type: 'import_export', number: 1 };
+  const failure = { code: 164, name: 'notMountable', detail: 'no free import/export slot' };
+  shell.answer('nbemm', {
+    EjectMedia: async ({ mediaIds }) => ({
+      media: mediaIds.map((mediaId, n) => ({ mediaId, moved: n === 0 ? { to } : { failure } })),
+    }),
+  });
+  const one = await shell.run('vmchange -res -m tap001 -rt NONE -e -sec 30');
+  expect([one.status, one.out]).toEqual([0, 'TAP001 is in import/export slot 1\n']);
+  const several = await shell.run('vmchange -res -api_eject -w -ml TAP001:TAP002 -rt TLD -rn 0');
+  expect([several.status, several.out]).toEqual([164, 'TAP001 is in import/export slot 1\n']);
+  expect(several.error).toContain('TAP002: no free import/export slot');
+  expect(shell.asked('nbemm', 'EjectMedia')).toEqual({ mediaIds: ['TAP001', 'TAP002'] });
+  for (const line of ['-m TAP001 -rt NONE -e', '-res -m TAP001 -e', '-res -api_eject', '-ml A']) {
+    expect((await shell.run(`vmchange ${line}`)).status).toBe(144);
+  }
+});

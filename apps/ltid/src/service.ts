@@ -39,7 +39,13 @@ export interface ServiceParts extends Pick<MountParts, 'log' | 'config'> {
 export function makeHandlers(parts: ServiceParts): Handlers<'ltid'> {
   const { mounts, renewals, desk, pending } = parts;
   return {
-    Mount: ({ grant }, call) => mount(parts, grant, call.signal),
+    Mount: ({ grant, tapeAlerts }, call) => {
+      const before = grant === null ? undefined : mounts.byLease(leaseOf(grant));
+      // A repeat: the table tells of the next volume already, of which nothing was said.
+      const isNext = before?.mediaId !== grant?.volume?.mediaId;
+      if (before !== undefined && isNext) heedAlerts(parts, before.holder!, tapeAlerts);
+      return mount(parts, grant, call.signal);
+    },
     Unmount: async ({ grant, tapeAlerts }) => {
       const lease = leaseOf(grant);
       heedAlerts(parts, lease, tapeAlerts);

@@ -130,3 +130,17 @@ test('flags that condemn a volume or a drive are told to nbemm, once', async () 
     { name: 'drive0', up: false, reason: 'TapeAlert 6, 30' },
   ]);
 });
+
+test('flags that come with the mount of a next volume are those of the volume before', async () => {
+  await lab.start();
+  await bench.bptm.Mount({ grant: bench.grant(1n, 'A00001') });
+  await bench.bptm.Mount({ grant: bench.grant(1n, 'A00001'), tapeAlerts: [4] });
+  // Whether the robot has the next volume does not matter.
+  const next = { ...bench.grant(1n, 'A00009'), volumeNumber: 1 };
+  const missing = bench.bptm.Mount({ grant: next, tapeAlerts: [5] });
+  await expect(missing).rejects.toMatchObject({ status: 'mediaMisplaced' });
+  await eventually('told', () => bench.events('MEDIA_EVENT_CONDEMNED').length > 0);
+  expect(bench.events('MEDIA_EVENT_CONDEMNED')).toMatchObject([
+    { mediaId: 'A00001', detail: 'TapeAlert 5' },
+  ]);
+});

@@ -11,6 +11,7 @@ import type { EmmDb } from './adapters/schema.ts';
 import { makeSecretBox, readSealKey } from './adapters/secret-box.ts';
 import { checkBounds } from './core/request-bounds.ts';
 import { deviceHandlers } from './devices.ts';
+import { ejectHandlers } from './eject.ts';
 import { FullDisks } from './full-disks.ts';
 import { hostHandlers } from './hosts.ts';
 import { machineHandlers } from './machines.ts';
@@ -71,6 +72,7 @@ function handlersOf(parts: Parts): Handlers<'nbemm'> {
       ...deviceHandlers(parts),
       ...hosts,
       ...inventoryHandlers(parts),
+      ...ejectHandlers(parts),
       ...machineHandlers(parts),
       ...poolHandlers(parts),
       ...ruleHandlers(parts),

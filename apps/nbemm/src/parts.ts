@@ -18,7 +18,9 @@ export interface Parts {
   readonly nbrb: Pick<Client<'nbrb'>, 'CheckGrant' | 'Dump'>;
   readonly bpdbm: Pick<Client<'bpdbm'>, 'ListPolicies'>;
   readonly fullDisks: FullDisks;
-  readonly ltid: (host: string) => Pick<Client<'ltid'>, 'ReadElements' | 'ImportVolumes'>;
+  readonly ltid: (
+    host: string,
+  ) => Pick<Client<'ltid'>, 'ReadElements' | 'ImportVolumes' | 'EjectVolumes'>;
   readonly ndmpagent: (host: string) => Pick<Client<'ndmpagent'>, 'Probe'>;
   readonly log: StoreLog;
   readonly nowMs: () => number;

@@ -17,8 +17,11 @@ export interface HoldOutcome {
 export interface Hold {
   /** There is something to wait for until it is ready. */
   readonly mounts: boolean;
-  /** Resolves with the path for the drive process. Errors: those of ltid; an aborted signal. */
-  mount(grant: Grant | null, signal: AbortSignal): Promise<string>;
+  /**
+   * Resolves with the path for the drive process. `tapeAlerts`: of the volume before, where the image goes on. Errors:
+   * those of ltid; an aborted signal.
+   */
+  mount(grant: Grant | null, tapeAlerts: readonly number[], signal: AbortSignal): Promise<string>;
   renew(writerPid: number): Promise<Renewal>;
   /** Resolves once it was taken back. Errors: the lease is another's. */
   giveBack(outcome: HoldOutcome, signal: AbortSignal): Promise<void>;
@@ -35,9 +38,10 @@ const MOUNT_AGAIN = new Set<string>([
 export function tapeHold(ltid: Client<'ltid'>, lease: Lease): Hold {
   return {
     mounts: true,
-    mount: async (grant, signal) => {
+    mount: async (grant, tapeAlerts, signal) => {
+      const request = { grant, tapeAlerts: [...tapeAlerts] };
       const { drivePath } = await untilAnswered(
-        (call) => ltid.Mount({ grant }, { signal: call, deadlineMs: MOUNT_ASK_MS }),
+        (call) => ltid.Mount(request, { signal: call, deadlineMs: MOUNT_ASK_MS }),
         { signal, isAnswer: ({ status }) => !MOUNT_AGAIN.has(status) },
       );
       return drivePath;

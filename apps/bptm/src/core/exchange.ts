@@ -87,7 +87,8 @@ export function onVolumeGiven(
 export function onNextMounted(stream: Stream, drivePath: string, tell: StreamEffect): StreamStep {
   const exchange: Exchange = { ...stream.exchange!, step: 'opening' };
   return {
-    stream: { ...stream, exchange },
+    // What the drive said of the volume before is known by now.
+    stream: { ...stream, exchange, tapeAlerts: [] },
     effects: [tell, { do: 'giveVolume', drivePath }],
   };
 }

@@ -251,3 +251,10 @@ test('what the drive says of itself is kept for its return, also when the stream
   expect(stream.failure?.status).toBe('mediaWriteError');
   expect(effects.at(-1)).toEqual({ do: 'unmount' });
 });
+
+test('flags that a drive raised over one volume are not told of the next', () => {
+  const alerts = report({ type: 'tapeAlerts', flags: [5] });
+  const asked = run([...full, alerts, recorded, given(1)]);
+  expect(asked.stream.tapeAlerts).toEqual([5]);
+  expect(run([...full, alerts, recorded, given(1), mounted]).stream.tapeAlerts).toEqual([]);
+});

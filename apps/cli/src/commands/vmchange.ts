@@ -1,7 +1,8 @@
-// vmchange: changes what is on record about volumes. It moves no cartridge.
+// vmchange: changes what is on record about volumes, and lets them leave their robot.
 
 import type { Init, VolumeChange } from '@tapestry/contracts';
 import { type Context, command } from '../command.ts';
+import { ejectVolumes } from '../eject-volumes.ts';
 import { EMM_SERVER, type ParsedLine, usage } from '../option-table.ts';
 import { poolName } from './vmadd.ts';
 
@@ -22,6 +23,11 @@ const OPTIONS = {
   rn: { kind: 'number', value: 'N', help: 'robot number' },
   rh: { kind: 'word', value: 'HOST', help: 'host that controls the robot (known by its number)' },
   rc1: { kind: 'number', value: 'SLOT', help: 'slot, from 1' },
+  e: { kind: 'flag', help: 'with -res -rt NONE: the robot puts it into an import/export slot' },
+  sec: { kind: 'number', value: 'N', help: 'accepted: nobody waits for the slot to be emptied' },
+  api_eject: { kind: 'flag', help: 'with -res -ml: the robot puts them into import/export slots' },
+  ml: { kind: 'word', value: 'ID:ID', help: 'media ids, with colons between' },
+  w: { kind: 'flag', help: 'accepted: the command always waits for the robot' },
   offloc: { kind: 'word', value: 'TEXT', help: 'offsite: location' },
   offslot: { kind: 'word', value: 'TEXT', help: 'offsite: slot' },
   offsid: { kind: 'word', value: 'TEXT', help: 'offsite: session' },
@@ -38,12 +44,15 @@ export const vmchange = command({
     '-m ID | -v GROUP  [-p POOL] [-maxmounts N | -n N] [-d TEXT] [-exp DATE|0] [-new_v GROUP]',
     '-m ID [-barcode BARCODE] [-new_mt TYPE]',
     '-res -m ID [-mt TYPE] -rt TLD -rn N -rc1 SLOT | -res -m ID -rt NONE',
+    '-res -m ID -rt NONE -e | -res -api_eject -ml ID:ID [-rt TLD -rn N]',
     '-m ID | -v GROUP  [-offloc TEXT] [-offslot TEXT] [-offsid TEXT] [-offsent DATE|0] [-offreturn DATE|0]',
   ],
   options: OPTIONS,
   example: 'vmchange -m TAP001 -exp 12/31/2030 -d "yearly"',
   async run({ options }, context) {
     const { m, v } = options;
+    const leaving = leavingOf(options);
+    if (leaving !== undefined) return ejectVolumes(context, leaving);
     if ((m === undefined) === (v === undefined)) throw usage('-m ID or -v GROUP is needed');
     const { change, set } = await changeOf(options, context);
     if (set.length === 0) throw usage('say what to change');
@@ -53,6 +62,21 @@ export const vmchange = command({
     return 0;
   },
 });
+
+/** Volumes that are to leave their robot; undefined when none is. */
+function leavingOf({ e, api_eject, res, m, ml, rt }: Line): string[] | undefined {
+  if (!e && !api_eject) {
+    if (ml !== undefined) throw usage('-ml goes with -api_eject');
+    return undefined;
+  }
+  if (!res) throw usage('-e and -api_eject go with -res');
+  if (api_eject) {
+    if (ml === undefined || m !== undefined) throw usage('-api_eject needs -ml ID:ID');
+    return ml.toUpperCase().split(':');
+  }
+  if (m === undefined || rt?.toUpperCase() !== 'NONE') throw usage('-e needs -m ID and -rt NONE');
+  return [m.toUpperCase()];
+}
 
 interface Change {
   readonly change: Init<VolumeChange>;
