@@ -88,7 +88,7 @@ export class SharedDrive {
     const nbrb = bus.client('nbrb');
     return {
       mounts: true,
-      mount: (_grant, signal) => this.#enter(lease, signal),
+      mount: (_grant, _tapeAlerts, signal) => this.#enter(lease, signal),
       renew: async () => {
         const { invalid } = await nbrb.RenewGrants({ host, grants: [refOf(lease)] });
         return { valid: invalid.length === 0, validForMs: BigInt(config.leaseT1Ms) };
@@ -149,7 +149,7 @@ export class SharedDrive {
       onRenewed: () => undefined,
       onLost: (detail) => this.#failAll(detail),
     });
-    const mounted = this.#hold.mount(this.#grant, signal);
+    const mounted = this.#hold.mount(this.#grant, [], signal);
     // Whoever waits for it handles its failure.
     mounted.then(
       () => renewer.start(),
