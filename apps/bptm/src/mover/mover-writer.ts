@@ -126,6 +126,8 @@ export class MoverWriter {
       throw this.#noted(moverFailure(halted, 'mediaWriteError', mediaId));
     }
     report({ type: 'endOfStream', bytes: halted.bytesMoved });
+    // While the agent still makes the history durable: it takes nothing from the tape, whatever the data service says.
+    await link.order('TAPE_OPERATION_MOVER_STOP');
     const { expectedBytes, env } = await finish;
     // Some movers count the padding of their last record.
     const isAll =
@@ -136,7 +138,6 @@ export class MoverWriter {
       const status = halted.bytesMoved < expectedBytes ? 'earlyEof' : 'imageInconsistent';
       throw new StatusError(status, detail);
     }
-    await link.order('TAPE_OPERATION_MOVER_STOP');
     await this.#close(open, 'streamEnd', expectedBytes, env);
     return expectedBytes;
   }

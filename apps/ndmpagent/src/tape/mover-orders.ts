@@ -56,6 +56,8 @@ export class MoverOrders {
     const { mover } = client;
     const options = { timeoutMs: this.#parts.timeoutMs };
     for (let looks = 0; looks < STOP_LOOKS && !client.isClosed; looks += 1) {
+      // Most movers are idle as soon as they have answered.
+      if (looks > 1) await pause(STOP_LOOK_MS, new AbortController().signal);
       try {
         const { state } = await mover.getState(options);
         if (state === MOVER_STATE.idle) break;
@@ -66,7 +68,6 @@ export class MoverOrders {
       } catch {
         // It changed meanwhile: the next look says to what.
       }
-      await pause(STOP_LOOK_MS, new AbortController().signal);
     }
     watch.ordered();
     if (!client.isClosed) await this.#look().catch(() => undefined);
