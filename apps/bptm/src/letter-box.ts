@@ -51,7 +51,6 @@ export class LetterBox {
         ...{ grant: refOf(this.#parts.recordUnder), mediaId: fragment.mediaId, append },
         ...{ writtenBytes, atMs },
         ...{ backupId: image?.backupId ?? backupId, expirationS: image?.expirationS ?? 0n },
-        continues: fragment.number > 1 && this.#parts.recordUnder !== lease,
       });
       return [{ attempt, kind: 'fragment', number: fragment.number, request: letter }];
     }

@@ -24,8 +24,13 @@ export interface SiteOptions {
   readonly capacityBytes?: number;
   /** The first drive hangs on the filer, and the storage unit is of that. */
   readonly filerHasDrive?: boolean;
+<<<<<<< HEAD
   /** Instead of the virtual library: paths of a robot and of its drives. */
   readonly devices?: { readonly robot: string; readonly drives: readonly string[] };
+=======
+  /** Streams that may share a drive, by storage unit and schedules; 1 when left out. */
+  readonly mpx?: number;
+>>>>>>> ec4b39c (Try backups of two filers on one drive through every daemon, and document shared drives)
   /** More environment for single daemons. */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -153,15 +158,17 @@ async function configure(bus: Bus, dir: string, filer: Filer, options: SiteOptio
     density: 'hcart',
     robotType: 'tld',
   };
-  await emm.AddStorageUnit({ unit: { ...unit, robotNumber: 0, maxDrives: drives } });
-  await addPolicy(bus, POLICY, ['/data']);
+  await emm.AddStorageUnit({
+    unit: { ...unit, robotNumber: 0, maxDrives: drives, maxMpx: options.mpx ?? 1 },
+  });
+  await addPolicy(bus, POLICY, ['/data'], { mpx: options.mpx ?? 1 });
 }
 
 export async function addPolicy(
   bus: Bus,
   name: string,
   includes: readonly string[],
-  extra: { client?: string; frequencyS?: number; open?: boolean } = {},
+  extra: { client?: string; frequencyS?: number; open?: boolean; mpx?: number } = {},
 ): Promise<void> {
   const db = bus.client('bpdbm');
   const { policy } = await db.CreatePolicy({ name });
@@ -169,7 +176,12 @@ export async function addPolicy(
     startS: 0,
     durationS: extra.open ? 86_400 : 0,
   }));
-  const schedule = { retentionLevel: 1, windows, frequencyS: extra.frequencyS ?? 604_800 };
+  const schedule = {
+    retentionLevel: 1,
+    windows,
+    frequencyS: extra.frequencyS ?? 604_800,
+    multiplexing: extra.mpx ?? 1,
+  };
   await db.UpdatePolicy({
     policy: {
       ...policy,
