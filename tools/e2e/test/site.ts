@@ -24,13 +24,10 @@ export interface SiteOptions {
   readonly capacityBytes?: number;
   /** The first drive hangs on the filer, and the storage unit is of that. */
   readonly filerHasDrive?: boolean;
-<<<<<<< HEAD
   /** Instead of the virtual library: paths of a robot and of its drives. */
   readonly devices?: { readonly robot: string; readonly drives: readonly string[] };
-=======
   /** Streams that may share a drive, by storage unit and schedules; 1 when left out. */
   readonly mpx?: number;
->>>>>>> ec4b39c (Try backups of two filers on one drive through every daemon, and document shared drives)
   /** More environment for single daemons. */
   readonly env?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
