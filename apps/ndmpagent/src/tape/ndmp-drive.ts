@@ -49,6 +49,8 @@ export class NdmpDrive implements Drive {
   /** Set by the one refusal that tells of it; over with the next motion. */
   #pastEarlyWarning = false;
   #closed = false;
+  /** Not every server tells that it has no tape any more. */
+  #unloaded = false;
 
   /** `name` is for messages: `filer1 nrst0a`. */
   constructor(tape: TapePort, name: string) {
@@ -58,6 +60,8 @@ export class NdmpDrive implements Drive {
 
   async loadState(): Promise<LoadState> {
     const worm = false;
+    const nothing = { loaded: false, barcode: null, writeProtected: false, worm };
+    if (this.#unloaded) return nothing;
     try {
       const { flags } = await this.#tape.getState();
       const loaded = (flags & TAPE_STATE_FLAGS.unload) === 0 && (await this.#isReady());
@@ -67,7 +71,7 @@ export class NdmpDrive implements Drive {
       if (!isOneOf(error, NDMP_ERROR.noTapeLoaded, NDMP_ERROR.deviceNotOpen)) {
         throw this.#failure(error, 'driveNotReady', 'tell its state');
       }
-      return { loaded: false, barcode: null, writeProtected: false, worm };
+      return nothing;
     }
   }
 
@@ -84,10 +88,11 @@ export class NdmpDrive implements Drive {
   }
 
   async readBlock(into: Uint8Array): Promise<ReadResult> {
-    const before = this.#tape.version < 4 ? await this.#state() : undefined;
+    const tape = this.#loaded();
+    const before = tape.version < 4 ? await this.#state() : undefined;
     let data: Buffer;
     try {
-      data = await this.#tape.read(BLOCK_MAX_BYTES);
+      data = await tape.read(BLOCK_MAX_BYTES);
     } catch (error) {
       if (isOneOf(error, NDMP_ERROR.eom)) return { kind: 'endOfData' };
       if (!isOneOf(error, NDMP_ERROR.eof)) throw this.#failure(error, 'mediaReadError', 'read');
@@ -99,6 +104,7 @@ export class NdmpDrive implements Drive {
   }
 
   async writeBlocks(blocks: readonly WriteBlock[]): Promise<WriteResult> {
+    const tape = this.#loaded();
     let written = 0;
     for (const { parts } of blocks) {
       const bytes = Buffer.concat(parts);
@@ -106,7 +112,7 @@ export class NdmpDrive implements Drive {
         throw new StatusError('invalidParameter', `a block of ${bytes.length} bytes`);
       }
       try {
-        await this.#tape.write(bytes);
+        await tape.write(bytes);
       } catch (error) {
         return this.#unwritten(error, written);
       }
@@ -216,6 +222,7 @@ export class NdmpDrive implements Drive {
 
   async unload(): Promise<void> {
     await this.#mtio('eject', 1, 'mediaCloseError');
+    this.#unloaded = true;
   }
 
   async close(): Promise<void> {
@@ -242,15 +249,19 @@ export class NdmpDrive implements Drive {
     if (left > 0) throw this.#nowhere(file, 0);
   }
 
-  /** After a read that met no block: v4 stands before a filemark, the others went over it, if it is one. */
+  /**
+   * After a read that met no block: v4 stands before a filemark, if it is one; the others went over it, but for servers
+   * that stay there in every version.
+   */
   async #atMark(fileBefore: number | undefined): Promise<ReadResult> {
-    if (fileBefore === undefined) {
-      // Some servers call the end of data so, too: there is no mark to cross.
-      const left = await this.#mtio('forwardFiles', 1, 'mediaPositionError');
-      return left > 0 ? { kind: 'endOfData' } : { kind: 'filemark' };
+    if (fileBefore !== undefined) {
+      const { fileNumber } = await this.#state();
+      if (fileNumber !== fileBefore) return { kind: 'filemark' };
+      if (fileNumber === U32_MAX) return { kind: 'endOfData' };
     }
-    const { fileNumber } = await this.#state();
-    return fileNumber === fileBefore ? { kind: 'endOfData' } : { kind: 'filemark' };
+    // Some servers call the end of data so, too: there is no mark to cross.
+    const left = await this.#mtio('forwardFiles', 1, 'mediaPositionError');
+    return left > 0 ? { kind: 'endOfData' } : { kind: 'filemark' };
   }
 
   /** A forward motion stopped early: at a mark, which is then crossed, or at the end of data. */
@@ -284,9 +295,15 @@ export class NdmpDrive implements Drive {
     }
   }
 
+  #loaded(): TapePort {
+    if (!this.#unloaded) return this.#tape;
+    throw new StatusError('driveNotReady', `${this.#name} was unloaded`);
+  }
+
   async #state() {
+    const tape = this.#loaded();
     try {
-      return await this.#tape.getState();
+      return await tape.getState();
     } catch (error) {
       throw this.#failure(error, 'mediaPositionError', 'tell its state');
     }
@@ -298,8 +315,9 @@ export class NdmpDrive implements Drive {
     count: number,
     otherwise: StatusName,
   ): Promise<number> {
+    const tape = this.#loaded();
     try {
-      return await this.#tape.mtio(TAPE_MTIO[operation], count);
+      return await tape.mtio(TAPE_MTIO[operation], count);
     } catch (error) {
       throw this.#failure(error, otherwise, operation);
     }
