@@ -1,7 +1,7 @@
 // An image that outgrows its volume, on a real media server: neighbours that fail while volumes are exchanged, and what
 // ends it when there is no other volume.
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StatusError } from '@tapestry/status';
 import { eventually } from '@tapestry/testkit';
@@ -21,6 +21,8 @@ async function start(options: MediaServerOptions): Promise<void> {
   server = await startMediaServer({ capacityBytes: CAPACITY_BYTES, ...options });
   runs = new Runs(server);
   writeFileSync(join(server.data, 'large.bin'), data);
+  mkdirSync(join(server.data, 'small'));
+  writeFileSync(join(server.data, 'small', 'file'), 'small');
 }
 
 /** The run waits for another volume. */
@@ -53,6 +55,33 @@ test('nbrb, ltid and bpbrm may be away while volumes are exchanged: the image go
   expect(readFileSync(join(server.data, 'large.bin')).equals(data)).toBe(true);
   await runs.driveIsIdle();
 }, 180_000);
+
+test.each<[string, MediaServerOptions]>([
+  ['local', { tape: 'filer' }],
+  ['local, its own robot', { tape: 'filer', robotByNdmp: true }],
+  ['three-way', { tape: 'tape host' }],
+])(
+  '%s: a mover goes on upon the next volume, writing and reading',
+  async (_name, options) => {
+    await start({ cartridges: 5, ...options });
+    const { status, image } = await runs.backUp();
+    expect(status?.code, status?.detail).toBe(0);
+    const media = image!.fragments.map(({ mediaId }) => mediaId);
+    expect(media).toEqual(['A00001', 'A00002', 'A00003', 'A00004']);
+    expect(image!.fragments.every(({ fileNumber }) => fileNumber === 1)).toBe(true);
+    expect(image!.fragments.at(-1)?.streamEndBytes).toBe(image!.bytes);
+    await runs.driveIsIdle();
+    rmSync(join(server.data, 'large.bin'));
+    const restored = await runs.restore(image, ['large.bin']);
+    expect(restored.status?.code, restored.status?.detail).toBe(0);
+    expect(readFileSync(join(server.data, 'large.bin')).equals(data)).toBe(true);
+    await runs.driveIsIdle();
+    // The next image finds the volume where the last one ended, which is begun, or full.
+    const small = await runs.backUp('/data/small');
+    expect(small.status?.code, small.status?.detail).toBe(0);
+  },
+  180_000,
+);
 
 test('without another volume: 96 after a while, 150 when it is cancelled, 82 when bptm dies', async () => {
   await start({ cartridges: 1, bptmEnv: { BPTM_NEXT_VOLUME_TIMEOUT_MS: '10000' } });

@@ -3,6 +3,7 @@
 // ones before; a mount that was asked for is waited for, however the stream ends; volumes are refused only so often.
 
 import type { VolumeSpec } from '@tapestry/contracts';
+import type { StatusName } from '@tapestry/status';
 import type { Failure, FromDrive } from '../drive-process/messages.ts';
 import type { Stream, StreamEffect, StreamStep } from './stream.ts';
 
@@ -32,6 +33,16 @@ export type ExchangeEffect =
 
 /** So many volumes in a row may prove unfit before the stream ends with what is wrong with the last. */
 const REFUSALS_MAX = 3;
+
+/** What a volume to write says of itself: another one may do. */
+const MAY_REFUSE = new Set<StatusName>([
+  ...(['cannotOverwriteMedia', 'wrongTape', 'cannotReadMediaHeader', 'writeProtected'] as const),
+  ...(['mediaOpenError', 'mediaPositionError', 'mediaReadError', 'driveNotReady'] as const),
+]);
+
+export function isOfVolume({ status }: Failure): boolean {
+  return MAY_REFUSE.has(status);
+}
 
 type Fail = (stream: Stream, failure: Failure) => StreamStep;
 

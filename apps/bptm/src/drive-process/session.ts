@@ -2,7 +2,8 @@
 // closed fragment, and what can break into it from outside (finish, ranges, abort, lease, a broken connection).
 
 import type net from 'node:net';
-import { asStatusError, StatusError, type StatusName } from '@tapestry/status';
+import { asStatusError, StatusError } from '@tapestry/status';
+import { isOfVolume } from '../core/exchange.ts';
 import { DataConnection } from './data-connection.ts';
 import type {
   Failure,
@@ -31,11 +32,6 @@ const SLOTS_MAX = 128;
 const SLOTS_MIN = 4;
 /** Blocks that are gathered before the drive thread is woken. */
 const WAKE_BLOCKS = 8;
-/** What a volume says of itself: another one may do. */
-const MAY_REFUSE = new Set<StatusName>([
-  ...(['cannotOverwriteMedia', 'wrongTape', 'cannotReadMediaHeader', 'writeProtected'] as const),
-  ...(['mediaOpenError', 'mediaPositionError', 'mediaReadError', 'driveNotReady'] as const),
-]);
 const NOT_WANTED = new StatusError('interrupted', 'the data server reads no more');
 /** A stream without data has the least of rings. */
 const NO_DATA_BLOCK_BYTES = 4_096;
@@ -190,7 +186,7 @@ export class StreamSession {
         break;
       } catch (error) {
         const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
-        if (mediaId !== '' || !MAY_REFUSE.has(status)) throw error;
+        if (mediaId !== '' || !isOfVolume({ status, detail })) throw error;
         refused = { status, detail };
       }
     }

@@ -7,7 +7,7 @@ import { asStatusError, StatusError } from '@tapestry/status';
 import type { DriveProcess } from '../adapters/drive-pool.ts';
 import type { MoverDevice } from '../core/orders.ts';
 import { labelMedium } from '../drive-process/label-medium.ts';
-import type { Finish, FromDrive, Order, ToDrive } from '../drive-process/messages.ts';
+import type { Finish, FromDrive, NextVolume, Order, ToDrive } from '../drive-process/messages.ts';
 import { tellAlerts } from '../drive-process/tape-alerts.ts';
 import { MoverReader } from './mover-reader.ts';
 import type { MoverRunParts } from './mover-run.ts';
@@ -38,6 +38,8 @@ export class MoverDrive implements DriveProcess {
   #hooks: Hooks | undefined;
   #drive: RemoteDrive | undefined;
   #work: MoverWriter | MoverReader | undefined;
+  /** Set once another volume was asked for. */
+  #volume: PromiseWithResolvers<NextVolume> | undefined;
   #leaseTimer: NodeJS.Timeout | undefined;
   #exited = false;
 
@@ -69,6 +71,9 @@ export class MoverDrive implements DriveProcess {
         break;
       case 'range':
         if (this.#work instanceof MoverReader) this.#work.range(message);
+        break;
+      case 'volume':
+        this.#volume?.resolve(message);
         break;
       case 'abort':
         this.#break(new StatusError('interrupted', message.reason));
@@ -117,6 +122,15 @@ export class MoverDrive implements DriveProcess {
       ...{ link: this.#link, drive: this.#drive, local, fixedBlockBytes },
       report: (message) => this.#report(message),
       finish: this.#finish.promise,
+      needVolume: async (mediaId, refused) => {
+        await this.#tellAlerts();
+        await this.#link.call('TAPE_OPERATION_CLOSE_DRIVE');
+        this.#volume = Promise.withResolvers<NextVolume>();
+        this.#report({ type: 'volumeNeeded', mediaId, refused });
+        const next = await this.#volume.promise;
+        await this.#link.call('TAPE_OPERATION_OPEN_DRIVE');
+        return next;
+      },
     };
     if (order.mode === 'label') {
       await labelMedium(this.#drive, order, parts.report, fixedBlockBytes);

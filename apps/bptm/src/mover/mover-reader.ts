@@ -34,10 +34,11 @@ export class MoverReader {
   /** Resolves with the bytes that were moved once the data service is done. Errors: 85, 86, 94, 99, those of the drive. */
   async run(): Promise<bigint> {
     const { drive, report, link, local, finish } = this.#parts;
-    await checkMediumForRead(drive, this.#order.volume, this.#order.fragments, report);
-    const [first] = this.#order.fragments;
+    const { volume, fragments } = this.#order;
+    const fileNumber = await checkMediumForRead(drive, volume, fragments, report);
+    const first = fragments.find(({ mediaId }) => mediaId === volume.mediaId);
     await this.#bring(first!);
-    report({ type: 'positioned', labelled: false, fileNumber: first!.fileNumber });
+    report({ type: 'positioned', labelled: false, fileNumber });
     const recordBytes = first!.blockSizeBytes;
     const order = { writes: false, local, recordBytes, ...windowOf(first!) };
     const { addresses } = await link.order('TAPE_OPERATION_MOVER_LISTEN', order);
@@ -70,7 +71,9 @@ export class MoverReader {
         }
         pending = undefined;
         last = event;
-        if (await this.#act(event)) return;
+        // A data service that has enough waits for no volume.
+        const over = await Promise.race([this.#act(event), done]);
+        if (over === true || over === 'done') return;
       }
     } finally {
       pending?.catch(() => undefined);
@@ -83,7 +86,7 @@ export class MoverReader {
     switch (state.state) {
       case 'halted':
         if (state.reason === 'connectClosed') return true;
-        throw this.#noted(moverFailure(state, 'mediaReadError', this.#order.volume.mediaId));
+        throw this.#noted(moverFailure(state, 'mediaReadError', this.#current.mediaId));
       case 'paused':
         await this.#onPause(state);
         return false;
@@ -108,7 +111,7 @@ export class MoverReader {
     const { link } = this.#parts;
     const { reason, seekPosition } = paused;
     if (reason !== 'seek' && reason !== 'eof' && reason !== 'eom') {
-      throw this.#noted(moverFailure(paused, 'mediaReadError', this.#order.volume.mediaId));
+      throw this.#noted(moverFailure(paused, 'mediaReadError', this.#current.mediaId));
     }
     // At a mark it read to the end of its records: what follows lies in the next fragment.
     const wanted = reason === 'seek' ? seekPosition : this.#current.streamEndBytes;
@@ -119,10 +122,26 @@ export class MoverReader {
       // Behind the end of the image: the data service learns it by the end of its connection.
       await link.order('TAPE_OPERATION_MOVER_STOP');
     } else {
+      if (fragment.mediaId !== this.#current.mediaId) await this.#exchange(fragment.mediaId);
       await this.#bring(fragment);
       await link.order('TAPE_OPERATION_MOVER_CONTINUE', windowOf(fragment));
     }
     this.#states.ordered();
+  }
+
+  async #exchange(mediaId: string): Promise<void> {
+    const { drive, report, needVolume } = this.#parts;
+    const over = new AbortController();
+    const watching = this.#states.keepWatching(over.signal);
+    watching.catch(() => undefined);
+    try {
+      const { volume } = await Promise.race([needVolume(mediaId, null), watching]);
+      const { fragments } = this.#order;
+      const fileNumber = await checkMediumForRead(drive, volume, fragments, report);
+      report({ type: 'positioned', labelled: false, fileNumber });
+    } finally {
+      over.abort(new Error('it goes on'));
+    }
   }
 
   /** Leaves the tape at the first of the fragment's records. */

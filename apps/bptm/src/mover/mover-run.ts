@@ -4,7 +4,7 @@
 import type { MoverState } from '@tapestry/contracts';
 import { fromWire, StatusError, type StatusName } from '@tapestry/status';
 import type { Drive } from '@tapestry/storage';
-import type { Finish, FromDrive } from '../drive-process/messages.ts';
+import type { Failure, Finish, FromDrive, NextVolume } from '../drive-process/messages.ts';
 import type { TapeLink } from './tape-link.ts';
 
 export interface MoverRunParts {
@@ -17,6 +17,8 @@ export interface MoverRunParts {
   readonly report: (message: FromDrive) => void;
   /** Resolves when the data service halted well. */
   readonly finish: Promise<Finish>;
+  /** Asks bptm for another volume; resolves when it is in the drive, which was given back for it. */
+  needVolume(mediaId: string, refused: Failure | null): Promise<NextVolume>;
 }
 
 const PROGRESS_MS = 500;
@@ -44,6 +46,17 @@ export class MoverStates {
   /** After an order the next state is the present one, whichever that is. */
   ordered(): void {
     this.#version = 0n;
+  }
+
+  /** Watches on without a question, so that the session is not taken for forgotten. Rejects when it ends by itself. */
+  async keepWatching(signal: AbortSignal): Promise<never> {
+    // With a count of its own: an answer that comes late must hide nothing from who asks next.
+    for (let version = 0n; ; ) {
+      const state = await this.#parts.link.watch(version);
+      version = state.version;
+      if (state.status !== null) throw fromWire(state.status);
+      signal.throwIfAborted();
+    }
   }
 
   /** The next state, or the same one after a while. Errors: what ended the tape session. */

@@ -2,12 +2,13 @@
 // fragment (media format, layout `mover`). The mover counts; what it counted is checked against data service and tape.
 
 import { randomBytes } from 'node:crypto';
-import type { EnvVar, Fragment, MoverState } from '@tapestry/contracts';
-import { StatusError } from '@tapestry/status';
+import type { EnvVar, Fragment, MoverState, VolumeSpec } from '@tapestry/contracts';
+import { asStatusError, StatusError } from '@tapestry/status';
 import { fragmentFileCount, type MoverFragment, moverFragment } from '@tapestry/storage';
 import { ALONE } from '../core/alone.ts';
-import { endedTooSoon, fullDetail } from '../core/full-medium.ts';
-import type { WriteOrder } from '../drive-process/messages.ts';
+import { isOfVolume } from '../core/exchange.ts';
+import { endedTooSoon, fullDetail, tooSmall } from '../core/full-medium.ts';
+import type { Failure, WriteOrder } from '../drive-process/messages.ts';
 import { prepareMediumForWrite } from '../drive-process/volume-check.ts';
 import { lateAfter, type MoverRunParts, MoverStates, moverFailure, NO_END } from './mover-run.ts';
 
@@ -29,11 +30,14 @@ export class MoverWriter {
   readonly #order: WriteOrder;
   readonly #recordBytes: number;
   readonly #states: MoverStates;
+  /** The one in the drive. */
+  #volume: VolumeSpec;
   #previousSegment = new Uint8Array(0);
 
   constructor(parts: MoverRunParts, order: WriteOrder) {
     this.#parts = parts;
     this.#order = order;
+    this.#volume = order.volume;
     this.#recordBytes = recordBytesFor(order.blockSizeBytes, parts.fixedBlockBytes);
     this.#states = new MoverStates(parts);
   }
@@ -45,19 +49,64 @@ export class MoverWriter {
   /** Resolves with the stream's bytes when its last fragment is closed. Errors: 84, 86, 99, 166, 234, those of the drive. */
   async run(): Promise<bigint> {
     const { drive, report } = this.#parts;
-    const opened = await prepareMediumForWrite(drive, this.#order.volume, report, this.#padBytes);
+    const opened = await prepareMediumForWrite(drive, this.#volume, report, this.#padBytes);
     report({ type: 'positioned', ...opened });
     let open = await this.#begin(1, opened.fileNumber, 0n);
     await this.#listen(open);
     for (;;) {
       const stopped = await this.#untilStopped();
-      const end = open.begin + open.length;
       if (stopped.state === 'halted') return this.#closeLast(open, stopped);
-      if (!isWindowEnd(stopped) || open.length === NO_END) throw this.#pauseFailure(stopped);
-      await this.#close(open, 'fragmentFull', end, []);
-      open = await this.#begin(open.number + 1, open.file + fragmentFileCount('mover'), end);
+      open = await this.#goOn(open, stopped);
       await this.#parts.link.order('TAPE_OPERATION_MOVER_CONTINUE', this.#window(open));
       this.#states.ordered();
+    }
+  }
+
+  /** Closes what the paused mover has written, and begins the next fragment behind it or upon another volume. */
+  async #goOn(open: OpenFragment, paused: MoverState): Promise<OpenFragment> {
+    const nextFile = open.file + fragmentFileCount('mover');
+    if (isWindowEnd(paused) && open.length !== NO_END) {
+      const end = open.begin + open.length;
+      await this.#close(open, 'fragmentFull', end, []);
+      return this.#begin(open.number + 1, nextFile, end);
+    }
+    if (paused.reason !== 'eom') {
+      throw this.#noted(moverFailure(paused, 'mediaWriteError', this.#volume.mediaId));
+    }
+    const end = paused.bytesMoved;
+    this.#reportFull(end);
+    const isEmpty = end === open.begin;
+    if (isEmpty && open.file === 1) throw tooSmall(this.#volume.mediaId);
+    // Of a fragment that holds nothing the header stays, a tail that was never closed.
+    if (!isEmpty) await this.#close(open, 'mediumFull', end, []);
+    const fileNumber = await this.#nextVolume();
+    return this.#begin(isEmpty ? open.number : open.number + 1, fileNumber, end);
+  }
+
+  /** Answers where the tape of another volume stands, ready to be written. */
+  async #nextVolume(): Promise<number> {
+    const { drive, report, needVolume } = this.#parts;
+    let refused: Failure | null = null;
+    const over = new AbortController();
+    const watching = this.#states.keepWatching(over.signal);
+    watching.catch(() => undefined);
+    try {
+      for (;;) {
+        const { volume } = await Promise.race([needVolume('', refused), watching]);
+        this.#volume = volume;
+        try {
+          const prepared = prepareMediumForWrite(drive, volume, report, this.#padBytes);
+          const opened = await Promise.race([prepared, watching]);
+          report({ type: 'positioned', ...opened });
+          return opened.fileNumber;
+        } catch (error) {
+          const { status, detail } = asStatusError(error, 'tapeMgrSystemError');
+          if (!isOfVolume({ status, detail })) throw error;
+          refused = { status, detail };
+        }
+      }
+    } finally {
+      over.abort(new Error('it goes on'));
     }
   }
 
@@ -68,7 +117,8 @@ export class MoverWriter {
   /** Leaves the tape where the mover's first record goes. */
   async #begin(number: number, file: number, begin: bigint): Promise<OpenFragment> {
     const order = this.#order;
-    const { volume, mediaServer, software, image, copy } = order;
+    const { mediaServer, software, image, copy } = order;
+    const volume = this.#volume;
     const segment = randomBytes(16);
     const written = moverFragment(
       {
@@ -102,7 +152,9 @@ export class MoverWriter {
   }
 
   #window({ begin, length }: OpenFragment) {
-    return { windowOffset: begin, windowLength: length };
+    // What has no end goes to the end of all numbers, from wherever it begins.
+    const windowLength = length === NO_END ? NO_END - begin : length;
+    return { windowOffset: begin, windowLength };
   }
 
   async #untilStopped(): Promise<MoverState> {
@@ -121,7 +173,7 @@ export class MoverWriter {
 
   async #closeLast(open: OpenFragment, halted: MoverState): Promise<bigint> {
     const { finish, link, report } = this.#parts;
-    const { mediaId } = this.#order.volume;
+    const { mediaId } = this.#volume;
     if (halted.reason !== 'connectClosed') {
       throw this.#noted(moverFailure(halted, 'mediaWriteError', mediaId));
     }
@@ -145,7 +197,7 @@ export class MoverWriter {
   /** Trailer and marks around what the mover wrote, and the fragment told once all of it is on the tape. */
   async #close(
     open: OpenFragment,
-    endReason: 'streamEnd' | 'fragmentFull',
+    endReason: 'streamEnd' | 'fragmentFull' | 'mediumFull',
     streamEndBytes: bigint,
     env: readonly EnvVar[],
   ): Promise<void> {
@@ -176,7 +228,7 @@ export class MoverWriter {
   async #checkPosition(file: number, block: number): Promise<void> {
     const at = await this.#parts.drive.position();
     if (at.file === file && at.block === block) return;
-    const { mediaId } = this.#order.volume;
+    const { mediaId } = this.#volume;
     const detail = `${mediaId} stands at file ${at.file} block ${at.block}, not at file ${file} block ${block}`;
     this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_POSITION_ERROR', detail });
     throw new StatusError('mediaPositionError', detail);
@@ -213,17 +265,15 @@ export class MoverWriter {
     return error;
   }
 
-  #pauseFailure(paused: MoverState): StatusError {
-    if (paused.reason === 'eom') return this.#full();
-    const { mediaId } = this.#order.volume;
-    return this.#noted(moverFailure(paused, 'mediaWriteError', mediaId));
+  #reportFull(bytes: bigint): string {
+    const detail = fullDetail(this.#volume.mediaId, bytes);
+    this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
+    return detail;
   }
 
+  /** The physical end came before the fragment was closed. */
   #full(): StatusError {
-    const { mediaId } = this.#order.volume;
-    const detail = fullDetail(mediaId, this.bytes);
-    this.#parts.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
-    return endedTooSoon(detail);
+    return endedTooSoon(this.#reportFull(this.bytes));
   }
 
   #records(bytes: bigint): bigint {
@@ -237,7 +287,8 @@ export class MoverWriter {
     records: bigint,
     streamEndBytes: bigint,
   ): Fragment {
-    const { volume, mediaServer, driveIndex, copy } = this.#order;
+    const volume = this.#volume;
+    const { mediaServer, driveIndex, copy } = this.#order;
     return {
       ...ALONE,
       ...{ copy, number: open.number, mediaId: volume.mediaId, mediaServer },

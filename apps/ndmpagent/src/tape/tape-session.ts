@@ -14,7 +14,7 @@ import { openWithin } from '../session-filer.ts';
 import { MoverOrders } from './mover-orders.ts';
 import { MoverWatch } from './mover-watch.ts';
 import { NdmpDrive } from './ndmp-drive.ts';
-import { performOnDrive } from './tape-calls.ts';
+import { EMPTY_REPLY, performOnDrive } from './tape-calls.ts';
 import { openTapePort } from './tape-port.ts';
 
 export interface TapePlace {
@@ -25,7 +25,8 @@ export interface TapePlace {
 
 interface OpenTape {
   readonly filer: Filer;
-  readonly drive: NdmpDrive;
+  /** Another one after each exchange of tapes. */
+  drive: NdmpDrive;
   readonly orders: MoverOrders;
 }
 
@@ -113,8 +114,8 @@ export class TapeSession {
 
   async #open(): Promise<OpenTape> {
     const { nbemm, config } = this.#parts;
-    const { ndmpHost, device, writes } = this.place;
-    const signal = AbortSignal.any([this.#end.signal, this.#parts.stopping]);
+    const { ndmpHost, device } = this.place;
+    const signal = this.#signal;
     const access = await fetchAccess(nbemm, this.lease, ndmpHost, signal);
     const sessionName = `${attemptKey(this.lease.attempt)} tape`;
     const ask = { host: ndmpHost, access, handlers: this.#handlers(), signal, sessionName };
@@ -122,11 +123,9 @@ export class TapeSession {
       throw withWords(error, this.#log.tail);
     });
     const { client } = filer;
-    const { loadTimeoutMs, motionTimeoutMs } = config;
+    const { motionTimeoutMs } = config;
     try {
-      const opening = { client, device, writes, loadTimeoutMs, motionTimeoutMs, signal };
-      const port = await openTapePort(opening);
-      const drive = new NdmpDrive(port, `${ndmpHost} ${device}`);
+      const drive = await this.#openDrive(filer);
       const orders = new MoverOrders({ client, timeoutMs: motionTimeoutMs, watch: this.mover });
       void this.mover.run(client, config.pollEveryMs, signal);
       this.#log.tell('tape-open', `opened drive ${device} of NDMP host ${ndmpHost}`);
@@ -138,6 +137,18 @@ export class TapeSession {
       const { detail, context } = failure;
       throw new StatusError('mediaOpenError', detail, context, { cause: error });
     }
+  }
+
+  get #signal(): AbortSignal {
+    return AbortSignal.any([this.#end.signal, this.#parts.stopping]);
+  }
+
+  async #openDrive({ client }: Pick<Filer, 'client'>): Promise<NdmpDrive> {
+    const { ndmpHost, device, writes } = this.place;
+    const { loadTimeoutMs, motionTimeoutMs } = this.#parts.config;
+    const opening = { client, device, writes, loadTimeoutMs, motionTimeoutMs };
+    const port = await openTapePort({ ...opening, signal: this.#signal });
+    return new NdmpDrive(port, `${ndmpHost} ${device}`);
   }
 
   /** Words and posts go to the DATA operation while there is one, all of the mover to its watch. */
@@ -163,9 +174,18 @@ export class TapeSession {
   }
 
   async #perform(request: TapeCallRequest): Promise<TapeCallReply> {
-    const { drive, orders } = await this.#opened;
+    const opened = await this.#opened;
+    const { drive, orders } = opened;
     if (this.#end.signal.aborted) throw new StatusError('notFound', 'the tape session is over');
     try {
+      if (request.operation === 'TAPE_OPERATION_CLOSE_DRIVE') {
+        await drive.close();
+        return EMPTY_REPLY;
+      }
+      if (request.operation === 'TAPE_OPERATION_OPEN_DRIVE') {
+        opened.drive = await this.#openDrive(opened.filer);
+        return EMPTY_REPLY;
+      }
       return (await orders.perform(request)) ?? (await performOnDrive(drive, request));
     } catch (error) {
       const { ndmpHost, device } = this.place;
