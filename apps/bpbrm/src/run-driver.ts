@@ -54,7 +54,7 @@ export class RunDriver {
     this.lease = stored.lease;
     this.key = attemptKey(stored.lease.attempt);
     this.#ref = refOf(stored.lease);
-    const kind = KINDS[stored.spec.job?.type ?? 'JOB_TYPE_BACKUP'];
+    const kind = KINDS[stored.spec.job?.type ?? 'JOB_TYPE_BACKUP'] ?? 'backup';
     const backupId = stored.spec.image?.backupId ?? '';
     this.#run = stored.run ?? newRun(kind, backupId, parts.clock.nowMs());
     this.#told = stored.told ?? false;
@@ -290,7 +290,8 @@ interface Watch<S> {
   readonly lost: StatusError;
 }
 
-const KINDS: Readonly<Record<JobType, Run['kind']>> = {
+/** What nbjm has media servers do; image cleanup is none of theirs. */
+const KINDS: Readonly<Partial<Record<JobType, Run['kind']>>> = {
   JOB_TYPE_BACKUP: 'backup',
   JOB_TYPE_RESTORE: 'restore',
   JOB_TYPE_LABEL: 'label',
