@@ -54,9 +54,9 @@ async function removeFrom(
     if (!page.more || last === undefined) break;
     afterBackupId = last.backupId;
   }
-  if (deleted > 0) notes.info(`${deleted} leftovers of images are deleted from ${storageUnit}`);
+  if (deleted > 0) notes.info(`leftovers of images deleted from ${storageUnit}: ${deleted}`);
   if (strangers.length > 0) {
-    const which = `${strangers.length} images that this catalog does not know`;
-    notes.warn(`${storageUnit} holds ${which}, ${strangers[0]} among them: they are left`);
+    const which = `images that this catalog does not know (${strangers.length}), such as ${strangers[0]}`;
+    notes.warn(`${storageUnit} holds ${which}: they are left`);
   }
 }

@@ -40,10 +40,10 @@ const BATCH = 100;
 export async function cleanUp(parts: Parts, facts: CleanupFacts): Promise<CleanupOutcome> {
   const notes = new Notes(parts, facts.jobId);
   const marked = await markAll(parts, facts, notes);
-  if (marked > 0) notes.info(`${marked} images have expired`);
+  if (marked > 0) notes.info(`images that have expired: ${marked}`);
   const units = await diskUnits(parts);
   const removed = await removeAll(parts, facts, units, notes);
-  if (removed > 0) notes.info(`${removed} images are removed from the catalog`);
+  if (removed > 0) notes.info(`images removed from the catalog: ${removed}`);
   if (facts.storageUnit === '') {
     const { returned, problems } = await returnEmptyVolumes(parts, { signal: facts.signal });
     if (returned.length > 0) notes.info(`volumes given back: ${listed(returned)}`);
@@ -143,7 +143,7 @@ async function removeFromDisk(
   for (const [storageUnit, copies] of byUnit) {
     const unit = units.get(storageUnit);
     if (unit === undefined) {
-      const rest = `what lay there of ${copies.length} images is left`;
+      const rest = `what lies there is left, images: ${copies.length}`;
       notes.warn(`the storage unit ${storageUnit} is not in the EMM database: ${rest}`);
       continue;
     }

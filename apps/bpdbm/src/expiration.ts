@@ -37,12 +37,14 @@ interface Change {
 async function changeExpiration(parts: Parts, request: ChangeExpirationRequest) {
   checkRequest(request);
   const unchanged: string[] = [];
+  const now = nowS(parts);
   const changes = await parts.store.transaction(async (tx) => {
-    const images = await matching(tx, request, nowS(parts));
+    const images = await matching(tx, request, now);
     const policies = new Map<string, Policy | undefined>();
     const found: Change[] = [];
     for (const image of images) {
-      const expirationS = await newExpiration(tx, request, image, policies);
+      const wanted = await newExpiration(tx, request, image, policies);
+      const expirationS = typeof wanted === 'bigint' && wanted < now ? now : wanted;
       const backupId = image.backup_id;
       if (typeof expirationS === 'string') unchanged.push(`${backupId}: ${expirationS}`);
       else found.push({ backupId, oldExpirationS: image.expiration_s, expirationS });

@@ -114,7 +114,7 @@ class JobWatch {
     this.#lineOpen = false;
     const amount =
       job.type === 'JOB_TYPE_IMAGE_CLEANUP'
-        ? `${job.files} images removed`
+        ? `images removed: ${job.files}`
         : `${(Number(job.bytes) / 1e6).toFixed(1)} MB, ${job.files} files`;
     const end = job.status === 0 ? `done: ${amount}` : `ended with status ${job.status}: ${amount}`;
     this.#context.out(`job ${job.jobId}: ${end}\n`);

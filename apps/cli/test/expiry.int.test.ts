@@ -59,7 +59,7 @@ test('bpexpdate -d 0 asks, ends the images of a volume, cleans up, and says what
   expect(yes.status).toBe(0);
   expect(request()).toMatchObject({ preview: false, mediaId: 'TAP001', expirationS: 1n });
   expect(yes.out).toContain('filer1_1 has expired');
-  expect(yes.out).toContain('job 12: done: 3 images removed');
+  expect(yes.out).toContain('job 12: done: images removed: 3');
   expect(yes.out).toContain('volume TAP001 is free, in pool NetBackup');
 });
 
@@ -121,5 +121,5 @@ test('-deassignempty gives volumes back by hand, and tells which stay', async ()
 test('bpimage -cleanup is a job that is waited for', async () => {
   const { status, out } = await shell.run('bpimage -cleanup -allclients -prunetir');
   expect(status).toBe(0);
-  expect(out).toContain('3 images removed');
+  expect(out).toContain('images removed: 3');
 });

@@ -20,7 +20,8 @@ export interface Uses {
 /** Why an expired image is not removed now; undefined: it goes. */
 export function keepsImage({ backupId, expirationS }: ExpiringImage, uses: Uses) {
   if (expirationS > uses.nowS) return 'it has not expired';
-  if (uses.read.has(backupId) || uses.planned.has(backupId)) return 'a restore reads it';
+  if (uses.read.has(backupId)) return 'a restore reads it';
+  if (uses.planned.has(backupId)) return 'a restore was just asked for that needs it';
   if (uses.bases.has(backupId)) return 'a running backup builds on it';
   return undefined;
 }

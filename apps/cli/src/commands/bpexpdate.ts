@@ -7,9 +7,9 @@ import type {
   ScheduleType,
 } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
+import { cleanUpAndWait } from '../cleanup-job.ts';
 import { type Context, command } from '../command.ts';
 import { formatDateTime } from '../date-time.ts';
-import { waitForJobs } from '../job-wait.ts';
 import { type ParsedLine, PRIMARY_SERVER, usage } from '../option-table.ts';
 import { scheduleTypeByCode } from '../render/codes.ts';
 
@@ -159,7 +159,7 @@ function report({ images, count, unchanged }: ChangeExpirationReply, isEnd: bool
   const lines = images
     .slice(0, SHOWN_MAX)
     .map(({ backupId, expirationS }) =>
-      isEnd ? `${backupId} has expired` : `${backupId} expires ${expiryText(expirationS)}`,
+      isEnd ? `${backupId} has expired` : `${backupId} ${expiryText(expirationS)}`,
     );
   const rest = Number(count) - lines.length;
   if (rest > 0) lines.push(`and ${rest} more`);
@@ -169,24 +169,17 @@ function report({ images, count, unchanged }: ChangeExpirationReply, isEnd: bool
 }
 
 function expiryText(expirationS: bigint): string {
-  return Number(expirationS) >= NEVER_S ? 'never' : formatDateTime(expirationS);
+  if (Number(expirationS) >= NEVER_S) return 'never expires';
+  return `expires ${formatDateTime(expirationS)}`;
 }
 
 async function cleanUp({ m }: Line, context: Context): Promise<number> {
-  const bpdbm = await context.client('bpdbm');
-  const { jobId } = await bpdbm.CleanUpImages({ requester: context.user });
-  const status = await waitForJobs(context, {
-    jobIds: [jobId],
-    waitMaxMs: undefined,
-    log: undefined,
-  });
+  const status = await cleanUpAndWait(context);
   const volume = m === undefined ? undefined : await volumeOf(context, m);
   if (volume === undefined) return status;
   const { mediaId, pool } = volume;
-  if (!volume.assignedMs) context.out(`volume ${mediaId} is free, in pool ${pool}\n`);
-  else {
-    context.out(`volume ${mediaId} stays assigned for now: bpdbjobs -report -jobid ${jobId} -L\n`);
-  }
+  const what = volume.assignedMs ? 'stays assigned for now' : `is free, in pool ${pool}`;
+  context.out(`volume ${mediaId} ${what}\n`);
   return status;
 }
 

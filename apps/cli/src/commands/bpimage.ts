@@ -1,7 +1,7 @@
 // bpimage: removes expired images now, instead of with the next cleanup.
 
+import { cleanUpAndWait } from '../cleanup-job.ts';
 import { command } from '../command.ts';
-import { waitForJobs } from '../job-wait.ts';
 import { PRIMARY_SERVER, usage } from '../option-table.ts';
 
 export const bpimage = command({
@@ -16,8 +16,6 @@ export const bpimage = command({
   example: 'bpimage -cleanup -allclients',
   async run({ options }, context) {
     if (!options.cleanup || !options.allclients) throw usage('-cleanup -allclients');
-    const bpdbm = await context.client('bpdbm');
-    const { jobId } = await bpdbm.CleanUpImages({ requester: context.user });
-    return await waitForJobs(context, { jobIds: [jobId], waitMaxMs: undefined, log: undefined });
+    return await cleanUpAndWait(context);
   },
 });
