@@ -257,8 +257,13 @@ test('bpmedialist lists, counts and sums up volumes that hold data', async () =>
     ListVolumes: async ({ mediaId }) => ({ volumes: mediaId === 'NONE01' ? [] : volumes }),
   });
   expect((await shell.run('bpmedialist -h media1')).out).toMatchInlineSnapshot(`
-    "media id  server  rl  images  kilobytes  allocated            last written  expiration  status
-    TAP001    media1   1       2          4  11/22/2025 07:00:00  -             -           full
+    "Server Host = media1
+
+    id      rl  images  allocated         last updated      density       kbytes restores
+               vimages  expiration        last read         <------- STATUS ------->
+    -------------------------------------------------------------------------------------
+    TAP001   1       2  11/22/2025 07:00  -                 hcart              4        -
+                     1  -                 -                 FULL
     "
   `);
   expect(shell.asked('nbemm', 'ListVolumes')).toMatchObject({ assignedOnly: true });

@@ -158,3 +158,31 @@ test('without nbemm jobs wait and say so; they go once it is back', async () => 
   });
   expect((await world.granted(1)).volume?.mediaId).toBe('A00001');
 });
+
+test('a drive that two media servers share is given once, and freed by the one that has it', async () => {
+  await world.start();
+  await world.asNbjm.RequestResources(request(1));
+  const grant = await world.granted(1);
+  await world.asNbjm.RequestResources(request(2));
+  const other = (await world.bus.as({ service: 'ltid', host: 'media2' })).client('nbrb');
+  // The other host has nothing in it: that says nothing about the one that has.
+  await other.ReportDrives({ host: 'media2', drives: [{ drive: 'd0' }] });
+  expect(await dump()).toMatchObject({ grants: [{ state: 'active' }], unknown: [] });
+  expect(world.nbjm.requests('ResourcesGranted')).toHaveLength(1);
+
+  const stranger = { attempt: { jobId: 9n, try: 1, step: 0 }, grantId: 'old', epoch: 1n };
+  world.mounts = [];
+  await world.asNbjm.ReleaseGrant({ grant: ref(grant) });
+  const second = await world.granted(2);
+  await world.asNbjm.ReleaseGrant({ grant: ref(second) });
+  await eventually('the drive is free', async () => (await dump()).grants.length === 0);
+  // It has something in the drive that nobody here knows of: only its own word makes the drive free again.
+  await other.ReportDrives({ host: 'media2', drives: [{ drive: 'd0', holder: stranger }] });
+  await world.asNbjm.RequestResources(request(3));
+  const { reason } = await world.nbjm.waitFor('ResourcesWaiting', { count: 2 });
+  expect(reason).toContain('media2');
+  await world.asLtid.ReportDrives({ host: 'media1', drives: [{ drive: 'd0' }] });
+  expect((await dump()).unknown).toMatchObject([{ kind: 'drive', name: 'd0' }]);
+  await other.ReportDrives({ host: 'media2', drives: [{ drive: 'd0' }] });
+  await world.granted(3);
+});

@@ -32,6 +32,11 @@ const OPTIONS = {
   media_error_threshold: { kind: 'number', value: 'N', help: 'errors of a volume forgiven (2)' },
   drive_error_threshold: { kind: 'number', value: 'N', help: 'failing volumes in a drive (2)' },
   time_window: { kind: 'number', value: 'HOURS', help: 'hours that errors count (12)' },
+  RETURN_UNASSIGNED_MEDIA_TO_SCRATCH_POOL: {
+    kind: 'word',
+    value: 'yes|no',
+    help: 'volumes from the scratch pool go back to it when their images are gone (yes)',
+  },
   getemmserver: { kind: 'flag', help: 'name the machine that holds the database' },
   listchanges: { kind: 'flag', help: 'what was changed lately' },
 } as const;
@@ -54,7 +59,7 @@ export const nbemmcmd = command({
     '-deletealldevices -machinename HOST -machinetype media',
     '-listmedia [-mediaid ID]',
     '-updatemedia -mediaid ID [-frozen 0|1] [-suspended 0|1] [-full 0|1]',
-    '-listsettings | -changesetting [-media_error_threshold N] [-drive_error_threshold N] [-time_window H]',
+    '-listsettings | -changesetting [-media_error_threshold N] [-drive_error_threshold N] [-time_window H] [-RETURN_UNASSIGNED_MEDIA_TO_SCRATCH_POOL yes|no]',
     '-getemmserver | -listchanges',
   ],
   options: OPTIONS,
@@ -169,7 +174,10 @@ async function listsettings(_options: Line, context: Context): Promise<void> {
 }
 
 async function changesetting(options: Line, context: Context): Promise<void> {
-  const names = ['media_error_threshold', 'drive_error_threshold', 'time_window'] as const;
+  const names = [
+    ...(['media_error_threshold', 'drive_error_threshold', 'time_window'] as const),
+    'RETURN_UNASSIGNED_MEDIA_TO_SCRATCH_POOL',
+  ] as const;
   const given = names.filter((name) => options[name] !== undefined);
   if (given.length === 0) throw usage('name a setting and its value');
   const nbemm = await context.client('nbemm');

@@ -8,7 +8,11 @@ import { poolName } from './vmadd.ts';
 
 const OPTIONS = {
   m: { kind: 'word', value: 'ID', help: 'media id' },
-  v: { kind: 'word', value: 'GROUP', help: 'all volumes of a group instead' },
+  v: {
+    kind: 'word',
+    value: 'GROUP',
+    help: 'all volumes of a group instead; with -res its new group',
+  },
   p: { kind: 'word', value: 'POOL', help: 'number or name of the new pool; not while assigned' },
   maxmounts: { kind: 'number', value: 'N', help: 'most mounts; 0 for no limit' },
   n: { kind: 'number', value: 'N', help: 'cleanings left, of a cleaning cartridge' },
@@ -43,14 +47,16 @@ export const vmchange = command({
   synopsis: [
     '-m ID | -v GROUP  [-p POOL] [-maxmounts N | -n N] [-d TEXT] [-exp DATE|0] [-new_v GROUP]',
     '-m ID [-barcode BARCODE] [-new_mt TYPE]',
-    '-res -m ID [-mt TYPE] -rt TLD -rn N -rc1 SLOT | -res -m ID -rt NONE',
+    '-res -m ID [-mt TYPE] -rt TLD -rn N -rc1 SLOT [-v GROUP] | -res -m ID -rt NONE',
     '-res -m ID -rt NONE -e | -res -api_eject -ml ID:ID [-rt TLD -rn N]',
     '-m ID | -v GROUP  [-offloc TEXT] [-offslot TEXT] [-offsid TEXT] [-offsent DATE|0] [-offreturn DATE|0]',
   ],
   options: OPTIONS,
   example: 'vmchange -m TAP001 -exp 12/31/2030 -d "yearly"',
   async run({ options }, context) {
-    const { m, v } = options;
+    const { m, res } = options;
+    // With -res it is the group that the volume gets, as in NetBackup.
+    const v = res ? undefined : options.v;
     const leaving = leavingOf(options);
     if (leaving !== undefined) return ejectVolumes(context, leaving);
     if ((m === undefined) === (v === undefined)) throw usage('-m ID or -v GROUP is needed');
@@ -87,7 +93,10 @@ async function changeOf(options: Line, context: Context): Promise<Change> {
   const plain = {
     pool: options.p === undefined ? undefined : await poolName(context, options.p),
     ...{ maxMounts: options.maxmounts, cleanings: options.n, description: options.d },
-    ...{ barcode: options.barcode, volumeGroup: options.new_v },
+    ...{
+      barcode: options.barcode,
+      volumeGroup: options.new_v ?? (options.res ? options.v : undefined),
+    },
     mediaType: options.new_mt?.toUpperCase(),
     expirationMs: epochMs(options.exp),
   };

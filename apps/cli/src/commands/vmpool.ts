@@ -8,6 +8,7 @@ import { fields, table } from '../render/table.ts';
 
 const OPTIONS = {
   list_all: { kind: 'flag', help: 'list the pools' },
+  listall: { kind: 'flag', help: 'the same' },
   list_scratch: { kind: 'flag', help: 'list the scratch pool' },
   b: { kind: 'flag', help: 'a line each' },
   bx: { kind: 'flag', help: 'a line each, with more' },
@@ -41,7 +42,8 @@ export const vmpool = command({
   example: 'vmpool -create -pn offsite -description "goes to the vault"',
   async run({ options }, context) {
     const nbemm = await context.client('nbemm');
-    const { list_all, list_scratch } = options;
+    const { list_scratch } = options;
+    const list_all = options.list_all || options.listall;
     if (!list_all && !list_scratch) {
       await change(options, nbemm);
       return 0;

@@ -9,26 +9,78 @@ import { volumeState } from './volume.ts';
 const FROZEN = 0x001;
 const SUSPENDED = 0x002;
 const FULL = 0x008;
+const IMPORTED = 0x080;
+/** What stands for never. */
+const NEVER_S = 2_147_483_647n;
 
+/** The first line of a volume, and the heading over it. */
+function firstLine(
+  cells: readonly [string, string, string, string, string, string, string, string],
+) {
+  const [id, level, images, allocated, written, density, kilobytes, restores] = cells;
+  return [
+    ...[id.padEnd(6), level.padStart(4), images.padStart(8), '  ', allocated.padEnd(16), '  '],
+    ...[written.padEnd(16), '  ', density.padEnd(8), kilobytes.padStart(12), restores.padStart(9)],
+  ].join('');
+}
+
+function secondLine([images, expiration, read, status]: readonly [string, string, string, string]) {
+  const text = [
+    images.padStart(18),
+    '  ',
+    expiration.padEnd(16),
+    '  ',
+    read.padEnd(16),
+    '  ',
+    status,
+  ];
+  return text.join('').trimEnd();
+}
+
+const HEADING = [
+  firstLine([
+    ...(['id', 'rl', 'images', 'allocated', 'last updated'] as const),
+    ...(['density', 'kbytes', 'restores'] as const),
+  ]),
+  secondLine(['vimages', 'expiration', 'last read', '<------- STATUS ------->']),
+  '-'.repeat(85),
+].join('\n');
+
+/** Two lines a volume, by media server. How often it was read, and when last, is not kept. */
 export function mediaList(rows: readonly VolumeRow[]): string {
-  return table(
-    [
-      ...[{ title: 'media id' }, { title: 'server' }, { title: 'rl', right: true }],
-      ...[
-        { title: 'images', right: true },
-        { title: 'kilobytes', right: true },
-      ],
-      ...[{ title: 'allocated' }, { title: 'last written' }, { title: 'expiration' }],
-      { title: 'status' },
-    ],
-    rows.map((row) => [
-      ...[row.volume?.mediaId ?? '', row.owner, String(row.volume?.retentionLevel)],
-      ...[String(row.images), String(row.writtenBytes / 1024n)],
-      ...[formatDateTime((row.volume?.assignedMs ?? 0n) / 1000n)],
-      ...[formatDateTime(row.lastWrittenMs / 1000n), formatDateTime(row.dataExpirationS)],
-      volumeState(row),
-    ]),
-  );
+  const byOwner = Map.groupBy(rows, (row) => row.owner);
+  return [...byOwner]
+    .map(([owner, own]) => `Server Host = ${owner}\n\n${HEADING}\n${own.map(listed).join('')}`)
+    .join('\n');
+}
+
+function listed(row: VolumeRow): string {
+  const { volume } = row;
+  const first = firstLine([
+    ...([volume?.mediaId ?? '', String(volume?.retentionLevel), String(row.images)] as const),
+    ...([minutes((volume?.assignedMs ?? 0n) / 1000n), minutes(row.lastWrittenMs / 1000n)] as const),
+    ...([volume?.density ?? '', String(row.writtenBytes / 1024n), '-'] as const),
+  ]);
+  return `${first}\n${secondLine([String(row.validImages), expires(row), '-', statusWords(row)])}\n`;
+}
+
+/** Without seconds. */
+function minutes(epochS: bigint): string {
+  return formatDateTime(epochS).slice(0, 16);
+}
+
+function expires({ dataExpirationS, validImages }: VolumeRow): string {
+  if (validImages === 0) return '-';
+  return dataExpirationS >= NEVER_S ? 'INFINITY' : minutes(dataExpirationS);
+}
+
+/** As NetBackup spells them; an active volume has none. */
+function statusWords({ statusBits }: VolumeRow): string {
+  const words = [
+    ...[statusBits & FROZEN ? 'FROZEN' : '', statusBits & SUSPENDED ? 'SUSPENDED' : ''],
+    ...[statusBits & FULL ? 'FULL' : '', statusBits & IMPORTED ? 'IMPORTED' : ''],
+  ];
+  return words.filter((word) => word !== '').join(' ');
 }
 
 export function mediaLong(row: VolumeRow): string {
