@@ -35,6 +35,7 @@ export interface CleanupOutcome {
 }
 
 const BATCH = 100;
+const KEPT_TOLD_MAX = 20;
 
 /** Errors: those of nbjm and nbemm, when they cannot be asked. */
 export async function cleanUp(parts: Parts, facts: CleanupFacts): Promise<CleanupOutcome> {
@@ -45,7 +46,10 @@ export async function cleanUp(parts: Parts, facts: CleanupFacts): Promise<Cleanu
   const removed = await removeAll(parts, facts, units, notes);
   if (removed > 0) notes.info(`images removed from the catalog: ${removed}`);
   if (facts.storageUnit === '') {
-    const { returned, problems } = await returnEmptyVolumes(parts, { signal: facts.signal });
+    const { returned, kept, problems } = await returnEmptyVolumes(parts, { signal: facts.signal });
+    for (const { mediaId, reason } of kept.slice(0, KEPT_TOLD_MAX)) {
+      notes.info(`volume ${mediaId} has no images and stays: ${reason}`);
+    }
     if (returned.length > 0) notes.info(`volumes given back: ${listed(returned)}`);
     for (const problem of problems) notes.problem(problem);
     await removeOrphans(parts, units, notes, facts.signal);

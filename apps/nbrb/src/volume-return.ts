@@ -122,5 +122,5 @@ export class VolumeReturns {
 }
 
 function inUse(mediaId: string, why: string): StatusError {
-  return new StatusError('mediaInUse', `volume ${mediaId} stays assigned: ${why}`, { mediaId });
+  return new StatusError('mediaInUse', why, { mediaId });
 }
