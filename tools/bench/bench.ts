@@ -16,7 +16,7 @@ import { measurePeerJob } from './peer-job.ts';
 import { plainCopy } from './plain-copy.ts';
 
 const run = promisify(execFile);
-const PARTS = 'start,latency,throughput,jobs,mover,peer,history,ndmpd,broker';
+const PARTS = 'start,latency,throughput,jobs,mover,peer,history,ndmpd,iscsi,broker';
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: PARTS },
@@ -56,7 +56,8 @@ if (parts.length > 0) {
 if (wanted.has('mover')) figures.push(...(await measureMoverControl(Number(values.runs))));
 if (wanted.has('peer')) figures.push(...(await measurePeerJob()));
 if (wanted.has('history')) await measureHistory(Number(values.files));
-if (wanted.has('ndmpd')) await measureNdmpd();
+if (wanted.has('ndmpd')) await figuresOf('apps/ndmpd/bench/data-bench.ts', '--json');
+if (wanted.has('iscsi')) await figuresOf('libs/iscsi/bench/write-path.ts', '1', '--json');
 if (wanted.has('broker')) await measureBroker();
 printFigures(figures, values.json === true);
 process.stdout.write(`in all ${((performance.now() - startedMs) / 1000).toFixed(0)} s\n`);
@@ -208,14 +209,16 @@ async function measureBroker(): Promise<void> {
   );
 }
 
-/** Our filer by itself, beside a plain copy, GNU tar and NDMJOB: one large file, 200,000 small ones, both ways. */
-async function measureNdmpd(): Promise<void> {
-  const script = join(ROOT, 'apps/ndmpd/bench/data-bench.ts');
-  const bench = spawn(process.execPath, [script, '--json'], {
+/**
+ * What a part's own benchmark says. ndmpd: our filer by itself, beside a plain copy, GNU tar and NDMJOB: one large file,
+ * 200,000 small ones, both ways. iscsi: blocks of 256 KiB to a target and back, beside a plain socket.
+ */
+async function figuresOf(script: string, ...args: string[]): Promise<void> {
+  const bench = spawn(process.execPath, [join(ROOT, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [text] = await Promise.all([readText(bench.stdout), once(bench, 'close')]);
-  if (bench.exitCode !== 0) throw new Error('the benchmark of ndmpd failed');
+  if (bench.exitCode !== 0) throw new Error(`${script} failed`);
   figures.push(...(JSON.parse(text) as Figure[]));
 }
 
