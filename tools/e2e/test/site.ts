@@ -24,8 +24,6 @@ export interface SiteOptions {
   readonly capacityBytes?: number;
   /** The first drive hangs on the filer, and the storage unit is of that. */
   readonly filerHasDrive?: boolean;
-  /** Instead of the virtual library: paths of a robot and of its drives. */
-  readonly devices?: { readonly robot: string; readonly drives: readonly string[] };
   /** Streams that may share a drive, by storage unit and schedules; 1 when left out. */
   readonly mpx?: number;
   /** More environment for single daemons. */
@@ -133,13 +131,11 @@ async function configure(bus: Bus, dir: string, filer: Filer, options: SiteOptio
   const emm = bus.client('nbemm');
   const { host: address, port, user, password } = filer;
   await emm.AddNdmpHost({ name: 'filer1', address, port, user, password, auth: 'md5' });
-  const { robot: path, drives: paths } = options.devices ?? { robot: `vtl:${libraryDir}` };
-  const robot = { number: 0, type: 'tld', controlHost: HOST, path };
+  const robot = { number: 0, type: 'tld', controlHost: HOST, path: `vtl:${libraryDir}` };
   await emm.AddRobot({ robot });
   for (let n = 1; n <= drives; n += 1) {
     const isFilers = filerHasDrive && n === 1;
-    const own = paths?.[n - 1] ?? virtualDrivePath(libraryDir, n - 1);
-    const path = isFilers ? 'drive0' : own;
+    const path = isFilers ? 'drive0' : virtualDrivePath(libraryDir, n - 1);
     const ndmpHost = isFilers ? 'filer1' : '';
     const place = { mediaServer: HOST, robotNumber: 0, robotDrive: n };
     await emm.AddDrive({
