@@ -15,20 +15,28 @@ import { asStatusError, StatusError } from '@tapestry/status';
 import { isUniqueViolation } from '@tapestry/store';
 import { type GrantRow, grantOf, lockGrant, lockGroup, requestOf } from './adapters/ledger.ts';
 import type { Tx } from './adapters/queue.ts';
-import { isWrite, jobOf, needsOf, poolOf } from './core/need.ts';
+import { isWrite, needsOf, poolOf } from './core/need.ts';
 import { chooseNext, type NextVolume } from './core/next-volume.ts';
 import { isSame } from './grants.ts';
 import type { Parts, RbEffects } from './parts.ts';
 
 export function nextVolumeHandlers(parts: Parts): Pick<Handlers<'nbrb'>, 'NextVolume'> {
-  return { NextVolume: (request) => nextVolume(parts, request) };
+  return { NextVolume: (request, call) => nextVolume(parts, request, call.caller.host) };
 }
 
 type Answer = { readonly volume: VolumeSpec } | { readonly reasons: string[] };
 
-async function nextVolume(parts: Parts, request: NextVolumeRequest): Promise<Answer> {
+async function nextVolume(
+  parts: Parts,
+  request: NextVolumeRequest,
+  askerHost: string | undefined,
+): Promise<Answer> {
   const found = await parts.gate.write((tx) => look(tx, request));
   if ('answer' in found) return found.answer;
+  const { media_server: host } = found.row;
+  if (askerHost !== undefined && askerHost !== host) {
+    throw new StatusError('invalidServer', `${askerHost} may not ask for a grant of ${host}`);
+  }
   const offer = await ask(parts, found.need, found.row.drive);
   try {
     return await parts.gate.write(async (tx) => {
@@ -113,25 +121,17 @@ async function choose(
   { row, need }: Wanted,
   { volumes, reasons }: Offered,
 ): Promise<NextVolume> {
-  const taken = await tx
+  const held = await tx
     .selectFrom('holdings')
-    .select(['name', 'job_id', 'reason'])
+    .select(['name', 'group_id', 'job_id', 'reason'])
     .where('kind', '=', 'volume')
-    .where('group_id', '<>', row.group_id)
     .execute();
-  const held = taken.map(
-    ({ name, job_id, reason }) =>
-      [name, reason === '' ? `is held by job ${job_id}` : `is unknown: ${reason}`] as const,
-  );
-  const readers = isWrite(need)
-    ? parts.queue.requests.rows.flatMap(({ request }) =>
-        needsOf(request)
-          .filter((each) => !isWrite(each.request))
-          .map((each) => [each.request.mediaId, jobOf(request)] as const),
-      )
-    : [];
   return chooseNext({
-    ...{ offered: volumes, reasons, held: new Map(held), awaited: new Map(readers) },
+    ...{ offered: volumes, reasons, group: row.group_id, writes: isWrite(need) },
+    held: held.map(({ name, group_id, job_id, reason }) => ({
+      ...{ name, group: group_id, jobId: job_id, reason },
+    })),
+    waiting: parts.queue.requests.rows,
   });
 }
 

@@ -210,7 +210,8 @@ export function stateOf(stream: Stream, version: bigint): StreamState {
         ? null
         : {
             ...{ code: STATUS[failure.status].code, name: failure.status },
-            ...{ detail: failure.detail, context: {} },
+            // Which volume it met, of several that an image goes on upon.
+            ...{ detail: failure.detail, context: { mediaId: stream.volume } },
           },
   };
 }

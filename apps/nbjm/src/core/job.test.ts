@@ -20,6 +20,10 @@ import { attemptOf, grantRef, isLive, type Job } from './state.ts';
 const ATTEMPT = { jobId: 17n, try: 1, step: 0 };
 const GRANT = grantFor(ATTEMPT, 'g1');
 const BAD_RUN = runResult({ status: status('mediaWriteError') });
+/** The image had gone on upon its third volume. */
+const BAD_ON_THIRD = runResult({
+  status: { ...status('mediaWriteError'), context: { mediaId: 'A00003' } },
+});
 
 const EVENTS = {
   granted: { type: 'granted', grant: GRANT },
@@ -27,6 +31,7 @@ const EVENTS = {
   started: { type: 'started', grantId: 'g1' },
   good: { type: 'runEnded', grant: grantRef(GRANT), result: GOOD_RUN },
   bad: { type: 'runEnded', grant: grantRef(GRANT), result: BAD_RUN },
+  badLater: { type: 'runEnded', grant: grantRef(GRANT), result: BAD_ON_THIRD },
   released: { type: 'released', grantId: 'g1' },
   validated: { type: 'validated', attempt: ATTEMPT },
   abandoned: { type: 'abandoned', attempt: ATTEMPT },
@@ -97,6 +102,8 @@ test('a failed run gives back, removes its image, and waits for the verdict', ()
   const again = run('granted', 'opened', 'bad', 'retryAt9', 'abandoned', 'released', 'retryDue');
   expect(again.job).toMatchObject({ try: 2, step: 0, phase: { name: 'queued' } });
   expect(again.job.avoidMediaIds).toEqual(['A00001']);
+  const later = run('granted', 'opened', 'badLater', 'retryAt9', 'abandoned', 'released');
+  expect(later.job.avoidMediaIds).toEqual(['A00003']);
   expect(again.effects).toEqual([{ do: 'requestResources', attempt: { ...ATTEMPT, try: 2 } }]);
   const over = run('granted', 'opened', 'bad', 'noRetry', 'abandoned', 'released');
   expect(over.job.phase).toMatchObject({ name: 'done', status: { code: 84 } });

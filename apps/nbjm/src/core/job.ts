@@ -193,7 +193,8 @@ function onRunEnded(job: Job, event: EventOf<'runEnded'>, facts: Facts): Step {
   if (phase.grant.epoch !== event.grant.epoch) return same(job);
   const { result } = event;
   const status = statusOf(job, result);
-  const { mediaId } = job.shown;
+  // An image goes on from volume to volume: the one that it met is not always the one that was granted.
+  const mediaId = status.context.mediaId || job.shown.mediaId;
   const blamed = isBackup(job) && MEDIA_FAULTS.has(status.name) && mediaId !== '';
   const counts = result.image ?? {
     bytes: result.restore?.bytes,

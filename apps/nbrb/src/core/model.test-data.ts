@@ -148,3 +148,23 @@ function isAllowed(world: World, ways: readonly Way[]): boolean {
     return !writes || !world.volumesKept.has(mediaId);
   });
 }
+
+/** The volume on which an image of this group goes on: the first that nobody else holds and, to write, nobody waits to read. */
+export function goesOnUpon(
+  offered: readonly string[],
+  group: string,
+  { held, queue, writes }: GoingOn,
+): string | undefined {
+  const wanted = queue.flatMap(({ request }) => needsOf(request).map((need) => need.request));
+  return offered.find((mediaId) => {
+    const others = held.some((each) => each.name === mediaId && each.group !== group);
+    const read = wanted.some((need) => !isWrite(need) && need.mediaId === mediaId);
+    return !others && !(writes && read);
+  });
+}
+
+export interface GoingOn {
+  readonly held: readonly { readonly name: string; readonly group: string }[];
+  readonly queue: readonly Waiting[];
+  readonly writes: boolean;
+}

@@ -6,7 +6,7 @@ import type { Holdings, MpxGroup, Pick } from './books.ts';
 import type { Offer } from './choice.ts';
 import { type DriveSight, isIdle, judgeReport } from './drive-report.ts';
 import { isLive, isSilent, onDoubt, onRelease, othersLive } from './life.ts';
-import { isWrite, type Need, needsOf, poolOf, type Waiting } from './need.ts';
+import { isWrite, type Need, poolOf, type Waiting } from './need.ts';
 import { chooseNext } from './next-volume.ts';
 import { type KnownOffer, plan } from './plan.ts';
 import { RequestQueue } from './queue.ts';
@@ -248,18 +248,14 @@ export class Simulation {
     const names = writes
       ? VOLUMES.filter((name) => !own.some(([each]) => each === name))
       : [wanted];
-    const others = [...this.holdings].filter(([, { group }]) => group !== row.group);
-    const readers = [...this.requests.values()].flatMap((waiting) =>
-      needsOf(waiting.request).flatMap(({ request }) =>
-        isWrite(request) ? [] : [[request.mediaId, 1n] as const],
-      ),
-    );
     const choice = chooseNext({
       offered: names.map((name) =>
         volume(name, { needsAssign: writes && VOLUMES.indexOf(name) >= SCRATCH_FROM }),
       ),
-      ...{ reasons: [], held: new Map(others.map(([name]) => [name, 'is held'])) },
-      awaited: new Map(writes ? readers : []),
+      ...{ reasons: [], group: row.group, writes, waiting: [...this.requests.values()] },
+      held: [...this.holdings]
+        .filter(([, { kind }]) => kind === 'volume')
+        .map(([name, { group, reason }]) => ({ name, group, reason, jobId: 1n })),
     });
     if ('reasons' in choice) return;
     const mediaId = choice.volume.volume!.mediaId;
