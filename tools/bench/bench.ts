@@ -16,7 +16,7 @@ import { measurePeerJob } from './peer-job.ts';
 import { plainCopy } from './plain-copy.ts';
 
 const run = promisify(execFile);
-const PARTS = 'start,latency,throughput,jobs,mover,peer,history,ndmpd,iscsi,broker';
+const PARTS = 'start,latency,throughput,jobs,mover,peer,history,ndmpd,memory,iscsi,broker';
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: PARTS },
@@ -57,6 +57,7 @@ if (wanted.has('mover')) figures.push(...(await measureMoverControl(Number(value
 if (wanted.has('peer')) figures.push(...(await measurePeerJob()));
 if (wanted.has('history')) await measureHistory(Number(values.files));
 if (wanted.has('ndmpd')) await figuresOf('apps/ndmpd/bench/data-bench.ts', '--json');
+if (wanted.has('memory')) await measureMemory(Number(values.files));
 if (wanted.has('iscsi')) await figuresOf('libs/iscsi/bench/write-path.ts', '1', '--json');
 if (wanted.has('broker')) await measureBroker();
 printFigures(figures, values.json === true);
@@ -220,6 +221,14 @@ async function figuresOf(script: string, ...args: string[]): Promise<void> {
   const [text] = await Promise.all([readText(bench.stdout), once(bench, 'close')]);
   if (bench.exitCode !== 0) throw new Error(`${script} failed`);
   figures.push(...(JSON.parse(text) as Figure[]));
+}
+
+/** What the data process takes at its peak for a tree of ten times so many files; it should not grow with them. */
+async function measureMemory(files: number): Promise<void> {
+  const count = String(10 * files);
+  const only = 'full-inode,incremental-inode';
+  const script = 'apps/ndmpd/bench/memory-bench.ts';
+  await figuresOf(script, '--json', '--count', count, '--only', only);
 }
 
 async function ended(where: Site, jobId: bigint): Promise<void> {

@@ -2,7 +2,7 @@
 // many files (no disk need hold it), plain or with two names for each file, and of one real folder:
 //
 //   node apps/ndmpd/bench/memory-bench.ts [--what tree|links|folder] [--count N] [--dir FOLDER]
-//     [--only full-path,full-inode,incremental-path,incremental-inode]
+//     [--only full-path,full-inode,incremental-path,incremental-inode] [--json]
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { countHistory } from '@tapestry/ndmp';
+import { type Figure, printFigures } from '../../../tools/bench/figures.ts';
 import { DATA_PROCESS_FLAGS } from '../src/adapters/worker-pool.ts';
 import type { BackupOrder, IncrementalBase, WorkerReport } from '../src/core/data-protocol.ts';
 import { CHANGED_AT_NS, type TreeRule } from '../test/generated-tree.ts';
@@ -69,7 +70,7 @@ function told(
     worker.on('exit', (code) => reject(new Error(`the data process ended with ${code}`)));
     worker.removeAllListeners('message').on('message', (report: WorkerReport) => {
       if (report.type === 'directories') found.directories = report.bytes;
-      if (report.type === 'log') console.log(report.entry);
+      if (report.type === 'log') process.stderr.write(`${report.entry}\n`);
       if (report.type === 'history') {
         found.entries += countHistory({ kind: report.kind, body: Buffer.from(report.body) });
       }
@@ -92,7 +93,12 @@ function orderOf(
 function show(what: string, { seconds, processorSeconds, bytes, entries, peakMb }: Outcome): void {
   const times = `${seconds.toFixed(1)} s (${processorSeconds.toFixed(1)} s of processor)`;
   const facts = [times, `${(bytes / 1e9).toFixed(2)} GB`];
-  console.log([`${what}: peak ${peakMb.toFixed(0)} MB`, ...facts, `${entries} entries`].join(', '));
+  const line = [`${what}: peak ${peakMb.toFixed(0)} MB`, ...facts, `${entries} entries`].join(', ');
+  process.stderr.write(`${line}\n`);
+  figures.push({
+    name: `ndmpd: memory of its data process, ${what}, ${entries} entries`,
+    ...{ value: peakMb, unit: 'MB', goal: '≤ 300 MB' },
+  });
 }
 
 /** Full backups with each form of history, and incrementals that list every folder. */
@@ -130,8 +136,10 @@ const { values } = parseArgs({
     count: { type: 'string' },
     dir: { type: 'string', default: tmpdir() },
     only: { type: 'string', default: 'full-path,full-inode,incremental-path,incremental-inode' },
+    json: { type: 'boolean', default: false },
   },
 });
+const figures: Figure[] = [];
 const wanted = new Set(values.only.split(','));
 if (values.what === 'folder') await measureFolder(Number(values.count ?? 1_000_000), values.dir);
 else {
@@ -141,3 +149,4 @@ else {
   const rule: TreeRule = { folders, filesAFolder: FILES_A_FOLDER, bytes: 100, linkedAFolder };
   await measure(GENERATED, JSON.stringify({ ...rule, changedEvery: 50 }), CHANGED_AT_NS);
 }
+printFigures(figures, values.json);
