@@ -1,16 +1,11 @@
 // What nbkmsutil changes. Passphrases come from a file or the keyboard, and leave this process sealed to nbkms.
 
 import type { Client } from '@tapestry/bus';
-import {
-  type Asked,
-  type Init,
-  type KeyChange,
-  type QuiesceReply,
-  sealBytes,
-} from '@tapestry/contracts';
-import { StatusError } from '@tapestry/status';
+import type { Asked, Init, KeyChange, QuiesceReply } from '@tapestry/contracts';
 import type { Context } from './command.ts';
+import { exportKeys, importKeys } from './key-export.ts';
 import type { KeyLine } from './key-line.ts';
+import { sealedPassphrase } from './key-passphrase.ts';
 import { usage } from './option-table.ts';
 import { groupText, toJson } from './render/keys.ts';
 import { fields } from './render/table.ts';
@@ -23,6 +18,8 @@ export async function changeKeys(nbkms: Nbkms, line: KeyLine, context: Context):
   if (line.createkg || line.modifykg || line.deletekg)
     await changeGroup(nbkms, line, context, asked);
   else if (line.quiescedb || line.unquiescedb) await holdStill(nbkms, line, context, asked);
+  else if (line.export) await exportKeys(nbkms, line, context, asked);
+  else if (line.import) await importKeys(nbkms, line, context, asked);
   else if (line.modifyhmk || line.modifykpk) await changeMaster(nbkms, line, context, asked);
   else {
     const change = await changeKey(nbkms, line, context, asked);
@@ -64,7 +61,7 @@ async function changeKey(
     name: needed(line.keyname, '-keyname'),
   });
   if (line.createkey) {
-    const passphrase = await sealedPassphrase(nbkms, line, context);
+    const passphrase = await newPassphrase(nbkms, line, context);
     return await nbkms.CreateKey({ ...names(), description, activate, passphrase, asked });
   }
   if (line.modifykey) {
@@ -81,7 +78,7 @@ async function changeKey(
   if (!line.recoverkey) return undefined;
   const { unverified, derivation_name: derivationName, kdf_profile: profile } = line;
   const tag = needed(line.tag, '-tag').toLowerCase();
-  const passphrase = await sealedPassphrase(nbkms, { ...line, nopphrase: false }, context);
+  const passphrase = await sealedPassphrase(nbkms, line.passfile, context, 'once');
   const request = { ...names(), tag, description, derivationName, profile, unverified };
   return await nbkms.RecoverKey({ ...request, passphrase, asked });
 }
@@ -94,7 +91,7 @@ async function changeMaster(
 ): Promise<void> {
   const which = line.modifyhmk ? 'hmk' : 'kpk';
   const id = needed(line.id, '-id');
-  const passphrase = await sealedPassphrase(nbkms, line, context);
+  const passphrase = await newPassphrase(nbkms, line, context);
   const info = await nbkms.ModifyMasterKey({ which, id, passphrase, asked });
   const now = which === 'hmk' ? info.hmkId : info.kpkId;
   context.out(
@@ -148,24 +145,11 @@ function tell(change: KeyChange, line: KeyLine, context: Context): void {
   for (const warning of warnings) context.error(`warning: ${warning}\n`);
 }
 
-/** Undefined for a random key. Errors: 1240 the two that were typed differ. */
-async function sealedPassphrase(nbkms: Nbkms, line: KeyLine, { terminal }: Context) {
-  if (line.nopphrase) {
-    if (line.passfile !== undefined) throw usage('-nopphrase and -passfile exclude each other');
-    return undefined;
-  }
-  const passphrase = await terminal.secret('Passphrase: ', line.passfile);
-  if (line.passfile === undefined && terminal.isAsked) {
-    const again = await terminal.secret('Passphrase again: ', undefined);
-    if (again !== passphrase) {
-      throw new StatusError(
-        'passphraseMismatch',
-        'the two passphrases differ: nothing was changed',
-      );
-    }
-  }
-  const { publicKey } = await nbkms.GetInfo({});
-  return sealBytes(Buffer.from(passphrase, 'utf8'), publicKey, 'kms passphrase');
+/** Undefined for a random key. */
+async function newPassphrase(nbkms: Nbkms, line: KeyLine, context: Context) {
+  if (!line.nopphrase) return await sealedPassphrase(nbkms, line.passfile, context);
+  if (line.passfile !== undefined) throw usage('-nopphrase and -passfile exclude each other');
+  return undefined;
 }
 
 function needed(value: string | undefined, option: string): string {

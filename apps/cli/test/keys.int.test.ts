@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { makeReaderKey, openBytes, type SealedSecret } from '@tapestry/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type FakedShell, startFakedShell } from './faked-daemons.ts';
@@ -30,6 +33,19 @@ beforeAll(async () => {
       files: [{ path: '/kms/KMS_DATA.dat', sizeBytes: 3n, sha256: 'cd'.repeat(32) }],
     }),
     Unquiesce: async () => ({ outstanding: 1 }),
+    Export: async () => ({
+      ...{ exportId: 'e', sizeBytes: 6n, groups: 1, keys: 1 },
+      sha256: createHash('sha256').update('sealed').digest('hex'),
+    }),
+    ReadExport: async ({ offset }) => ({
+      bytes: Buffer.from('sealed').subarray(Number(offset), Number(offset) + 4),
+    }),
+    WriteImport: async () => ({ importId: 'i' }),
+    Import: async () => ({
+      groups: [
+        { name: 'ENCR_gold', importedAs: 'ENCR_gold_1', imported: 1, skipped: [{ tag: TAG }] },
+      ],
+    }),
   });
 });
 afterAll(() => shell.stop());
@@ -83,6 +99,20 @@ test('quiesce tells the calls that are outstanding and what the copies must be',
   expect(shell.asked('nbkms', 'Quiesce')).toMatchObject({ name: 'copy', ttlMs: 60_000n });
   expect((await run('-unquiescedb')).out).toContain('Outstanding Quiesce Calls: 1');
   expect((await run('-unquiescedb -all')).error).toContain('-reason');
+});
+
+test('keys leave in a file of their own, and come in from one', async () => {
+  const path = join(shell.dir, 'keys.exp');
+  const out = await run(`-export -path ${path} -key_groups ENCR_gold ENCR_b`, ['p', 'p']);
+  expect(out.out).toContain('1 key groups with 1 keys');
+  expect(readFileSync(path, 'utf8')).toBe('sealed');
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(shell.asked('nbkms', 'Export')).toMatchObject({ groups: ['ENCR_gold', 'ENCR_b'] });
+  expect((await run(`-export -path ${path}`, ['p', 'p'])).error).toContain('EXIT STATUS 14');
+  const taken = await run(`-import -path ${path} -preview`, ['p']);
+  expect(taken.out).toMatch(/would be imported as ENCR_gold_1, 1 keys\n {2}skipped abab/);
+  expect(shell.asked('nbkms', 'Import')).toMatchObject({ importId: 'i', preview: true });
+  expect((await run(`-import -path ${path}.none`)).error).toContain('EXIT STATUS 12');
 });
 
 test.each([

@@ -17,6 +17,7 @@ import { makeTurns } from './adapters/turns.ts';
 import { openUsageBook } from './adapters/usage-book.ts';
 import { openVault, type Vault } from './adapters/vault.ts';
 import { type DeliveryParts, deliveryHandlers } from './delivery-handlers.ts';
+import { escrowHandlers } from './escrow-handlers.ts';
 import { followHolds, groupHandlers, type KeyParts, keyHandlers } from './key-handlers.ts';
 import { expireCalls, note } from './key-service.ts';
 import { storeHandlers } from './store-handlers.ts';
@@ -71,7 +72,7 @@ export const nbkms: DaemonDefinition<'nbkms', typeof config> = {
     return {
       handlers: {
         ...{ ...groupHandlers(parts), ...keyHandlers(parts) },
-        ...{ ...storeHandlers(parts), ...deliveryHandlers(parts) },
+        ...{ ...storeHandlers(parts), ...deliveryHandlers(parts), ...escrowHandlers(parts) },
       },
       stop: async () => {
         clearInterval(clockwork);

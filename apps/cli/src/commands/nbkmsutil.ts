@@ -21,6 +21,8 @@ export const nbkmsutil = command({
     '-listkeys -kgname NAME [-keyname KEY | -activekey] [-noverbose] [-json]',
     '-modifyhmk -id ID [-nopphrase | -passfile FILE] | -modifykpk -id ID [-nopphrase | -passfile FILE]',
     '-quiescedb [-lease NAME] [-ttl SECONDS] | -unquiescedb [-lease NAME | -all]',
+    '-export -path FILE [-key_groups NAME ...] [-passfile FILE]',
+    '-import -path FILE [-preserve_kgname] [-desc TEXT] [-preview] [-passfile FILE]',
     '-ksstats | -gethmkid | -getkpkid [-json]',
   ],
   options: keyOptions,

@@ -35,8 +35,8 @@ export const STANDARD_POLICY: DerivationPolicy = { profile: 1, allowed: [1, 2, 4
 export const APPROVED_POLICY: DerivationPolicy = { profile: 4, allowed: [4] };
 
 /** What the key is for: the same passphrase and label make different keys for different purposes. */
-export const PURPOSE = { hmk: 1, kpk: 2, data: 3 } as const;
-export type Purpose = keyof typeof PURPOSE;
+export const PURPOSE = { hmk: 1, kpk: 2, data: 3, export: 4 } as const;
+type Purpose = keyof typeof PURPOSE;
 
 export interface Derivation {
   readonly passphrase: string;

@@ -16,7 +16,7 @@ import {
 import { emptyDocument, isDocument, type KeyStoreDocument } from '../core/key-store.ts';
 import { privateFolder, readPrivate, recover, writeTogether } from './durable-files.ts';
 import type { FilePort } from './file-port.ts';
-import { type DerivationPolicy, keyFromPassphrase, type Purpose } from './key-derivation.ts';
+import { type DerivationPolicy, keyFromPassphrase } from './key-derivation.ts';
 import {
   dataFileKey,
   fingerprintOf,
@@ -109,7 +109,7 @@ export interface MadeKey {
 
 /** Errors: 1244. */
 export async function makeMasterKey(
-  purpose: Exclude<Purpose, 'data'>,
+  purpose: 'hmk' | 'kpk',
   { id, passphrase }: KeyOrigin,
   siteSalt: Buffer,
   policy: DerivationPolicy,
