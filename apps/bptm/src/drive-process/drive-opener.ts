@@ -1,7 +1,7 @@
 // From a drive's path to the drive: `vtl:<folder>#<n>` (n counts from 0) and `iscsi://host:port/target/lun` are built in,
 // other schemes come from modules that configuration names.
 
-import { type IscsiPlace, isIscsiPath, openIscsiDrive } from '@tapestry/iscsi';
+import type { IscsiPlace } from '@tapestry/iscsi';
 import { StatusError } from '@tapestry/status';
 import {
   type Drive,
@@ -33,7 +33,11 @@ export async function openDrivePath(
     const module = (await import(moduleName)) as DriveModule;
     return module.openDrive(path, owner);
   }
-  if (isIscsiPath(path)) return openIscsiDrive(path, owner, iscsi);
+  if (scheme === 'iscsi') {
+    // Loaded by those alone that need it: warm processes stay small.
+    const { openIscsiDrive } = await import('@tapestry/iscsi');
+    return openIscsiDrive(path, owner, iscsi);
+  }
   const virtual = parseVirtualDrivePath(path);
   if (virtual === null) {
     throw new StatusError('mediaOpenError', `no driver for the drive path ${path}`);
