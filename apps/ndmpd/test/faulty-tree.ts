@@ -1,5 +1,6 @@
 // A real tree in which calls fail, or something happens right before they are made.
 
+import { AttributeHelper } from '../src/adapters/attribute-helper.ts';
 import { HostTree } from '../src/adapters/host-tree.ts';
 import type { SourceTree } from '../src/adapters/source-tree.ts';
 import type { BackupOrder } from '../src/core/data-protocol.ts';
@@ -13,7 +14,7 @@ export function failure(code: string): Error {
   return Object.assign(new Error(code), { code });
 }
 
-/** For `makeImage`. Names of files being read are those that were opened last under the descriptor. */
+/** For `makeImage`; nothing is read ahead, where calls could not fail. Names of files being read are those that were opened last under the descriptor. */
 export function withFaults(fault: Fault): (order: BackupOrder) => SourceTree {
   return (order) => {
     const tree = new HostTree(order);
@@ -56,5 +57,21 @@ export function withFaults(fault: Fault): (order: BackupOrder) => SourceTree {
         return tree.readFile(fd, into, position);
       },
     };
+  };
+}
+
+/** A real tree, whose attribute helper reads ahead; `onAsk` hears of names, each behind its letter, right before. */
+export function withAhead(
+  onAsk: (names: string[], tree: HostTree) => void,
+): (order: BackupOrder) => HostTree {
+  return (order) => {
+    const tree = new HostTree(order);
+    const { ahead } = tree;
+    const { askAhead } = AttributeHelper.prototype;
+    ahead.askAhead = (directory, names) => {
+      onAsk(names.split('\0'), tree);
+      askAhead.call(ahead, directory, names);
+    };
+    return tree;
   };
 }

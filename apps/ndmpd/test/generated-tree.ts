@@ -113,7 +113,6 @@ export class GeneratedTree implements SourceTree {
 const NO_ATTRIBUTES: AttributeSource = {
   ready: async () => true,
   readXattrs: async () => new Map(),
-  readXattrsBelow: async (_parent, names) => names.map(() => Buffer.alloc(0)),
   dataRuns: async () => undefined,
   close: () => {},
 };

@@ -4,7 +4,9 @@
 import type { Socket } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import {
+  type HistoryDir,
   type HistoryFile,
+  type HistoryNode,
   LOG_TYPE,
   type NameEntry,
   readHistory,
@@ -26,16 +28,20 @@ export interface RunReport {
   /** Names of recovered elements with their status. */
   readonly elements: [string, number][];
   readonly history: HistoryFile[];
+  /** Of every form of history. */
+  readonly entries: (HistoryFile | HistoryDir | HistoryNode)[];
 }
 
 function listen(): { report: Reporter; said: RunReport } {
-  const said: RunReport = { logs: [], elements: [], history: [] };
+  const said: RunReport = { logs: [], elements: [], history: [], entries: [] };
   const report = new Reporter((post: WorkerReport) => {
     if (post.type === 'log' && post.logType !== LOG_TYPE.normal) said.logs.push(post.entry);
     if (post.type === 'file') said.elements.push([post.name, post.status]);
     if (post.type === 'history') {
       const body = Buffer.from(post.body);
-      readHistory({ kind: post.kind, body }, { file: (entry) => said.history.push(entry) });
+      const keep = (entry: HistoryFile | HistoryDir | HistoryNode) => said.entries.push(entry);
+      const file = (entry: HistoryFile) => said.history.push(entry) && keep(entry);
+      readHistory({ kind: post.kind, body }, { file, dir: keep, node: keep });
     }
     if (['log', 'file', 'history'].includes(post.type)) setImmediate(() => report.taken(1));
   });

@@ -9,15 +9,15 @@ import { arch } from 'node:os';
 import type { Ownership } from '../core/ownership.ts';
 import type { Extent } from '../core/tar-encode.ts';
 import { CALL_NUMBERS, SCRIPT } from './attribute-script.ts';
-import { type Directory, nameIn, remotePath } from './directory.ts';
+import { type Directory, nameIn, OPEN_FILE, remotePath } from './directory.ts';
 import { FileFrame, type FileTime, type NewFile } from './file-frame.ts';
 
 const NS_PER_S = 1_000_000_000n;
-const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Of a file that is not there yet. */
 export const CREATE: number =
   constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const QUEUED_BYTES_MAX = 64 * 1024;
+const ENDED = 'the attribute helper ended before its work was done';
 const EMPTY: Buffer = Buffer.alloc(0);
 const HERE = Buffer.from('.');
 const NOBODY = 0xffff_ffff;
@@ -34,9 +34,6 @@ export interface Xattr {
   readonly name: Buffer;
   readonly value: Buffer;
 }
-
-/** Names are latin1 strings, one character a byte; those without attributes are missing. */
-export type XattrsByName = ReadonlyMap<string, readonly Xattr[]>;
 
 /** A name in a directory, which must stay open until the calls for it are settled. */
 export interface NamedPlace {
@@ -83,13 +80,16 @@ export class AttributeHelper {
   #queuedBytes = 0;
   #received: Buffer = EMPTY;
   #isDead: boolean;
+  /** It was there once, and what it does not say would be missed. */
+  #isRelied = false;
 
   /** `perl` names the interpreter; tests pass one that does not exist. */
   constructor(perl = 'perl') {
     const numbers = CALL_NUMBERS[arch()];
     this.#isDead = numbers === undefined;
     if (numbers === undefined) return;
-    const args = ['-e', SCRIPT, ...numbers.map(String), String(DIRECTORY_FLAGS), String(CREATE)];
+    const flags = [CREATE, OPEN_FILE, OPEN_FILE | constants.O_NOATIME];
+    const args = ['-e', SCRIPT, ...[...numbers, ...flags].map(String)];
     this.#child = spawn(perl, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     this.#child.once('error', () => this.#die());
     this.#child.once('exit', () => this.#die());
@@ -97,10 +97,15 @@ export class AttributeHelper {
     this.#child.stdout?.on('data', (chunk: Buffer) => this.#read(chunk));
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Resolves once it is known whether the helper works: false means coarse times and no devices. */
   async ready(): Promise<boolean> {
     await this.#barrier();
-    return !this.#isDead;
+    this.#isRelied = !this.#isDead;
+    return this.#isRelied;
   }
 
   /** Sets the modification time; a symbolic link is not followed. */
@@ -175,26 +180,37 @@ export class AttributeHelper {
     directory: Directory,
     names: readonly string[],
   ): Promise<ReadonlyMap<number, Xattr[]>> {
-    if (this.#isDead || names.length === 0) return new Map();
+    if (names.length === 0 || (this.#isDead && !this.#isRelied)) return new Map();
     this.#enter(directory);
-    const answer = this.#ask('L', counted(Buffer.from(names.join('\0'), 'latin1')));
+    const asked = this.#ask('L', counted(Buffer.from(names.join('\0'), 'latin1')));
     this.#flush();
-    return parseAttributes(await answer);
+    const answer = await asked;
+    if (answer === undefined && this.#isRelied) throw new Error(ENDED);
+    return parseAttributes(answer);
   }
 
-  /**
-   * The attributes of everything in each of several directories, for `attributesByName`. Undefined for
-   * one that is too long for that, out of reach, or after others had many: an answer is a megabyte or two.
-   */
-  async readXattrsBelow(
-    parent: Directory,
-    names: readonly string[],
-  ): Promise<readonly (Buffer | undefined)[]> {
-    if (this.#isDead || names.length === 0) return [];
-    this.#enter(parent);
-    const answer = this.#ask('W', counted(Buffer.from(names.join('\0'), 'latin1')));
+  /** The path of the file in memory that `seal` fills; undefined when the helper has none. */
+  async openMemory(): Promise<string | undefined> {
+    if (this.#isDead) return undefined;
+    const answer = this.#ask('M');
     this.#flush();
-    return parseBelow(await answer);
+    const number = (await answer)?.toString('latin1') ?? '';
+    return number === '' ? undefined : `/proc/${this.pid}/fd/${number}`;
+  }
+
+  /** Adds records to the group at hand: of names of a directory that stays open, each behind its letter. */
+  askAhead(directory: Directory, names: string): void {
+    this.#enter(directory);
+    this.#queue('F', [counted(Buffer.from(names, 'latin1'))]);
+  }
+
+  /** Closes the group at hand, and resolves with what core/ahead-record.ts says of it. */
+  async seal(): Promise<Buffer> {
+    const asked = this.#ask('G');
+    this.#flush();
+    const answer = await asked;
+    if (answer === undefined) throw new Error(ENDED);
+    return answer;
   }
 
   /**
@@ -251,6 +267,7 @@ export class AttributeHelper {
   }
 
   #ask(letter: string, ...parts: Buffer[]): Promise<Buffer | undefined> {
+    if (this.#isDead) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       this.#answers.push(resolve);
       this.#queue(letter, parts);
@@ -324,26 +341,8 @@ function parseAttributes(answer: Buffer | undefined): Map<number, Xattr[]> {
   return found;
 }
 
-function parseBelow(answer: Buffer | undefined): (Buffer | undefined)[] {
-  const directories: (Buffer | undefined)[] = [];
-  let rest = answer ?? EMPTY;
-  while (rest.length > 0) {
-    const isThere = rest.readUInt32BE(0) !== 0;
-    const end = isThere ? 8 + rest.readUInt32BE(4) : 4;
-    directories.push(isThere ? rest.subarray(8, end) : undefined);
-    rest = rest.subarray(end);
-  }
-  return directories;
-}
-
-/** Of what a directory holds, as `readXattrsBelow` found it. */
-export function attributesByName(found: Buffer): XattrsByName {
-  const pairs = parseXattrs(found);
-  return new Map(pairs.map(({ name, value }) => [name.toString('latin1'), parseXattrs(value)]));
-}
-
-/** Pairs of counted strings. */
-function parseXattrs(all: Buffer): Xattr[] {
+/** Pairs of counted strings; views on them. */
+export function parseXattrs(all: Buffer): Xattr[] {
   const xattrs: Xattr[] = [];
   let rest = all;
   const next = (): Buffer => {

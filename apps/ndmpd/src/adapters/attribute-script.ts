@@ -1,25 +1,27 @@
 // The Perl side of attribute-helper.ts: reads frames, makes system calls by number, answers.
 
+import { AHEAD } from '../core/ahead-record.ts';
+
 /**
  * System call numbers: utimensat, mknodat, lsetxattr, lgetxattr, llistxattr, lremovexattr, openat, write, fchown, fchmod,
- * close.
+ * close, statx, pread64, mmap, flistxattr, memfd_create.
  */
 export const CALL_NUMBERS: Readonly<Record<string, readonly number[]>> = {
-  x64: [280, 259, 189, 192, 195, 198, 257, 1, 93, 91, 3],
-  arm64: [88, 33, 6, 9, 12, 15, 56, 64, 55, 52, 57],
+  x64: [280, 259, 189, 192, 195, 198, 257, 1, 93, 91, 3, 332, 17, 9, 196, 319],
+  arm64: [88, 33, 6, 9, 12, 15, 56, 64, 55, 52, 57, 291, 67, 222, 13, 279],
 };
 
 /**
  * Frames in: one letter, then counted byte strings (N/a*). Names are looked up in the directory that the
- * last "D" went to. "U" sets times and makes files, as file-frame.ts says; "O" gives a directory owner and mode.
- * Answers are counted strings: to "L" the attributes of names, to "W" those of all that directories hold (flag 0 where one
- * is too long or out of reach), to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed
- * since, as INDEX:ERRNO.
+ * last "D" went to. "U" sets times and makes files, as file-frame.ts says; "O" gives a directory owner and mode. "F" adds
+ * names to a group: one after "f" is opened, of one after "x" only the attributes are listed. Answers are counted strings:
+ * to "L" the attributes of names, to "M" the number of a file in memory, to "G" what core/ahead-record.ts says of the group,
+ * to "H" the runs of data of an open file, to "S" (which also flushes) the calls that failed since, as INDEX:ERRNO.
  */
 export const SCRIPT = `
 use strict; use IO::Handle; binmode STDIN; binmode STDOUT; umask 0;
 my ($utimensat, $mknodat, $lsetxattr, $lgetxattr, $llistxattr, $lremovexattr, $openat, $write, $fchown, $fchmod,
-  $close, $dirflags, $newflags) = map { $_ + 0 } @ARGV;
+  $close, $statx, $pread, $mmap, $flistxattr, $memfd, $newflags, $fileflags, $quietflags) = map { $_ + 0 } @ARGV;
 my $room = 65536; my $list = "\\0" x $room; my $value = "\\0" x $room;
 my $none = 0xffffffff; my $cwd = -100; my $index = 0; my @failed; my $lost = 0;
 sub bytes { my ($n) = @_; my $got = ''; while (length($got) < $n) {
@@ -42,14 +44,35 @@ sub extents { my ($path, $max) = @_; my $all = ''; my $count = 0; my $at = 0;
     $hole = $size if $hole > $size;
     $all .= pack('Q> Q>', $data, $hole - $data); $at = $hole;
   } return $all . pack('Q> Q>', $size, 0); }
-sub below { my ($name, $budget) = @_; my $all = ''; my $left = 20000; my ($dir, $entries);
-  return pack('N', 0) if $budget <= 0;
-  sysopen($dir, $name, $dirflags) && chdir($dir) && opendir($entries, '.') or return pack('N', 0);
-  while (defined(my $one = readdir $entries)) {
-    next if $one eq '.' || $one eq '..';
-    return pack('N', 0) if $left-- == 0 || length($all) > $budget;
-    my $found = attributes($one . "\\0"); $all .= pack('N/a* N/a*', $one, $found) if $found ne '';
-  } return pack('N N/a*', 1, $all); }
+my ($opened, $base, $place, $at, $lengths, $values) = (undef, 0, 0, 0, '', ''); my $nothing = "\\0";
+sub memory { # answers of syscall have 32 bits: the kernel is asked for a place that such a number can tell
+  my $label = "ndmpd\\0"; my $memory = syscall($memfd, $label, 1); return '' if $memory < 0;
+  open($opened, '+<&=', $memory) or return ''; truncate($opened, ${AHEAD.memoryBytes}) or return '';
+  for my $wish (0x40000000, 0x50000000, 0x60000000) {
+    my $got = syscall($mmap, $wish, ${AHEAD.memoryBytes}, 3, 1, $memory, 0);
+    if ($got == $wish) { $base = $got; return $memory; }
+  } return ''; }
+sub ahead { my ($kind, $path) = @_; my $size = ${AHEAD.none}; my ($found, $fd);
+  if ($kind eq 'f' && !$lost && $at <= ${AHEAD.contentUpTo}) {
+    my $to = $base + $place + $at;
+    $fd = syscall($openat, $cwd, $path, $quietflags);
+    $fd = syscall($openat, $cwd, $path, $fileflags) if $fd < 0 && $! == 1;
+    if ($fd >= 0) {
+      if (syscall($statx, $fd, $nothing, 0x1000, 0x17ff, $to) == 0) {
+        my ($mode, $bytes, $blocks) = unpack('x28 S x10 Q Q', unpack('P64', pack('J', $to)));
+        if (($mode & 0170000) == 0100000 && $bytes <= ${AHEAD.contentBytesMax}
+          && ($bytes <= 4096 || $blocks * 512 >= $bytes)
+          && ($bytes == 0 || syscall($pread, $fd, $to + ${AHEAD.statBytes}, $bytes, 0) == $bytes)) {
+          $size = $bytes; $at = ($at + ${AHEAD.statBytes} + $size + 7) & ~7;
+          $found = '' if syscall($flistxattr, $fd, $list, 0) <= 0;
+        }
+      }
+      syscall($close, $fd);
+    }
+  }
+  $found = $lost ? '' : attributes($path) unless defined $found; my $length = length($found);
+  if (length($values) + $length > ${AHEAD.xattrBytesMax}) { $length = ${AHEAD.none}; } else { $values .= $found; }
+  $lengths .= pack('LL', $size, $length); }
 sub failure { return $_[0] < 0 ? $! + 0 : 0; }
 sub opened { my ($name, $mode) = @_; my $path = $name . "\\0";
   my $fd = syscall($openat, $cwd, $path, $newflags, $mode);
@@ -73,6 +96,10 @@ for (;;) {
   if ($op eq 'S') {
     print pack('N/a*', join(',', @failed)); STDOUT->flush(); @failed = (); $index = 0; next;
   }
+  if ($op eq 'M') { print pack('N/a*', memory()); STDOUT->flush(); next; }
+  if ($op eq 'G') {
+    print pack('N/a*', $lengths . $values); STDOUT->flush(); ($lengths, $values, $at) = ('', '', 0);
+    $place = ($place + ${AHEAD.groupBytes}) % ${AHEAD.memoryBytes}; next; }
   my $name = counted();
   if ($op eq 'D') { $lost = chdir($name) ? 0 : $! + 0; next; }
   if ($op eq 'L') {
@@ -82,14 +109,8 @@ for (;;) {
     }
     print pack('N/a*', $all); STDOUT->flush(); next;
   }
-  if ($op eq 'W') {
-    my $all = ''; my $home;
-    $lost ||= sysopen($home, '.', $dirflags) ? 0 : $! + 0;
-    for my $one (split /\\0/, $name) {
-      $all .= $lost ? pack('N', 0) : below($one, 1000000 - length($all)); $lost ||= chdir($home) ? 0 : $! + 0;
-    }
-    print pack('N/a*', $all); STDOUT->flush(); next;
-  }
+  if ($op eq 'F') {
+    for my $one (split /\\0/, $name) { ahead(substr($one, 0, 1, ''), $one . "\\0"); } next; }
   if ($op eq 'U') {
     my @all = unpack('(Z* a32 N/a*)*', $name);
     for (my $i = 0; $i < @all; $i += 3, $index++) {

@@ -1,14 +1,14 @@
 // File history of a backup, in the form that the DMA asked for. By path: each member. By inode: the root
 // first, each directory's whole list before the members in it, every name before the node it names.
 
-import type { BigIntStats } from 'node:fs';
-import { type EntryType, historyStat } from '../core/entry.ts';
+import type { AheadRecord } from '../core/ahead-record.ts';
+import { type EntryType, historyStat, type ObjectStats, plainStat } from '../core/entry.ts';
 import type { HistoryForm } from '../core/operation-env.ts';
 import type { Member } from '../core/tar-encode.ts';
-import type { Child } from './child-loader.ts';
 import type { Reporter } from './reporter.ts';
 import type { WalkedDirectory } from './walked-directory.ts';
 
+const SLASH = 0x2f;
 const DOT = Buffer.from('.');
 const DOT_DOT = Buffer.from('..');
 /** Of longer directories, names replaced while they are saved are not listed anew. */
@@ -16,7 +16,7 @@ const LISTED_MAX = 100_000;
 
 interface MemberFacts {
   readonly type: EntryType;
-  readonly stats: BigIntStats;
+  readonly stats: ObjectStats;
   /** Of its first header block. */
   readonly offset: number;
 }
@@ -24,7 +24,7 @@ interface MemberFacts {
 export class BackupHistory {
   readonly #form: HistoryForm;
   readonly #report: Reporter;
-  readonly #examine: (directory: WalkedDirectory, name: string) => BigIntStats | undefined;
+  readonly #examine: (directory: WalkedDirectory, name: string) => ObjectStats | undefined;
   /** Inodes as listed, for the directory at work: a name may be replaced before it is saved. */
   readonly #listed = new Map<string, bigint>();
   #listedIn: WalkedDirectory | undefined;
@@ -33,21 +33,20 @@ export class BackupHistory {
   constructor(
     form: HistoryForm,
     report: Reporter,
-    examine: (directory: WalkedDirectory, name: string) => BigIntStats | undefined,
+    examine: (directory: WalkedDirectory, name: string) => ObjectStats | undefined,
   ) {
     this.#form = form;
     this.#report = report;
     this.#examine = examine;
   }
 
-  /** Lists a directory; comes right before its member. What was loaded of it needs no second look. */
+  /** Lists a directory; comes right before its member. Inodes that are known by name need no look. */
   async directory(
     walked: WalkedDirectory,
-    loaded: readonly Child[],
+    inodes: ReadonlyMap<string, bigint>,
     isShown: (name: string, isDirectory: boolean) => boolean,
   ): Promise<void> {
     if (this.#form !== 'dir') return;
-    const inodes = new Map(loaded.map(({ name, stats }) => [name, stats.ino]));
     const node = walked.stats.ino;
     this.#entry(DOT, node, node);
     this.#entry(DOT_DOT, walked.parent?.stats.ino ?? node, node);
@@ -67,11 +66,24 @@ export class BackupHistory {
   }
 
   /** A child about to be sent: one that was replaced since its listing is listed anew. */
-  child(walked: WalkedDirectory, { name, stats }: Child): void {
+  child(walked: WalkedDirectory, name: string, inode: bigint): void {
     if (this.#form !== 'dir' || this.#listedIn !== walked) return;
     const before = this.#listed.get(name);
-    if (before === undefined || before === stats.ino) return;
-    this.#entry(Buffer.from(name, 'latin1'), stats.ino, walked.stats.ino);
+    if (before === undefined || before === inode) return;
+    this.#entry(Buffer.from(name, 'latin1'), inode, walked.stats.ino);
+  }
+
+  /** A small file that was read ahead, once it is sent. */
+  plain(walked: WalkedDirectory, name: string, record: AheadRecord, offset: number): void {
+    if (this.#form === 'none') return;
+    const node = record.inode;
+    const entry = { stat: plainStat(record), node, fhInfo: BigInt(offset) };
+    if (this.#form === 'file') {
+      this.#report.historyFile({ ...entry, name: this.#shownName(walked.path, name) });
+      return;
+    }
+    this.child(walked, name, node);
+    this.#report.historyNode(entry);
   }
 
   member(member: Member, { type, stats, offset }: MemberFacts): void {
@@ -87,6 +99,16 @@ export class BackupHistory {
     const length = path.length + 1;
     if (length > this.#shown.length) this.#shown = Buffer.alloc(2 * length, '/');
     path.copy(this.#shown, 1);
+    return this.#shown.subarray(0, length);
+  }
+
+  #shownName(directory: Buffer, name: string): Buffer {
+    const nameAt = directory.length === 0 ? 1 : directory.length + 2;
+    const length = nameAt + name.length;
+    if (length > this.#shown.length) this.#shown = Buffer.alloc(2 * length, '/');
+    directory.copy(this.#shown, 1);
+    this.#shown[nameAt - 1] = SLASH;
+    this.#shown.write(name, nameAt, 'latin1');
     return this.#shown.subarray(0, length);
   }
 

@@ -3,18 +3,20 @@
 // while attributes are fetched elsewhere.
 
 import type { BigIntStats } from 'node:fs';
-import { type EntryType, typeOf } from '../core/entry.ts';
-import { type Directory, errorCode } from './directory.ts';
+import { type EntryType, type ObjectStats, typeOf } from '../core/entry.ts';
+import { errorCode } from './directory.ts';
 import { type OpenFile, OTHER_MOUNT, type SourceTree } from './source-tree.ts';
+import type { WalkedDirectory } from './walked-directory.ts';
 
-const SMALL_FILE_BYTES = 64 * 1024;
-const STAGING_BYTES = 4 * 1024 * 1024;
+export const SMALL_FILE_BYTES: number = 64 * 1024;
+/** For the files of a batch. */
+export const BATCH_BYTES: number = 4 * 1024 * 1024;
 const STAT_BLOCK_BYTES = 512n;
 
 export interface Child {
   readonly name: string;
   readonly type: EntryType;
-  readonly stats: BigIntStats;
+  readonly stats: ObjectStats;
   /** The bytes of a small file; the member has exactly these. Others are opened when their turn comes. */
   readonly content?: Buffer;
 }
@@ -29,19 +31,25 @@ export interface LoadTrouble {
 
 export interface LoadRules {
   /** What is not wanted is returned without its bytes. */
-  wants(stats: BigIntStats): boolean;
+  wants(stats: ObjectStats): boolean;
   /** Examine before opening: most entries will not be wanted. */
   readonly examinesFirst: boolean;
 }
 
 export class ChildLoader {
   readonly #tree: SourceTree;
-  readonly #staging = Buffer.allocUnsafeSlow(STAGING_BYTES);
-  readonly #onTrouble: (directory: Directory, trouble: LoadTrouble) => void;
+  readonly #staging: Buffer;
+  readonly #onTrouble: (walked: WalkedDirectory, trouble: LoadTrouble) => void;
   #staged = 0;
 
-  constructor(tree: SourceTree, onTrouble: (directory: Directory, trouble: LoadTrouble) => void) {
+  /** `stagingBytes`: what small files of a batch may have together; one of them, at least. */
+  constructor(
+    tree: SourceTree,
+    stagingBytes: number,
+    onTrouble: (walked: WalkedDirectory, trouble: LoadTrouble) => void,
+  ) {
     this.#tree = tree;
+    this.#staging = Buffer.allocUnsafeSlow(stagingBytes);
     this.#onTrouble = onTrouble;
   }
 
@@ -52,58 +60,63 @@ export class ChildLoader {
 
   /** True while another small file is sure to fit. */
   get hasRoom(): boolean {
-    return this.#staged + SMALL_FILE_BYTES <= STAGING_BYTES;
+    return this.#staged + SMALL_FILE_BYTES <= this.#staging.length;
   }
 
   /** A name of the directory; undefined when there is nothing to save, trouble included. */
   load(
-    directory: Directory,
+    walked: WalkedDirectory,
     name: string,
     listed: EntryType | undefined,
     rules: LoadRules,
   ): Child | undefined {
-    if (listed === 'file' && !rules.examinesFirst) return this.#loadFile(directory, name, rules);
-    const stats = this.examine(directory, name);
-    const type = stats === undefined ? undefined : typeOf(stats);
-    if (stats === undefined || type === undefined) return undefined;
-    if (type === 'file' && rules.wants(stats)) return this.#loadFile(directory, name, rules);
-    return { name, type, stats };
+    if (listed === 'file' && !rules.examinesFirst) return this.#loadFile(walked, name, rules);
+    const child = this.look(walked, name);
+    if (child?.type !== 'file' || !rules.wants(child.stats)) return child;
+    return this.#loadFile(walked, name, rules);
+  }
+
+  /** What is there, without any bytes. */
+  look(walked: WalkedDirectory, name: string): Child | undefined {
+    const stats = this.examine(walked, name);
+    const type = stats && typeOf(stats);
+    return stats === undefined || type === undefined ? undefined : { name, type, stats };
   }
 
   /** The attributes of a name; undefined when it is gone or cannot be examined. */
-  examine(directory: Directory, name: string): BigIntStats | undefined {
+  examine(walked: WalkedDirectory, name: string): BigIntStats | undefined {
     try {
-      return this.#tree.examine(directory, name);
+      return this.#tree.examine(walked.directory, name);
     } catch (error) {
-      this.#trouble(directory, name, 'cannot be examined', error);
+      this.#trouble(walked, name, 'cannot be examined', error);
       return undefined;
     }
   }
 
   /** Opens a file for reading; whoever asks closes it. Undefined when it cannot be saved. */
-  openFile(directory: Directory, name: string): OpenFile | undefined {
+  openFile(walked: WalkedDirectory, name: string): OpenFile | undefined {
     let file: OpenFile;
     try {
-      file = this.#tree.openFile(directory, name);
+      file = this.#tree.openFile(walked.directory, name);
     } catch (error) {
-      this.#trouble(directory, name, 'cannot be opened', error);
+      this.#trouble(walked, name, 'cannot be opened', error);
       return undefined;
     }
     if (file.stats.isFile()) return file;
     this.#tree.closeFile(file.fd);
-    this.#onTrouble(directory, { name, what: 'was replaced during the backup', isChange: true });
+    this.#onTrouble(walked, { name, what: 'was replaced during the backup', isChange: true });
     return undefined;
   }
 
-  #loadFile(directory: Directory, name: string, rules: LoadRules): Child | undefined {
-    const opened = this.openFile(directory, name);
+  #loadFile(walked: WalkedDirectory, name: string, rules: LoadRules): Child | undefined {
+    const opened = this.openFile(walked, name);
     if (opened === undefined) return undefined;
     const { fd, stats } = opened;
     try {
       const isStaged = rules.wants(stats) && this.#isStaged(stats);
       return isStaged ? this.#stage(fd, name, stats) : { name, type: 'file', stats };
     } catch (error) {
-      this.#trouble(directory, name, 'could not be read and was left out', error);
+      this.#trouble(walked, name, 'could not be read and was left out', error);
       return undefined;
     } finally {
       this.#tree.closeFile(fd);
@@ -130,13 +143,13 @@ export class ChildLoader {
     return { name, type: 'file', stats, content };
   }
 
-  #trouble(directory: Directory, name: string, what: string, error: unknown): void {
+  #trouble(walked: WalkedDirectory, name: string, what: string, error: unknown): void {
     const code = errorCode(error);
     if (code === 'ENOENT') {
-      this.#onTrouble(directory, { name, what: 'vanished during the backup', isChange: true });
+      this.#onTrouble(walked, { name, what: 'vanished during the backup', isChange: true });
     } else if (code === OTHER_MOUNT) {
       const what = 'is another file system and was left out';
-      this.#onTrouble(directory, { name, what, isChange: true });
-    } else this.#onTrouble(directory, { name, what: `${what}: ${code}`, isChange: false });
+      this.#onTrouble(walked, { name, what, isChange: true });
+    } else this.#onTrouble(walked, { name, what: `${what}: ${code}`, isChange: false });
   }
 }

@@ -7,6 +7,8 @@
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 
 const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** For reading; neither follows a link nor waits for anybody at the other end. */
+export const OPEN_FILE: number = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const NON_ASCII = /[\x80-\xff]/;
 
 export interface Directory {

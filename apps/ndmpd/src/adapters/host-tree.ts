@@ -18,6 +18,7 @@ import {
   type Directory,
   errorCode,
   nameIn,
+  OPEN_FILE,
   openAt,
   openBelow,
   openRoot,
@@ -26,8 +27,6 @@ import {
 import { listDirectory } from './directory-listing.ts';
 import { MountPolicy } from './mounts.ts';
 import { type OpenFile, OTHER_MOUNT, RootError, type SourceTree } from './source-tree.ts';
-
-const OPEN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 type Place = Pick<BackupOrder, 'exportDirectory' | 'components' | 'shownRoot'>;
 
@@ -73,6 +72,14 @@ export class HostTree implements SourceTree {
 
   isWithin(directory: Directory, stats: BigIntStats): boolean {
     return this.#mounts?.allows(directory, stats) ?? true;
+  }
+
+  get ahead(): AttributeHelper {
+    return this.attributes;
+  }
+
+  holdsMount(mount: number | undefined): boolean {
+    return this.#mounts?.allowsMount(mount) ?? false;
   }
 
   list(directory: Directory): NameList {

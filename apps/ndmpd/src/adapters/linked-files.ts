@@ -1,7 +1,7 @@
 // Files with several names: where the first of them went, so that the others become links to it. An
 // entry goes when the last of its names was met. Paths lie in a temporary file once they are many.
 
-import type { BigIntStats } from 'node:fs';
+import type { ObjectStats } from '../core/entry.ts';
 import { LinkTable } from '../core/link-table.ts';
 import { errorCode } from './directory.ts';
 import { SpillFile } from './spill-file.ts';
@@ -30,17 +30,17 @@ export class LinkedFiles {
     this.#records = records;
   }
 
-  has({ dev, ino }: BigIntStats): boolean {
+  has({ dev, ino }: ObjectStats): boolean {
     return this.#tables.get(dev)?.get(ino) !== undefined;
   }
 
   /** Its data is in the stream. */
-  isSent({ dev, ino }: BigIntStats): boolean {
+  isSent({ dev, ino }: ObjectStats): boolean {
     return this.#tables.get(dev)?.get(ino)?.isMarked ?? false;
   }
 
   /** The file for one more of its names. */
-  take({ dev, ino }: BigIntStats): LinkedFile | undefined {
+  take({ dev, ino }: ObjectStats): LinkedFile | undefined {
     const table = this.#tables.get(dev);
     const entry = table?.get(ino);
     if (table === undefined || entry === undefined) return undefined;
@@ -60,12 +60,12 @@ export class LinkedFiles {
     }
   }
 
-  add(stats: BigIntStats, path: Buffer, offset: number): void {
+  add(stats: ObjectStats, path: Buffer, offset: number): void {
     this.#add(stats, path, offset);
   }
 
   /** A name that the base has and the stream does not: a link can still be made to it. */
-  addUnsent(stats: BigIntStats, path: Buffer): void {
+  addUnsent(stats: ObjectStats, path: Buffer): void {
     if (this.take(stats) === undefined) this.#add(stats, path, UNSENT);
   }
 
@@ -73,7 +73,7 @@ export class LinkedFiles {
     this.#records.close();
   }
 
-  #add({ dev, ino, nlink }: BigIntStats, path: Buffer, offset: number): void {
+  #add({ dev, ino, nlink }: ObjectStats, path: Buffer, offset: number): void {
     const table = this.#tables.get(dev) ?? new LinkTable();
     this.#tables.set(dev, table);
     if (this.#count() >= FILES_MAX) {

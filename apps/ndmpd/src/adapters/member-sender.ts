@@ -1,9 +1,9 @@
 // Members on their way into the stream: headers, history, and the content where it is at hand. The
 // common case makes no promise at all; memory is that of the sink.
 
-import type { BigIntStats } from 'node:fs';
+import type { AheadRecord } from '../core/ahead-record.ts';
 import type { DumpList } from '../core/dump-directory.ts';
-import type { EntryType } from '../core/entry.ts';
+import type { EntryType, ObjectStats } from '../core/entry.ts';
 import {
   BLOCK_BYTES,
   encodeListed,
@@ -11,17 +11,23 @@ import {
   type Member,
   paddingOf,
 } from '../core/tar-encode.ts';
-import { encodePlain, PLAIN_BYTES } from '../core/tar-plain.ts';
+import {
+  PLAIN_BYTES_MAX,
+  PlainHeaders,
+  type PlainMember,
+  plainMemberOf,
+} from '../core/tar-plain.ts';
 import type { BackupHistory } from './backup-history.ts';
 import type { Reporter } from './reporter.ts';
 import type { StreamSink } from './stream-sink.ts';
+import type { WalkedDirectory } from './walked-directory.ts';
 
 const ZEROS: Buffer = Buffer.alloc(BLOCK_BYTES);
 
 export interface SentMember {
   readonly member: Member;
   readonly type: EntryType;
-  readonly stats: BigIntStats;
+  readonly stats: ObjectStats;
   /** The whole data of a small file. */
   readonly content?: Buffer;
   /** What a directory held. */
@@ -32,6 +38,7 @@ export class MemberSender {
   readonly #sink: StreamSink;
   readonly #history: BackupHistory;
   readonly #report: Reporter;
+  readonly #headers = new PlainHeaders();
   #members = 0;
 
   constructor(sink: StreamSink, history: BackupHistory, report: Reporter) {
@@ -56,12 +63,32 @@ export class MemberSender {
     return this.#finishMember([headers, data, room], headers === undefined ? undefined : content);
   }
 
+  /**
+   * A small file that was read ahead, if it has nothing out of the ordinary: else false, and nothing is sent. Await the
+   * promise when there is one.
+   */
+  sendPlain(walked: WalkedDirectory, name: string, record: AheadRecord): Promise<void> | boolean {
+    const { space } = this.#sink;
+    const { size } = record;
+    const dataBytes = size + paddingOf(size);
+    if (space.length <= PLAIN_BYTES_MAX + dataBytes) return false;
+    const headerBytes = this.#headers.write(space, plainOf(walked.path, name, record));
+    if (headerBytes === 0) return false;
+    const offset = this.#sink.position;
+    const { bytes, contentAt } = record;
+    bytes.copy(space, headerBytes, contentAt, contentAt + size);
+    space.fill(0, headerBytes + size, headerBytes + dataBytes);
+    void this.#sink.advance(headerBytes + dataBytes); // never fills it up: there is nothing to wait for
+    this.#members += 1;
+    this.#history.plain(walked, name, record, offset);
+    return this.#report.room() ?? true;
+  }
+
   #putHeaders(member: Member): Promise<void> | undefined {
     const { space } = this.#sink;
-    if (space.length > PLAIN_BYTES && encodePlain(space, member)) {
-      return this.#sink.advance(PLAIN_BYTES);
-    }
-    return this.#sink.put(encodeMember(member));
+    const plain = space.length > PLAIN_BYTES_MAX ? plainMemberOf(member) : undefined;
+    const bytes = plain === undefined ? 0 : this.#headers.write(space, plain);
+    return bytes > 0 ? this.#sink.advance(bytes) : this.#sink.put(encodeMember(member));
   }
 
   async #putListed(member: Member, list: DumpList): Promise<void> {
@@ -86,4 +113,9 @@ export class MemberSender {
     if (data === undefined) return this.#sink.put(padding);
     return data.then(() => this.#sink.put(padding));
   }
+}
+
+function plainOf(directory: Buffer, name: string, record: AheadRecord): PlainMember {
+  const { mode, uid, gid, size, mtimeSeconds, mtimeNanoseconds } = record;
+  return { directory, name, mode, uid, gid, size, mtimeSeconds, mtimeNanoseconds };
 }

@@ -22,6 +22,11 @@ export class MountPolicy {
   allowsFile(fd: number): boolean {
     return this.#mount === undefined || mountOf(fd) === this.#mount;
   }
+
+  /** The same of a mount's number; not where it is unknown and would matter. */
+  allowsMount(mount: number | undefined): boolean {
+    return this.#mount === undefined || mount === this.#mount;
+  }
 }
 
 function hasMountsBelow(root: Directory): boolean {

@@ -42,6 +42,17 @@ export interface SourceTree {
   statsOfFile(fd: number): BigIntStats;
   closeFile(fd: number): void;
   readonly attributes: AttributeSource;
+  /** Who reads small files ahead; without, all are read in their turn. */
+  readonly ahead?: AheadSource;
+  /** Whether what lies on this mount is part of the tree, as far as can be told: `mount` as the kernel numbers them. */
+  holdsMount?(mount: number | undefined): boolean;
+}
+
+/** See attribute-helper.ts and load-ahead.ts. */
+export interface AheadSource {
+  openMemory(): Promise<string | undefined>;
+  askAhead(directory: Directory, names: string): void;
+  seal(): Promise<Buffer>;
 }
 
 /** What takes another process to ask. Without one, nothing is found. */
@@ -53,11 +64,6 @@ export interface AttributeSource {
     directory: Directory,
     names: readonly string[],
   ): Promise<ReadonlyMap<number, readonly Xattr[]>>;
-  /** Of everything in each of several directories; undefined where it must be asked for by name. */
-  readXattrsBelow(
-    parent: Directory,
-    names: readonly string[],
-  ): Promise<readonly (Buffer | undefined)[]>;
   /** See attribute-helper.ts. */
   dataRuns(fd: number, runsMax: number): Promise<Extent[] | undefined>;
   close(): void;

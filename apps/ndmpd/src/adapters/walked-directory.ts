@@ -3,7 +3,7 @@
 import type { BigIntStats } from 'node:fs';
 import type { NameList } from '../core/name-list.ts';
 import type { Verdict } from '../core/path-patterns.ts';
-import type { Xattr, XattrsByName } from './attribute-helper.ts';
+import type { Xattr } from './attribute-helper.ts';
 import type { Directory } from './directory.ts';
 
 export interface WalkedDirectory {
@@ -11,17 +11,18 @@ export interface WalkedDirectory {
   /** From the backup root, without a leading slash; empty for the root itself. */
   readonly path: Buffer;
   readonly stats: BigIntStats;
-  readonly xattrs: readonly Xattr[];
   readonly parent: WalkedDirectory | undefined;
   /** See core/directory-set.ts. */
   readonly print: bigint;
   /** The base of an incremental saw it at this place. */
   readonly isKnown: boolean;
   readonly verdict: Verdict;
-  /** Those of everything in it, when they were asked for ahead. */
-  readonly xattrsBelow: XattrsByName | undefined;
-  /** What it holds; once its files are sent, only the directories in it, if it is long. */
+  /** Its files are read ahead, and its own attributes listed. */
+  readonly isAhead: boolean;
+  /** What it holds; nothing any more once its files are sent, if it is long. */
   names: NameList;
+  /** Its own attributes, once they are known. */
+  xattrs: readonly Xattr[] | undefined;
   isSent: boolean;
   /** Something in it is not whole in the stream. */
   hasFailed: boolean;

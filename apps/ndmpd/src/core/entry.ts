@@ -2,10 +2,27 @@
 
 import type { BigIntStats } from 'node:fs';
 import { FILE_TYPE, type FileStat, U32_MAX } from '@tapestry/ndmp';
+import type { AheadRecord } from './ahead-record.ts';
 import type { Member, MemberType } from './tar-encode.ts';
 
 /** The types of inode that S_IFMT tells apart. */
 export type EntryType = 'file' | 'directory' | 'symlink' | 'fifo' | 'char' | 'block' | 'socket';
+
+/** What a backup needs to know of an object whose type it knows. */
+export type ObjectStats = Pick<
+  BigIntStats,
+  | 'dev'
+  | 'ino'
+  | 'rdev'
+  | 'mode'
+  | 'nlink'
+  | 'uid'
+  | 'gid'
+  | 'size'
+  | 'atimeNs'
+  | 'ctimeNs'
+  | 'mtimeNs'
+>;
 
 export function typeOf(stats: BigIntStats): EntryType | undefined {
   if (stats.isFile()) return 'file';
@@ -28,17 +45,20 @@ const HISTORY_TYPE: Readonly<Record<EntryType, number>> = {
 };
 
 /** Unsigned 32-bit seconds: earlier times show as 0, later ones as the last second. */
-function seconds(ms: bigint): number {
-  const value = Math.floor(Number(ms) / 1000);
-  return Math.min(Math.max(value, 0), U32_MAX - 1);
+function secondsOf(ns: bigint): number {
+  return historySeconds(Math.floor(Number(ns / 1_000_000n) / 1000));
 }
 
-export function historyStat(type: EntryType, stats: BigIntStats): FileStat {
+function historySeconds(seconds: number): number {
+  return Math.min(Math.max(seconds, 0), U32_MAX - 1);
+}
+
+export function historyStat(type: EntryType, stats: ObjectStats): FileStat {
   return {
     type: HISTORY_TYPE[type],
-    mtime: seconds(stats.mtimeMs),
-    atime: seconds(stats.atimeMs),
-    ctime: seconds(stats.ctimeMs),
+    mtime: secondsOf(stats.mtimeNs),
+    atime: secondsOf(stats.atimeNs),
+    ctime: secondsOf(stats.ctimeNs),
     owner: Number(stats.uid),
     group: Number(stats.gid),
     mode: Number(stats.mode & 0o7777n),
@@ -47,12 +67,27 @@ export function historyStat(type: EntryType, stats: BigIntStats): FileStat {
   };
 }
 
+/** Of a plain file that was read ahead. */
+export function plainStat(record: AheadRecord): FileStat {
+  return {
+    type: FILE_TYPE.regular,
+    mtime: historySeconds(record.mtimeSeconds),
+    atime: historySeconds(record.atimeSeconds),
+    ctime: historySeconds(record.ctimeSeconds),
+    owner: record.uid,
+    group: record.gid,
+    mode: record.mode,
+    size: BigInt(record.size),
+    links: record.links,
+  };
+}
+
 /** True when the object must be in an incremental: a time equal to the base counts as later. */
-export function changedSince(stats: BigIntStats, sinceNs: bigint | undefined): boolean {
+export function changedSince(stats: ObjectStats, sinceNs: bigint | undefined): boolean {
   return sinceNs === undefined || stats.mtimeNs >= sinceNs || stats.ctimeNs >= sinceNs;
 }
 
-export function memberOf(type: MemberType, path: Buffer, stats: BigIntStats): Member {
+export function memberOf(type: MemberType, path: Buffer, stats: ObjectStats): Member {
   const isDevice = type === 'char' || type === 'block';
   return {
     type,
