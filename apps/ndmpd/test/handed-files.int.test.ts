@@ -1,15 +1,18 @@
-// Small files that are handed to the attribute helper to make: nobody can tell them from those that are made here.
+// Small files that are handed to the attribute helper to make: nobody can tell them from those that are made here, in
+// data, order, rights or times.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -130,6 +133,33 @@ test('a directory in the way is told, and stops nobody else', async () => {
   expect(elements).toEqual([['', RECOVERY_STATUS.failedPathExists]]);
   for (const name of [0, 1, 2, 4, 5, 6, 8, 9]) {
     expect(readFileSync(`${root}/d0/f${name}`, 'utf8')).toContain(`data of ${name} `);
+  }
+});
+
+test('times of access come back where an image has them, as those of GNU tar do', async () => {
+  const [from, root] = [workspace.file('read-once'), workspace.file('read-again')];
+  mkdirSync(`${from}/d`, { recursive: true });
+  mkdirSync(root);
+  for (const [i, size] of [0, 10, 10, 3000, 20_000, 200_000].entries()) {
+    writeFileSync(`${from}/d/f${i}`, Buffer.alloc(size, 'x'));
+  }
+  symlinkSync('f1', `${from}/d/link`);
+  const names = ['f0', 'f1', 'f2', 'f3', 'f4', 'f5', 'link'].map((name) => `d/${name}`);
+  execFileSync('touch', ['-h', '-a', '-d', '2020-03-04 05:06:07.123456789', ...names], {
+    cwd: from,
+    env: { ...process.env, TZ: 'UTC' },
+  });
+  const image = execFileSync('tar', ['--format=posix', '--atime-preserve', '-cf', '-', 'd'], {
+    ...{ cwd: from, maxBuffer: 10_000_000 },
+  });
+  const { logs } = await takeImage(image, root);
+  expect(logs).toEqual([]);
+  for (const name of names) {
+    const [made, original] = [root, from].map((top) =>
+      lstatSync(`${top}/${name}`, { bigint: true }),
+    );
+    expect(made?.atimeNs).toBe(1_583_298_367_123_456_789n);
+    expect(made?.mtimeNs).toBe(original?.mtimeNs);
   }
 });
 

@@ -108,11 +108,11 @@ export class AttributeHelper {
     return this.#isRelied;
   }
 
-  /** Sets the modification time; a symbolic link is not followed. */
+  /** Sets the time of modification, and that of access where it is given; a symbolic link is not followed. */
   setTime(place: NamedPlace & Labelled, time: FileTime): void {
     const { directory, name } = place;
     if (this.#isDead) {
-      coarseTime(nameIn(directory, name), time.seconds + time.nanoseconds / 1e9);
+      coarseTime(nameIn(directory, name), time);
       return;
     }
     this.#enter(directory);
@@ -318,10 +318,14 @@ export class AttributeHelper {
   }
 }
 
-/** The time of a member, as the helper takes it. */
-export function fileTimeOf(mtimeNs: bigint): FileTime {
-  const fraction = ((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
-  return { seconds: Number((mtimeNs - fraction) / NS_PER_S), nanoseconds: Number(fraction) };
+/** The times of a member, as the helper takes them. */
+export function fileTimeOf({ mtimeNs, atimeNs }: { mtimeNs: bigint; atimeNs?: bigint }): FileTime {
+  return { ...timeOf(mtimeNs), accessed: atimeNs === undefined ? undefined : timeOf(atimeNs) };
+}
+
+function timeOf(ns: bigint): { seconds: number; nanoseconds: number } {
+  const fraction = ((ns % NS_PER_S) + NS_PER_S) % NS_PER_S;
+  return { seconds: Number((ns - fraction) / NS_PER_S), nanoseconds: Number(fraction) };
 }
 
 /** `errno` 0: the helper is gone. */
@@ -372,9 +376,11 @@ function counted(bytes: Buffer): Buffer {
   return framed;
 }
 
-function coarseTime(path: Buffer, seconds: number): void {
+function coarseTime(path: Buffer, time: FileTime): void {
+  const { accessed = { seconds: Date.now() / 1000, nanoseconds: 0 } } = time;
+  const inSeconds = (one: typeof accessed): number => one.seconds + one.nanoseconds / 1e9;
   try {
-    lutimesSync(path, Date.now() / 1000, seconds);
+    lutimesSync(path, inSeconds(accessed), inSeconds(time));
   } catch {
     // The object is there, its time is not: no reason to call the recovery failed.
   }

@@ -19,6 +19,8 @@ export interface FileTime {
   /** Of the modification; below zero before 1970, with a fraction that still counts upwards. */
   readonly seconds: number;
   readonly nanoseconds: number;
+  /** Left as it is where it is not given. */
+  readonly accessed?: { readonly seconds: number; readonly nanoseconds: number } | undefined;
 }
 
 /** An ordinary file to be made. */
@@ -70,11 +72,11 @@ export class FileFrame {
     return taken;
   }
 
-  #addNameAndTimes(name: Buffer, { seconds, nanoseconds }: FileTime): void {
+  #addNameAndTimes(name: Buffer, { seconds, nanoseconds, accessed }: FileTime): void {
     const frame = this.#frame;
     const at = this.#end + name.copy(frame, this.#end, 0, NAME_BYTES_MAX);
     frame[at] = 0;
-    this.#addTime(at + 1, 0, OMIT_TIME);
+    this.#addTime(at + 1, accessed?.seconds ?? 0, accessed?.nanoseconds ?? OMIT_TIME);
     this.#addTime(at + 1 + TIMES_BYTES / 2, seconds, nanoseconds);
     this.#end = at + 1 + TIMES_BYTES;
   }

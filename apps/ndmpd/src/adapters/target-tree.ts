@@ -18,6 +18,7 @@ import {
 import { listedNames } from '../core/dump-directory.ts';
 import { type Export, type ExportPath, pathKey, showPath } from '../core/export-path.ts';
 import { type Owner, type Ownership, ownershipOf } from '../core/ownership.ts';
+import type { DecodedMember } from '../core/tar-decode.ts';
 import type { Member } from '../core/tar-encode.ts';
 import type { PlainFile } from '../core/tar-plain-decode.ts';
 import {
@@ -59,12 +60,14 @@ export class InTheWayError extends Error {
   readonly code = 'EEXIST';
 }
 
+type TimedMember = Member & Pick<DecodedMember, 'atimeNs'>;
+
 /** An open directory of a recovery. */
 export interface Level {
   readonly name: Buffer;
   readonly directory: Directory;
   /** Set when the image has this directory: applied once its contents are there. */
-  attributes: Member | undefined;
+  attributes: TimedMember | undefined;
   /** Made by this recovery. */
   isNew: boolean;
   /** No default ACL is in force: what is made here gets the mode that it is made with. */
@@ -129,7 +132,7 @@ export class TargetTree {
   }
 
   /** Makes a directory of the image and enters it; its attributes are set when it is left. */
-  async makeDirectory(target: ExportPath, member: Member): Promise<void> {
+  async makeDirectory(target: ExportPath, member: TimedMember): Promise<void> {
     let isNew = false;
     if (target.components.length > 0) {
       const place = await this.place(target);
@@ -169,8 +172,8 @@ export class TargetTree {
     }
   }
 
-  setTime(place: Place, member: Member): void {
-    this.#helper.setTime(place, fileTimeOf(member.mtimeNs));
+  setTime(place: Place, member: TimedMember): void {
+    this.#helper.setTime(place, fileTimeOf(member));
   }
 
   /**
@@ -183,8 +186,8 @@ export class TargetTree {
     const isAsMade = level.isPlain && mode <= 0o777 && isOwner(level.ownerOfNew, owner);
     const firstMode = isAsMade ? mode : MODE_WHILE_WRITTEN;
     const given = isAsMade ? undefined : { owner, mode };
-    const { seconds, nanoseconds, dataAt, size } = file;
-    const wanted = { seconds, nanoseconds, firstMode, given, bytes, dataAt, size };
+    const { seconds, nanoseconds, accessed, dataAt, size } = file;
+    const wanted = { seconds, nanoseconds, accessed, firstMode, given, bytes, dataAt, size };
     if (this.#hands(level, place, wanted)) return undefined;
     const path = pathOf(place.name.toString('latin1'));
     const open = (): number => openSync(nameIn(place.directory, path), CREATE, firstMode);
@@ -395,7 +398,7 @@ export class TargetTree {
     }
   }
 
-  #applyAttributes({ directory }: Level, member: Member): void {
+  #applyAttributes({ directory }: Level, member: TimedMember): void {
     const place = { directory, name: HERE, label: member.path.toString() };
     // Not before the files that were handed over are there: some modes would keep them out.
     if (!this.#helper.setOwnerAndMode(place, this.#ownership(member))) {

@@ -42,6 +42,8 @@ export interface Extended {
 export interface DecodedMember extends Member {
   readonly storedBytes: number;
   readonly isSparse: boolean;
+  /** When it was last read, where the image says so. */
+  readonly atimeNs?: bigint;
 }
 
 const NS_PER_S = 1_000_000_000n;
@@ -141,6 +143,7 @@ export function decodeMember(
   const storedBytes = paxNumber(pax, 'size') ?? header.size;
   const target = pax.get('linkpath') ?? longTarget ?? header.linkTarget;
   const linkOffset = linkOffsetOf(pax);
+  const atimeNs = paxTime(pax, 'atime');
   const dumpDirectory = type === 'directory' ? pax.get(DUMP_DIRECTORY_KEY) : undefined;
   return {
     type,
@@ -149,7 +152,7 @@ export function decodeMember(
     uid: paxNumber(pax, 'uid') ?? header.uid,
     gid: paxNumber(pax, 'gid') ?? header.gid,
     size: (isSparse ? paxNumber(pax, 'GNU.sparse.realsize') : undefined) ?? storedBytes,
-    mtimeNs: paxTime(pax) ?? BigInt(header.mtime) * NS_PER_S,
+    mtimeNs: paxTime(pax, 'mtime') ?? BigInt(header.mtime) * NS_PER_S,
     storedBytes: type === 'file' ? storedBytes : 0,
     isSparse,
     deviceMajor: header.deviceMajor,
@@ -157,6 +160,7 @@ export function decodeMember(
     xattrs: xattrsOf(pax),
     ...(type === 'symlink' ? { linkTarget: target } : {}),
     ...(type === 'hardlink' ? { linkTarget: trimName(target) } : {}),
+    ...(atimeNs === undefined ? {} : { atimeNs }),
     ...(linkOffset === undefined ? {} : { linkOffset }),
     ...(dumpDirectory === undefined ? {} : { dumpDirectory }),
   };
@@ -180,11 +184,11 @@ function paxNumber(pax: Map<string, Buffer>, key: string): number | undefined {
   return parsed;
 }
 
-function paxTime(pax: Map<string, Buffer>): bigint | undefined {
-  const value = pax.get('mtime')?.toString('latin1');
+function paxTime(pax: Map<string, Buffer>, key: 'mtime' | 'atime'): bigint | undefined {
+  const value = pax.get(key)?.toString('latin1');
   if (value === undefined) return undefined;
   const match = /^(-?)(\d{1,12})(?:\.(\d{0,9})\d*)?$/.exec(value);
-  if (match === null) throw new ImageError('bad mtime in a header');
+  if (match === null) throw new ImageError(`bad ${key} in a header`);
   const [, sign, seconds, fraction] = match;
   const ns = BigInt(seconds ?? '0') * NS_PER_S + BigInt((fraction ?? '').padEnd(9, '0'));
   return sign === '-' ? -ns : ns;

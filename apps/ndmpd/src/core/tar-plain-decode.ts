@@ -15,6 +15,8 @@ export interface PlainFile {
   readonly gid: number;
   readonly seconds: number;
   readonly nanoseconds: number;
+  /** When it was last read, where the image says so. */
+  readonly accessed: Time | undefined;
   readonly dataAt: number;
   readonly size: number;
   /** Where the next member begins. */
@@ -27,6 +29,9 @@ const NEWLINE = 0x0a;
 const ZERO = 0x30;
 const NAME_BYTES = 100;
 const MTIME = Buffer.from(' mtime=');
+const ATIME = Buffer.from(' atime=');
+/** Nobody can set it: GNU tar writes it all the same. */
+const CTIME = Buffer.from(' ctime=');
 const USTAR = Buffer.from('ustar\0');
 
 /**
@@ -44,21 +49,26 @@ export function decodePlain(
   if (!isSealed(bytes, at)) return undefined;
   const size = octal(bytes, at + 124, 12);
   if (size === undefined || size > BLOCK_BYTES) return undefined;
-  const time = decodeTime(bytes, at + BLOCK_BYTES, size);
-  const found = time && decodeFile(bytes, at + 2 * BLOCK_BYTES, end, time);
+  const times = decodeTimes(bytes, at + BLOCK_BYTES, size);
+  const found = times && decodeFile(bytes, at + 2 * BLOCK_BYTES, end, times);
   return typeof found === 'number' ? found + 2 * BLOCK_BYTES : found;
 }
 
-interface Time {
+export interface Time {
   readonly seconds: number;
   readonly nanoseconds: number;
+}
+
+interface Times {
+  modified: Time | undefined;
+  accessed: Time | undefined;
 }
 
 function decodeFile(
   bytes: Buffer,
   at: number,
   end: number,
-  time: Time | undefined,
+  times: Times | undefined,
 ): PlainFile | number | undefined {
   const hasPrefix = bytes[at + 345] !== 0;
   if (bytes[at + 156] !== FILE || hasPrefix || !startsWith(bytes, at + 257, USTAR))
@@ -71,6 +81,7 @@ function decodeFile(
   const mode = octal(bytes, at + 100, 8);
   const uid = octal(bytes, at + 108, 8);
   const gid = octal(bytes, at + 116, 8);
+  const time = times?.modified;
   const seconds = time?.seconds ?? octal(bytes, at + 136, 12);
   if (mode === undefined || uid === undefined || gid === undefined || seconds === undefined) {
     return undefined;
@@ -79,16 +90,31 @@ function decodeFile(
   while (nameEnd < at + NAME_BYTES && bytes[nameEnd] !== 0) nameEnd += 1;
   const nanoseconds = time?.nanoseconds ?? 0;
   const owner = { mode: mode & 0o7777, uid, gid };
-  return { nameAt: at, nameEnd, ...owner, seconds, nanoseconds, dataAt, size, end: next };
+  const accessed = times?.accessed;
+  return { nameAt: at, nameEnd, ...owner, seconds, nanoseconds, accessed, dataAt, size, end: next };
 }
 
-/** A body of one record: "30 mtime=1700000000.123456789\n", the fraction of any length. */
-function decodeTime(bytes: Buffer, at: number, size: number): Time | undefined {
-  const isShort = size < 14 || size > 37;
-  if (isShort || decimal(bytes, at, at + 2) !== size) return undefined;
-  if (!startsWith(bytes, at + 2, MTIME) || bytes[at + size - 1] !== NEWLINE) return undefined;
-  const from = at + 2 + MTIME.length;
-  const end = at + size - 1;
+/** A body of records like "30 mtime=1700000000.123456789\n" and of no others. */
+function decodeTimes(bytes: Buffer, at: number, size: number): Times | undefined {
+  const times: Times = { modified: undefined, accessed: undefined };
+  const end = at + size;
+  for (let next = at; next < end; ) {
+    const length = decimal(bytes, next, next + 2);
+    const isSound = length !== undefined && length >= 14 && next + length <= end;
+    const time = isSound ? decodeTime(bytes, next + 2 + MTIME.length, next + length) : undefined;
+    if (time === undefined) return undefined;
+    if (startsWith(bytes, next + 2, MTIME)) times.modified = time;
+    else if (startsWith(bytes, next + 2, ATIME)) times.accessed = time;
+    else if (!startsWith(bytes, next + 2, CTIME)) return undefined;
+    next += length ?? 0;
+  }
+  return times;
+}
+
+/** Seconds with a fraction of up to nine digits, and a newline. */
+function decodeTime(bytes: Buffer, from: number, after: number): Time | undefined {
+  const end = after - 1;
+  if (bytes[end] !== NEWLINE) return undefined;
   let dot = from;
   while (dot < end && bytes[dot] !== 0x2e) dot += 1;
   const seconds = dot - from > 12 ? undefined : decimal(bytes, from, dot);
