@@ -100,7 +100,7 @@ describe.runIf(unavailable === undefined)('a drive behind tgt', () => {
     expect(restored.status).toMatchObject({ code: 0 });
   });
 
-  test('a filer that says nothing for a while does not cost the session', async () => {
+  test('a filer that says nothing for a while does not cost the session; a target that goes while it is read blames no volume', async () => {
     writeHugeFile(server);
     await runs.startHuge();
     await new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
@@ -108,6 +108,23 @@ describe.runIf(unavailable === undefined)('a drive behind tgt', () => {
     const result = await runs.ended();
     expect(result.status, result.status?.detail).toMatchObject({ code: 0 });
     await runs.driveIsIdle();
+    await runs.startRestoreOfHuge(result.image);
+    await new Promise((resolve) => setTimeout(resolve, SILENCE_MS));
+    server.thawFiler();
+    const restored = await runs.ended();
+    expect(restored.status, restored.status?.detail).toMatchObject({ code: 0 });
+    await runs.startRestoreOfHuge(result.image);
+    await tgt.stop();
+    server.thawFiler();
+    const broken = await runs.ended();
+    // On its way to the next block, or in it.
+    expect([85, 86], broken.status?.detail).toContain(broken.status?.code);
+    await runs.driveIsIdle();
+    const events = server.nbemm.requests('RecordMediaEvent').map(({ event }) => event);
+    for (const blame of ['READ_ERROR', 'POSITION_ERROR', 'WRONG_LABEL']) {
+      expect(events).not.toContain(`MEDIA_EVENT_${blame}`);
+    }
+    await startTarget(tgt.port);
     rmSync(join(server.data, 'huge.bin'));
   });
 

@@ -44,13 +44,23 @@ export class Runs {
     return this.ended();
   }
 
+  /** A restore of that backup, of which some has moved when this resolves. The filer is frozen then. */
+  async startRestoreOfHuge(image: RunResult['image']): Promise<void> {
+    await this.#start(() => restoreOf(image, [`${this.#base}/huge.bin`], this.#base));
+    await this.#freezeIn('reading');
+  }
+
   /** A backup of more than HUGE_BYTES, of which some have moved when this resolves. The filer is frozen then. */
   async startHuge(): Promise<void> {
     await this.startBackup();
+    await this.#freezeIn('writing');
+  }
+
+  async #freezeIn(phase: 'reading' | 'writing'): Promise<void> {
     await eventually('data moves', async () => {
       const { runs } = await this.#server.bpbrm.ListRuns({});
       const mine = runs.find(({ grant }) => grant?.attempt?.jobId === this.job);
-      return mine?.phase === 'writing' ? true : undefined;
+      return mine?.phase === phase ? true : undefined;
     });
     this.#server.freezeFiler();
   }

@@ -11,6 +11,7 @@ import {
 } from '@tapestry/storage';
 import { decideLabel } from '../core/label-decision.ts';
 import type { FromDrive } from './messages.ts';
+import { isOfConnection } from './network-drive.ts';
 
 const READY_PAUSES_MS = [100, 200, 500, 1_000, 2_000, 5_000, 5_000, 5_000, 5_000];
 /** A labelled volume's first tape file. */
@@ -68,7 +69,8 @@ async function findAppendPoint(drive: Drive, volume: VolumeSpec, report: Report)
     });
     return fileNumber;
   } catch (error) {
-    if (error instanceof StatusError && error.status === 'mediaPositionError') {
+    const isPosition = error instanceof StatusError && error.status === 'mediaPositionError';
+    if (isPosition && !isOfConnection(error)) {
       const event = 'MEDIA_EVENT_POSITION_ERROR';
       report({ type: 'mediaEvent', event, detail: error.detail });
     }
@@ -98,7 +100,7 @@ export async function checkMediumForRead(
     await checkVolumeLabel(drive, { mediaId: volume.mediaId, assignedMs });
     return first.fileNumber;
   } catch (error) {
-    if (error instanceof StatusError) {
+    if (error instanceof StatusError && !isOfConnection(error)) {
       const event = 'MEDIA_EVENT_WRONG_LABEL';
       report({ type: 'mediaEvent', event, detail: error.detail });
     }
