@@ -64,9 +64,12 @@ async function expectDone(jobId: bigint): Promise<void> {
   expect(row.status, await site.details(jobId)).toBe(0);
 }
 
+/** A job is not known before its daemons have talked. */
 async function told(jobId: bigint, words: RegExp): Promise<void> {
-  for (let n = 0; !words.test(await site.details(jobId)); n += 1) {
-    if (n > 900) throw new Error(`not told ${words}:\n${await site.details(jobId)}`);
+  for (let n = 0; ; n += 1) {
+    const text = await site.details(jobId).catch(() => '');
+    if (words.test(text)) return;
+    if (n > 900) throw new Error(`not told ${words}:\n${text}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
