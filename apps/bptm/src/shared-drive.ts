@@ -3,11 +3,13 @@
 // them is there the drive stays mounted, and that a tape file that was closed is never written over.
 
 import type { Bus } from '@tapestry/bus';
-import type { AppendPoint, Grant } from '@tapestry/contracts';
+import type { AppendPoint, Grant, VolumeSpec } from '@tapestry/contracts';
 import { type Clock, type Logger, tellDetail } from '@tapestry/runtime';
 import { attemptKey, type Lease, refOf } from '@tapestry/runtime/fence';
+import { pause } from '@tapestry/runtime/until-answered';
 import { StatusError } from '@tapestry/status';
 import type { DrivePool, DriveProcess, SharedProcess } from './adapters/drive-pool.ts';
+import type { StreamStore } from './adapters/stream-store.ts';
 import { type Hold, tapeHold } from './adapters/tape-hold.ts';
 import type { Config } from './config.ts';
 import { memberOrder, type SharedFrame } from './core/sharing.ts';
@@ -21,13 +23,18 @@ export interface SharedDriveParts {
   readonly host: string;
   readonly config: Readonly<Config>;
   readonly pool: DrivePool;
+  readonly store: Pick<StreamStore, 'letters'>;
   readonly stopping: AbortSignal;
 }
+
+/** Where the next tape file begins on a volume, as granted and as its streams left it. */
+type AppendOn = (volume: VolumeSpec | null) => AppendPoint | null;
 
 /** A process that was told to go may take so long to close its drive. */
 const LEAVE_MAX_MS = 30_000;
 /** A stream that was broken off ends within this, or its process is deaf. */
 const MEMBER_END_MAX_MS = 30_000;
+const RECORD_LOOK_MS = 100;
 
 type Hooks = Parameters<DriveProcess['attach']>[0];
 
@@ -35,13 +42,18 @@ interface Member {
   readonly lease: Lease;
   /** By which the drive process knows it. */
   readonly number: number;
+  /** On which of the group's volumes it believes to be. */
+  volumeNumber: number;
+  /** It brings another volume, and hears itself which. */
+  brings: boolean;
   hooks: Hooks | undefined;
   endTimer: NodeJS.Timeout | undefined;
 }
 
 /** From a mount to its end. */
 interface Life {
-  readonly mounted: Promise<string>;
+  /** Of the present volume. */
+  mounted: Promise<string>;
   readonly renewer: LeaseRenewer;
   readonly over: PromiseWithResolvers<void>;
   readonly tapeAlerts: Set<number>;
@@ -56,7 +68,9 @@ interface Life {
 export class SharedDrive {
   readonly mount: Lease;
   readonly #parts: SharedDriveParts;
-  readonly #grant: Grant;
+  readonly #appendOn: AppendOn;
+  /** With the volume that is in the drive, or on its way there. */
+  #grant: Grant;
   readonly #hold: Hold;
   readonly #members = new Map<string, Member>();
   #numbers = 0;
@@ -65,15 +79,16 @@ export class SharedDrive {
   /** What a life before this one of bptm left mounted is being given back. */
   #clearing: Promise<void> = Promise.resolve();
 
-  /** `grant`: of any stream of the group. `append`: where its next tape file begins. */
+  /** `grant`: of any stream of the group. */
   constructor(
     parts: SharedDriveParts,
-    { grant, mount, append }: { grant: Grant; mount: Lease; append: AppendPoint | null },
+    { grant, mount, appendOn }: { grant: Grant; mount: Lease; appendOn: AppendOn },
   ) {
     this.#parts = parts;
     this.mount = mount;
-    this.#append = append;
+    this.#appendOn = appendOn;
     this.#grant = { ...grant, ...refOf(mount), mpxMount: null };
+    this.#append = appendOn(grant.volume);
     this.#hold = tapeHold(parts.bus.client('ltid', parts.host), mount);
   }
 
@@ -88,7 +103,7 @@ export class SharedDrive {
     const nbrb = bus.client('nbrb');
     return {
       mounts: true,
-      mount: (_grant, _tapeAlerts, signal) => this.#enter(lease, signal),
+      mount: (grant, _tapeAlerts, signal) => this.#mount(lease, grant!, signal),
       renew: async () => {
         const { invalid } = await nbrb.RenewGrants({ host, grants: [refOf(lease)] });
         return { valid: invalid.length === 0, validForMs: BigInt(config.leaseT1Ms) };
@@ -110,6 +125,7 @@ export class SharedDrive {
       pid: process.pid,
       attach: (hooks) => {
         member.hooks = hooks;
+        this.#tellVolume();
         if (life.end !== undefined) hooks.onExit(life.end);
       },
       send: (message) => {
@@ -126,17 +142,73 @@ export class SharedDrive {
     };
   }
 
-  async #enter(lease: Lease, signal: AbortSignal): Promise<string> {
+  /** A stream that is here already goes on upon the volume that it brings. */
+  async #mount(lease: Lease, grant: Grant, signal: AbortSignal): Promise<string> {
+    const member = this.#members.get(attemptKey(lease.attempt));
+    if (member === undefined || this.#life === undefined) return this.#enter(lease, grant, signal);
+    member.volumeNumber = grant.volumeNumber;
+    if (grant.volumeNumber > this.#grant.volumeNumber) this.#bring(this.#life, grant);
+    return orAborted(this.#life.mounted, signal);
+  }
+
+  async #enter(lease: Lease, grant: Grant, signal: AbortSignal): Promise<string> {
     await orAborted(this.#clearing, signal);
     // Nobody begins in a process that is gone: its streams are on their way out.
     while (this.#life?.ending || this.#life?.end !== undefined) {
       await orAborted(this.#life.over.promise, signal);
     }
+    if (this.#life === undefined && grant.volumeNumber > this.#grant.volumeNumber) {
+      this.#nowOn(grant);
+    }
     const life = this.#life ?? this.#begin();
     this.#numbers += 1;
-    const member = { lease, number: this.#numbers, hooks: undefined, endTimer: undefined };
-    this.#members.set(attemptKey(lease.attempt), member);
+    const { volumeNumber } = grant;
+    const member = { lease, number: this.#numbers, volumeNumber };
+    const fresh = { ...member, brings: false, hooks: undefined, endTimer: undefined };
+    this.#members.set(attemptKey(lease.attempt), fresh);
     return orAborted(life.mounted, signal);
+  }
+
+  #nowOn({ volume, volumeNumber }: Grant): void {
+    this.#grant = { ...this.#grant, volume, volumeNumber };
+    this.#append = this.#appendOn(volume);
+  }
+
+  /** The first of those who bring a volume has it mounted for all. */
+  #bring(life: Life, grant: Grant): void {
+    const { config, stopping } = this.#parts;
+    this.#nowOn(grant);
+    const signal = AbortSignal.any([stopping, AbortSignal.timeout(config.mountTimeoutMs)]);
+    const tapeAlerts = [...life.tapeAlerts];
+    life.tapeAlerts.clear();
+    life.mounted = this.#allRecorded(signal).then(() =>
+      this.#hold.mount(this.#grant, tapeAlerts, signal),
+    );
+    // Whoever waits for it handles its failure. Who did not know of it does now.
+    life.mounted.then(
+      () => this.#tellVolume(),
+      () => undefined,
+    );
+  }
+
+  /** The volume before may be another's as soon as it is out of the drive: nbemm must know by then where it ends. */
+  async #allRecorded(signal: AbortSignal): Promise<void> {
+    const { store } = this.#parts;
+    const isOpen = (key: string): boolean =>
+      store.letters(key).some(({ kind }) => kind === 'fragment');
+    while ([...this.#members.keys()].some(isOpen)) await pause(RECORD_LOOK_MS, signal);
+    signal.throwIfAborted();
+  }
+
+  #tellVolume(): void {
+    const { volume, volumeNumber } = this.#grant;
+    if (volume === null) return;
+    for (const member of this.#members.values()) {
+      const knows = member.brings || member.volumeNumber >= volumeNumber;
+      if (knows || member.hooks === undefined) continue;
+      member.volumeNumber = volumeNumber;
+      member.hooks.onReport({ type: 'volumeIs', volume, number: volumeNumber });
+    }
   }
 
   #begin(): Life {
@@ -188,11 +260,14 @@ export class SharedDrive {
       return;
     }
     const { report } = message;
-    if (report.type === 'fragmentClosed') this.#noteAppend(report.append);
+    if (report.type === 'fragmentClosed') this.#noteAppend(report);
+    if (member !== undefined && report.type === 'volumeNeeded') member.brings = true;
+    if (member !== undefined && report.type === 'positioned') member.brings = false;
     member?.hooks?.onReport(report);
   }
 
-  #noteAppend(append: AppendPoint): void {
+  #noteAppend({ fragment, append }: FromDrive & { type: 'fragmentClosed' }): void {
+    if (fragment.mediaId !== this.#grant.volume?.mediaId) return;
     if (append.fileNumber > (this.#append?.fileNumber ?? 0)) this.#append = append;
   }
 
@@ -200,8 +275,9 @@ export class SharedDrive {
     if (message.type !== 'start' || message.order.mode !== 'write') return message;
     const { order } = message;
     life.first ??= order;
+    const first = { ...life.first, volume: this.#grant.volume ?? order.volume };
     const frame = {
-      ...{ mount: this.mount, first: life.first, append: this.#append },
+      ...{ mount: this.mount, first, append: this.#append },
       ...{ ringBytes: this.#parts.config.mpxRingBytes, streamsMax: this.#grant.maxMpx },
     };
     return { type: 'start', order: memberOrder(order, frame) };

@@ -20,9 +20,15 @@ export class SharedDrives {
     if (mount === null || grant === null) return undefined;
     const known = this.#drives.get(mount.grantId);
     if (known !== undefined) return known;
-    const granted = grant.volume?.append ?? null;
-    const append = latestAppend(granted, this.#fragmentsUnder(mount));
-    const drive = new SharedDrive(this.#parts, { grant, mount, append });
+    const drive = new SharedDrive(this.#parts, {
+      ...{ grant, mount },
+      appendOn: (volume) => {
+        const here = this.#fragmentsUnder(mount).filter(
+          ({ mediaId }) => mediaId === volume?.mediaId,
+        );
+        return latestAppend(volume?.append ?? null, here);
+      },
+    });
     this.#drives.set(mount.grantId, drive);
     return drive;
   }

@@ -120,7 +120,7 @@ export class StreamRunner {
     const before = this.stream;
     const { stream, effects } = step(before, event);
     if (stream === before && effects.length === 0) return;
-    if (event.type === 'volumeGiven' && stream !== before) this.#nowOn(event);
+    if (stream !== before) this.#noteVolume(event);
     if (effects.some((effect) => effect.do === 'mount')) this.#mountOpen = true;
     const letters = effects.flatMap((effect) => this.#letters.write(effect));
     if (letters.length > 0 || !onlyBytesChanged(before, stream)) {
@@ -133,9 +133,11 @@ export class StreamRunner {
   }
 
   /** Written down with the change: what is told from now on is told of this volume. */
-  #nowOn({ volume, number: volumeNumber }: StreamEvent & { type: 'volumeGiven' }): void {
+  #noteVolume(event: StreamEvent): void {
+    const said = event.type === 'drive' ? event.report : event;
     const { grant } = this.#request;
-    if (grant === null) return;
+    if (grant === null || (said.type !== 'volumeGiven' && said.type !== 'volumeIs')) return;
+    const { volume, number: volumeNumber } = said;
     this.#request = { ...this.#request, grant: { ...grant, volume, volumeNumber } };
   }
 

@@ -17,7 +17,15 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { bptm } from '../src/daemon.ts';
 import { TO_THE_END } from '../src/drive-process/session.ts';
-import { type Library, makeLibrary, randomData, receiveAll, sendAll, volume } from './drive-kit.ts';
+import {
+  type Library,
+  makeLibrary,
+  mediaIdOf,
+  randomData,
+  receiveAll,
+  sendAll,
+  volume,
+} from './drive-kit.ts';
 
 let bus: TestBus;
 let bpbrm: Client<'bptm'>;
@@ -149,7 +157,10 @@ async function restored(n: number, { fragments }: StreamState): Promise<Buffer> 
   const grant = { ...ref(n), attempt: { ...ref(n).attempt, step: 7 }, epoch: base * 10n + 90n };
   const { grant: written, job } = request(1);
   await bpbrm.OpenStream({
-    grant: { ...written, ...grant, mode: 'DRIVE_MODE_READ', maxMpx: 0 },
+    grant: {
+      ...{ ...written, ...grant, mode: 'DRIVE_MODE_READ', maxMpx: 0 },
+      volume: volume(undefined, fragments[0]!.mediaId),
+    },
     job: { ...job, type: 'JOB_TYPE_RESTORE', restore: { destClient: 'filer' } },
     ...{ backupId: `filer_${n}`, fragments },
   });
@@ -231,6 +242,43 @@ test('a drive process that is killed ends all its streams with 82; who comes the
   expect(late.fragments[0]!.fileNumber).toBe(Math.max(...appends));
   expect((await restored(1, closed)).equals(data)).toBe(true);
   expect((await restored(4, late)).equals(data)).toBe(true);
+});
+
+test('streams whose volume is full go on together upon the next, also who joins meanwhile', async () => {
+  library.remove();
+  library = await makeLibrary(4_000_000, 6);
+  const given = new Map<number, string>();
+  ltid.answer({
+    Mount: async ({ grant }) => {
+      await library.exchange(grant!.volume!.barcode);
+      return { drivePath: library.drivePath, mountMs: 5n };
+    },
+  });
+  nbrb.answer({
+    NextVolume: async ({ number, mediaId: wanted }) => {
+      if (wanted !== '') return { volume: volume(undefined, wanted) };
+      const mediaId = given.get(number) ?? mediaIdOf(number);
+      given.set(number, mediaId);
+      return { volume: volume(undefined, mediaId) };
+    },
+  });
+  const data = [5_000_000, 4_000_000, 1_500_000].map(randomData) as [Buffer, Buffer, Buffer];
+  const [one, two] = [await begin(1, data[0]), await begin(2, data[1])];
+  one.rest();
+  two.rest();
+  const three = await backUp(3, data[2]);
+  const all = [await finish(1, data[0]), await finish(2, data[1]), three];
+  await eventually('given back', async () => unmounted().length === 1);
+  const media = new Set(all.flatMap(({ fragments }) => fragments.map(({ mediaId }) => mediaId)));
+  expect([...media].sort()).toEqual(['A00001', 'A00002', 'A00003', 'A00004'].slice(0, media.size));
+  expect(media.size).toBeGreaterThan(2);
+  const mounts = ltid.requests('Mount').map(({ grant }) => [grant?.grantId, grant?.volumeNumber]);
+  expect(mounts).toEqual([...media].map((_, number) => [ref(1).grantId, number]));
+  const full = nbemm.requests('RecordMediaEvent').filter(({ event }) => /FULL/.test(event));
+  expect(full.map(({ mediaId }) => mediaId).sort()).toEqual([...media].sort().slice(0, -1));
+  for (const [i, state] of all.entries()) {
+    expect((await restored(i + 1, state)).equals(data[i]!)).toBe(true);
+  }
 });
 
 test('a mount that is not valid any more ends all streams', async () => {

@@ -193,7 +193,11 @@ async function makeGrant(parts: Parts, tx: Tx, facts: GrantFacts): Promise<Grant
     ...{ mediaServer: shared?.mediaServer ?? mediaServer, storageUnit, diskPath },
     ...{ mode: need.request.mode, drive: shared?.drive ?? pick.drive },
     ...{ volume: shared?.volume ?? pick.volume?.volume ?? null, mpxGroup: group },
-    ...{ maxMpx: mpxMax(request, pick), mpxMount: shared && mountOf(shared) },
+    ...{
+      maxMpx: mpxMax(request, pick),
+      volumeNumber: shared?.volumeNumber ?? 0,
+      mpxMount: shared && mountOf(shared),
+    },
     counters: counters.map((counter) => counter.name),
     ...{ maxFragmentBytes, blockSizeBytes, grantedMs: BigInt(parts.nowMs()) },
     diskHighWaterPercent: option.diskHighWaterPercent,

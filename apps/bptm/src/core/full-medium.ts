@@ -18,12 +18,3 @@ export function tooSmall(mediaId: string): StatusError {
   const why = 'is too small to hold anything of the image, though nothing else is on it';
   return new StatusError('mediaWriteError', `${mediaId} ${why}`);
 }
-
-const SHARED = 'streams that share a drive do not go on upon another volume in this release';
-
-/** Of streams that share a drive: an image alone on an empty medium is larger than any (166); else another may do (84). */
-export function fullFailure(detail: string, alone: boolean): StatusError {
-  return alone
-    ? new StatusError('spanningNotAllowed', `${detail}, which held nothing else; ${SHARED}`)
-    : new StatusError('mediaWriteError', `${detail}; ${SHARED}, it is tried again on one`);
-}

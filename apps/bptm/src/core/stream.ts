@@ -227,6 +227,12 @@ function onReport(stream: Stream, report: FromDrive, hosts: readonly string[]): 
       return { stream: { ...stream, bytes: report.bytes }, effects: [] };
     case 'positioned':
       return { stream: { ...stream, exchange: null }, effects: [tellPositioned(stream, report)] };
+    case 'volumeIs': {
+      const { mediaId } = report.volume;
+      const next = { ...stream, volume: mediaId, volumeNumber: report.number };
+      const text = `continuing on volume ${mediaId}, which streams beside it brought`;
+      return { stream: next, effects: [{ do: 'tell', key: keyed(next, 'volume'), text }] };
+    }
     case 'volumeNeeded':
       return onVolumeNeeded(stream, report, fail);
     case 'labelled':

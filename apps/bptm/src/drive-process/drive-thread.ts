@@ -116,10 +116,15 @@ let shared: SharedThread | undefined;
 
 function callsOf(member: number): ThreadCalls {
   if (member === 0) return calls;
-  shared ??= new SharedThread(async (order, told) => {
-    const drive = await open(order);
-    const { labelled, fileNumber } = await prepareMediumForWrite(drive, order.volume, told);
-    return { drive, labelled, fileNumber };
+  shared ??= new SharedThread({
+    open: async (order, told) => {
+      const drive = await open(order);
+      const { labelled, fileNumber } = await prepareMediumForWrite(drive, order.volume, told);
+      return { drive, labelled, fileNumber };
+    },
+    close: async () => {
+      await calls.closeDrive();
+    },
   });
   return shared.callsOf(member, (message) => reportOf(member, message));
 }

@@ -11,25 +11,37 @@ export interface MediumWriterParts {
   readonly mediaId: string;
   /** Hears what is to be told of the medium. */
   report(message: FromDrive): void;
-  /** What a medium without room means for its streams; told of before. */
-  full(): StatusError;
+  /** The end came before early warning left room for what must still be written. */
+  endedTooSoon(): StatusError;
 }
 
 export class MediumWriter {
+  /** The medium is past early warning: it takes what closes a tape file, and no more data. */
+  warned = false;
   readonly #parts: MediumWriterParts;
 
   constructor(parts: MediumWriterParts) {
     this.#parts = parts;
   }
 
-  /** Errors: 84, and what `full` says. */
-  async write(blocks: readonly WriteBlock[]): Promise<void> {
-    this.#check(await this.#noted(this.#parts.drive.writeBlocks(blocks)), blocks.length);
+  /** Answers how many of them the medium took; fewer only when it is `warned`. Errors: 84. */
+  async write(blocks: readonly WriteBlock[]): Promise<number> {
+    const { written } = this.#judge(await this.#noted(this.#parts.drive.writeBlocks(blocks)));
+    if (written === blocks.length || this.warned) return written;
+    const { mediaId } = this.#parts;
+    const detail = `${mediaId}: only ${written} of ${blocks.length} blocks were written`;
+    throw new StatusError('mediaWriteError', detail);
   }
 
-  /** A filemark, with everything before it durable. */
+  /** What closes a tape file. Errors: 84, also when there is no room for it. */
+  async writeLast(block: WriteBlock): Promise<void> {
+    if ((await this.write([block])) !== 1) throw this.#parts.endedTooSoon();
+  }
+
+  /** A filemark, with everything before it durable. Errors as for `writeLast`. */
   async mark(): Promise<void> {
-    this.#check(await this.#noted(this.#parts.drive.writeFilemarks(1, 'sync')), 1);
+    const { written } = this.#judge(await this.#noted(this.#parts.drive.writeFilemarks(1, 'sync')));
+    if (written !== 1) throw this.#parts.endedTooSoon();
   }
 
   /** Object number of the next block; null where the drive cannot tell. */
@@ -46,13 +58,9 @@ export class MediumWriter {
     throw new StatusError('mediaPositionError', detail);
   }
 
-  /** Past early warning data still fits for a while: the medium counts as full when something does not. */
-  #check(result: WriteResult, count: number): void {
-    if (result.written === count) return;
-    if (result.endOfMedium || result.earlyWarning) throw this.#parts.full();
-    const { mediaId } = this.#parts;
-    const detail = `${mediaId}: only ${result.written} of ${count} blocks were written`;
-    throw new StatusError('mediaWriteError', detail);
+  #judge(result: WriteResult): WriteResult {
+    this.warned ||= result.earlyWarning || result.endOfMedium;
+    return result;
   }
 
   /** A drive that fails to write is told of before the streams end with it. */

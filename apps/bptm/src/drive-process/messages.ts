@@ -151,6 +151,8 @@ export type FromDrive =
       readonly mediaId: string;
       readonly refused: Failure | null;
     }
+  /** Of a stream that shares its drive: others brought this volume. */
+  | { readonly type: 'volumeIs'; readonly volume: VolumeSpec; readonly number: number }
   /** Everything is closed; the drive was given back. The process ends by itself. */
   | { readonly type: 'finished'; readonly bytes: bigint }
   /** The stream is over without success. The drive is given back, and the process ends by itself. */

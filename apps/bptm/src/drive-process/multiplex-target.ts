@@ -2,13 +2,14 @@
 // file after the other. A stream that joins, or is to be acknowledged, ends the tape file for all; one that fails ends
 // nothing but itself. Promises that what was acknowledged is closed and on the medium, and that a drive that fails ends all.
 
-import type { EnvVar } from '@tapestry/contracts';
+import type { EnvVar, VolumeSpec } from '@tapestry/contracts';
 import { asStatusError, StatusError } from '@tapestry/status';
 import type { BlockSink } from '@tapestry/storage';
 import { payloadCapacity } from '@tapestry/storage/block';
-import { fullDetail, fullFailure } from '../core/full-medium.ts';
+import { endedTooSoon, fullDetail, tooSmall } from '../core/full-medium.ts';
 import { takeTurns } from '../core/turns.ts';
 import type { Bell } from './bell.ts';
+import type { Written } from './fragment-target.ts';
 import { MediumWriter } from './medium-writer.ts';
 import type { FromDrive, WriteOrder } from './messages.ts';
 import type { Ring } from './ring.ts';
@@ -18,12 +19,21 @@ import { type Filled, SharedFile } from './shared-file.ts';
 const BATCH_MAX = 16;
 /** On slow wires blocks are not held back for longer than this to make a batch. */
 const GATHER_MAX_MS = 50;
+/** While another volume is waited for there is nothing to look after but the bell. */
+const AWAITING_LOOK_MS = 1_000;
+/** Who has sent all gets so long to be acknowledged on a medium that is full. */
+const FINISH_ON_FULL_MS = 10_000;
 
 export interface TargetParts {
-  readonly drive: BlockSink;
   readonly bell: Bell;
-  /** Of the stream that began: what it says of volume and unit holds for all. */
+  /** Of the stream that began: what it says of the unit holds for all. */
   readonly order: WriteOrder;
+}
+
+/** Where the tape files go. */
+export interface TargetPlace {
+  readonly drive: BlockSink;
+  readonly volume: VolumeSpec;
   /** Tape file that comes first. */
   readonly firstFileNumber: number;
 }
@@ -43,7 +53,10 @@ interface Member extends MemberParts {
   entered: boolean;
   /** All that its filer sent is written. */
   ended: boolean;
-  readonly written: PromiseWithResolvers<bigint>;
+  /** It brings another volume. */
+  away: boolean;
+  /** Of the call that waits for the stream's end, or for that of the medium. */
+  written: PromiseWithResolvers<Written> | null;
   closing: { readonly env: readonly EnvVar[]; readonly done: PromiseWithResolvers<void> } | null;
 }
 
@@ -54,25 +67,51 @@ interface OpenFile {
 
 export class MultiplexTarget {
   readonly #parts: TargetParts;
-  readonly #medium: MediumWriter;
+  #place: TargetPlace;
+  #medium: MediumWriter;
+  /** Set while another volume is waited for: since when nothing can be written. */
+  #awaiting = false;
   readonly #members = new Map<number, Member>();
   readonly #blocksMax: bigint;
   #open: OpenFile | undefined;
   #nextFileNumber: number;
   #turn = 0;
   #running = false;
+  /** Since when the medium is past early warning. */
+  #warnedMs: number | undefined;
   #failure: StatusError | undefined;
 
-  constructor(parts: TargetParts) {
+  constructor(parts: TargetParts, place: TargetPlace) {
     this.#parts = parts;
-    this.#nextFileNumber = parts.firstFileNumber;
-    const { maxFragmentBytes, blockSizeBytes, volume } = parts.order;
+    const { maxFragmentBytes, blockSizeBytes } = parts.order;
     const blocks = maxFragmentBytes / BigInt(payloadCapacity(blockSizeBytes));
     this.#blocksMax = maxFragmentBytes > 0n && blocks === 0n ? 1n : blocks;
-    this.#medium = new MediumWriter({
-      ...{ drive: parts.drive, mediaId: volume.mediaId },
+    this.#place = place;
+    this.#nextFileNumber = place.firstFileNumber;
+    this.#medium = this.#mediumOf(place);
+  }
+
+  /** Another volume is waited for. */
+  get isAwaiting(): boolean {
+    return this.#awaiting;
+  }
+
+  /** All go on upon another volume. */
+  continueOn(place: TargetPlace): void {
+    this.#place = place;
+    this.#nextFileNumber = place.firstFileNumber;
+    this.#medium = this.#mediumOf(place);
+    this.#awaiting = false;
+    for (const member of this.#members.values()) member.away = false;
+    this.#parts.bell.ring();
+  }
+
+  #mediumOf({ drive, volume }: TargetPlace): MediumWriter {
+    const { mediaId } = volume;
+    return new MediumWriter({
+      ...{ drive, mediaId },
       report: (message) => this.#anyone()?.report(message),
-      full: () => this.#full(),
+      endedTooSoon: () => endedTooSoon(this.#tellFull()),
     });
   }
 
@@ -84,20 +123,25 @@ export class MultiplexTarget {
   /** Throws what ended the drive, when it has ended. */
   join(parts: MemberParts): void {
     if (this.#failure !== undefined) throw this.#failure;
-    const written = Promise.withResolvers<bigint>();
-    // Whoever waits for it handles its failure; a stream that was broken off does not wait.
-    written.promise.catch(() => undefined);
     this.#members.set(parts.member, {
       ...parts,
       ...{ streamBytes: 0n, fragments: 0, previousSegment: new Uint8Array(0) },
-      ...{ entered: false, ended: false, written, closing: null },
+      ...{ entered: false, ended: false, away: false, written: null, closing: null },
     });
     if (!this.#running) void this.#run();
   }
 
-  /** Resolves with the stream's bytes once its ring has ended and all is written. */
-  writeStream(member: number): Promise<bigint> {
-    return this.#member(member).written.promise;
+  /**
+   * Resolves with the stream's bytes once its ring has ended and all is written; or when the medium is full: then it is
+   * called again once all go on upon another.
+   */
+  writeStream(member: number): Promise<Written> {
+    const found = this.#member(member);
+    found.written ??= Promise.withResolvers<Written>();
+    // Whoever waits for it handles its failure; a stream that was broken off does not wait.
+    found.written.promise.catch(() => undefined);
+    this.#parts.bell.ring();
+    return found.written.promise;
   }
 
   /** Resolves when all of the stream is durable and told of. The stream has left then. */
@@ -115,6 +159,7 @@ export class MultiplexTarget {
     if (found === undefined) return;
     this.#members.delete(member);
     rejectAll(found, new StatusError('interrupted', 'the stream was broken off'));
+    if (this.#awaiting && ![...this.#members.values()].some(({ away }) => away)) this.#sendAway();
     this.#parts.bell.ring();
   }
 
@@ -123,9 +168,9 @@ export class MultiplexTarget {
     try {
       while (this.#members.size > 0) {
         const seen = this.#parts.bell.count;
-        if (await this.#step(false)) continue;
-        await this.#parts.bell.after(seen, GATHER_MAX_MS);
-        await this.#step(true);
+        if (!this.#awaiting && (await this.#step(false))) continue;
+        await this.#parts.bell.after(seen, this.#awaiting ? AWAITING_LOOK_MS : GATHER_MAX_MS);
+        if (!this.#awaiting) await this.#step(true);
       }
     } catch (error) {
       this.#failure = asStatusError(error, 'tapeMgrSystemError');
@@ -149,11 +194,50 @@ export class MultiplexTarget {
     }
     const leaving = members.some(({ ended, closing }) => ended && closing !== null);
     const isFull = this.#blocksMax > 0n && open.file.dataBlocks >= this.#blocksMax;
+    if (this.#medium.warned && (leaving || !this.#isWaitedFor(open))) {
+      await this.#close(open, 'mediumFull');
+      this.#goAway();
+      return true;
+    }
+    if (this.#medium.warned) return false;
     if (joining.length > 0 || leaving || isFull) {
-      await this.#close(open);
+      await this.#close(open, 'fragmentFull');
       return true;
     }
     return this.#writeBatch(open, gathered);
+  }
+
+  /** The medium takes no more data: those that have sent all may be acknowledged in a moment, and need no other. */
+  #isWaitedFor({ members }: OpenFile): boolean {
+    this.#warnedMs ??= performance.now();
+    if (performance.now() - this.#warnedMs > FINISH_ON_FULL_MS) return false;
+    return members.some(({ member, ended }) => ended && this.#members.has(member));
+  }
+
+  /** Every stream that waits for the end of its data is told that it goes on upon another volume. */
+  #goAway(): void {
+    this.#tellFull();
+    this.#warnedMs = undefined;
+    this.#awaiting = true;
+    this.#sendAway();
+  }
+
+  /** Those who wait for the end of their data bring the other volume. */
+  #sendAway(): void {
+    const waiting = [...this.#members.values()].filter(({ written }) => written !== null);
+    for (const member of waiting) {
+      member.away = true;
+      member.written?.resolve({ bytes: member.streamBytes, full: true });
+      member.written = null;
+    }
+    if (waiting.length > 0) return;
+    // Only such as have sent all are left, and nobody said in time that it was well.
+    const { mediaId } = this.#place.volume;
+    const detail = `${mediaId} is full, and the data server has not said that it was well`;
+    for (const member of [...this.#members.values()]) {
+      this.#members.delete(member.member);
+      rejectAll(member, new StatusError('mediaWriteError', detail));
+    }
   }
 
   async #begin(): Promise<void> {
@@ -162,8 +246,12 @@ export class MultiplexTarget {
     const streams = members.map(({ order, fragments, streamBytes, previousSegment }) => ({
       ...{ order, fragment: fragments + 1, beginBytes: streamBytes, previousSegment },
     }));
-    const file = await SharedFile.begin(this.#medium, this.#nextFileNumber, streams);
-    this.#open = { file, members };
+    const { volume, firstFileNumber } = this.#place;
+    const fileNumber = this.#nextFileNumber;
+    const file = await SharedFile.begin({ medium: this.#medium, volume, fileNumber }, streams);
+    if (file !== null) this.#open = { file, members };
+    else if (fileNumber > Math.min(1, firstFileNumber)) this.#goAway();
+    else throw tooSmall(volume.mediaId);
   }
 
   async #writeBatch({ file, members }: OpenFile, gathered: boolean): Promise<boolean> {
@@ -177,9 +265,12 @@ export class MultiplexTarget {
     const room = this.#blocksMax === 0n ? BATCH_MAX : Number(this.#blocksMax - file.dataBlocks);
     const counts = takeTurns(waiting, Math.min(BATCH_MAX, room));
     const filled = order.flatMap((at, i) => slotsOf(members[at]!.ring, at, counts[i]!));
-    await file.write(filled);
-    for (const [i, at] of order.entries()) members[at]!.ring.free(counts[i]!);
-    for (const { at, payloadBytes } of filled) members[at]!.streamBytes += BigInt(payloadBytes);
+    const written = await file.write(filled);
+    for (const { at, payloadBytes } of filled.slice(0, written)) {
+      const member = members[at]!;
+      member.ring.free(1);
+      member.streamBytes += BigInt(payloadBytes);
+    }
     return true;
   }
 
@@ -188,14 +279,14 @@ export class MultiplexTarget {
     return this.#members.has(member) && !ring.stopped ? ring.filled : 0;
   }
 
-  async #close({ file, members }: OpenFile): Promise<void> {
+  async #close({ file, members }: OpenFile, goesOn: 'fragmentFull' | 'mediumFull'): Promise<void> {
     const here = members.map((each) => this.#members.has(each.member));
     const ends = members.map(({ ended, closing }, at) => {
       if (!here[at]) return { endReason: 'aborted', env: [] } as const;
       const isLast = ended && closing !== null;
       return isLast
         ? ({ endReason: 'streamEnd', env: closing.env } as const)
-        : ({ endReason: 'fragmentFull', env: [] } as const);
+        : ({ endReason: goesOn, env: [] } as const);
     });
     const closed = await file.close(ends);
     this.#open = undefined;
@@ -211,9 +302,9 @@ export class MultiplexTarget {
     }
   }
 
-  #full(): StatusError {
-    const { order, firstFileNumber } = this.#parts;
-    const { mediaId } = order.volume;
+  /** Once for each volume. */
+  #tellFull(): string {
+    const { mediaId } = this.#place.volume;
     const members = [...this.#members.values()];
     const bytes = members.reduce((sum, each) => sum + each.streamBytes, 0n);
     const detail =
@@ -221,8 +312,7 @@ export class MultiplexTarget {
         ? fullDetail(mediaId, bytes)
         : `${mediaId} is full after ${bytes} bytes of ${members.length} images that share it`;
     this.#anyone()?.report({ type: 'mediaEvent', event: 'MEDIA_EVENT_FULL', detail });
-    const alone = members.length === 1 && firstFileNumber === 1 && this.fileNumber === 1;
-    return fullFailure(detail, alone);
+    return detail;
   }
 
   #anyone(): Member | undefined {
@@ -244,8 +334,11 @@ function hasWork({ ring, ended, closing }: Member): boolean {
 function noteEnd(member: Member): void {
   const { ring } = member;
   if (member.ended || ring.stopped || !ring.ended || ring.filled > 0) return;
+  // Told once it is asked for.
+  if (member.written === null) return;
   member.ended = true;
-  member.written.resolve(member.streamBytes);
+  member.written.resolve({ bytes: member.streamBytes, full: false });
+  member.written = null;
 }
 
 function isWorthIt(ring: Ring): boolean {
@@ -260,6 +353,6 @@ function slotsOf(ring: Ring, at: number, count: number): Filled[] {
 }
 
 function rejectAll({ written, closing }: Member, error: StatusError): void {
-  written.reject(error);
+  written?.reject(error);
   closing?.done.reject(error);
 }

@@ -2,7 +2,7 @@
 // its own way. With a single stream it is an ordinary fragment.
 
 import { randomBytes } from 'node:crypto';
-import type { AppendPoint, EnvVar, Fragment } from '@tapestry/contracts';
+import type { AppendPoint, EnvVar, Fragment, VolumeSpec } from '@tapestry/contracts';
 import { type EndReason, FragmentWriter, thinIndex, type WriteBlock } from '@tapestry/storage';
 import { payloadCapacity } from '@tapestry/storage/block';
 import type { MediumWriter } from './medium-writer.ts';
@@ -30,6 +30,12 @@ export interface ClosedPart {
   readonly append: AppendPoint;
 }
 
+export interface FilePlace {
+  readonly medium: MediumWriter;
+  readonly volume: VolumeSpec;
+  readonly fileNumber: number;
+}
+
 /** One filled slot of a stream's ring. */
 export interface Filled {
   /** Which of the file's streams, from 0. */
@@ -42,33 +48,34 @@ export class SharedFile {
   readonly segment = randomBytes(16);
   readonly fileNumber: number;
   readonly #medium: MediumWriter;
+  readonly #volume: VolumeSpec;
   readonly #streams: readonly FileStream[];
   readonly #writer: FragmentWriter;
   readonly #blockSizeBytes: number;
   #headerObject = 0;
 
-  /** Writes the header. */
-  static async begin(
-    medium: MediumWriter,
-    fileNumber: number,
-    streams: readonly FileStream[],
-  ): Promise<SharedFile> {
-    const file = new SharedFile(medium, fileNumber, streams);
+  /** Writes the header. Null: the medium has no room for another tape file. */
+  static async begin(place: FilePlace, streams: readonly FileStream[]): Promise<SharedFile | null> {
+    const { medium } = place;
+    const file = new SharedFile(place, streams);
     file.#headerObject = (await medium.object()) ?? 0;
     const { block, wholeCrc } = file.#writer.headerBlock();
     await medium.write([{ parts: [block], crc32: wholeCrc }]);
-    return file;
+    // Of a file that fills up with its header nothing is there to close.
+    return medium.warned ? null : file;
   }
 
-  private constructor(medium: MediumWriter, fileNumber: number, streams: readonly FileStream[]) {
+  private constructor(place: FilePlace, streams: readonly FileStream[]) {
+    const { medium, volume, fileNumber } = place;
     const { order } = streams[0]!;
     this.#medium = medium;
+    this.#volume = volume;
     this.#streams = streams;
     this.fileNumber = fileNumber;
     this.#blockSizeBytes = order.blockSizeBytes;
     this.#writer = new FragmentWriter({
       ...{ segment: this.segment, layout: 'blocks', fileNumber },
-      ...{ mediaId: order.volume.mediaId, mediaAssignedMs: order.volume.assignedMs },
+      ...{ mediaId: volume.mediaId, mediaAssignedMs: volume.assignedMs },
       ...{ blockSizeBytes: order.blockSizeBytes, writtenMs: BigInt(Date.now()) },
       ...{ mediaServer: order.mediaServer, software: order.software },
       streams: streams.map(
@@ -84,8 +91,11 @@ export class SharedFile {
     return this.#writer.dataBlocks;
   }
 
-  /** In the order given; the blocks are sealed in place. */
-  async write(filled: readonly Filled[]): Promise<void> {
+  /**
+   * In the order given; the blocks are sealed in place. Answers how many the medium took: of the others nothing is in the
+   * file.
+   */
+  async write(filled: readonly Filled[]): Promise<number> {
     const capacity = payloadCapacity(this.#blockSizeBytes);
     const blocks = filled.map(({ at, block, payloadBytes }): WriteBlock => {
       // Only a stream's last block is not full; a full last one is followed by an empty final block.
@@ -93,7 +103,9 @@ export class SharedFile {
       const options = { payloadLength: payloadBytes, final, stream: this.#numberOf(at) };
       return { parts: [block], crc32: this.#writer.seal(block, options).wholeCrc };
     });
-    await this.#medium.write(blocks);
+    const written = await this.#medium.write(blocks);
+    if (written < blocks.length) this.#writer.unseal(blocks.length - written);
+    return written;
   }
 
   /** Ends every stream's part durably. The answer is in the order of the streams. */
@@ -107,7 +119,7 @@ export class SharedFile {
       env: new Map(ends.map(({ env }, at) => [this.#numberOf(at), env])),
       endReasons: new Map(ends.map(({ endReason }, at) => [this.#numberOf(at), endReason])),
     });
-    await medium.write([{ parts: [block], crc32: wholeCrc }]);
+    await medium.writeLast({ parts: [block], crc32: wholeCrc });
     await medium.mark();
     // Header, data blocks, trailer and filemark.
     const nextObject = this.#headerObject + Number(trailer.dataBlocks) + 3;
@@ -131,7 +143,7 @@ export class SharedFile {
     if (this.#writer.hasEnded(stream)) return;
     const block = Buffer.alloc(this.#blockSizeBytes);
     const { wholeCrc } = this.#writer.seal(block, { payloadLength: 0, final: true, stream });
-    await this.#medium.write([{ parts: [block], crc32: wholeCrc }]);
+    await this.#medium.writeLast({ parts: [block], crc32: wholeCrc });
   }
 
   #fragmentOf(
@@ -139,7 +151,8 @@ export class SharedFile {
     end: Trailer['streams'][number],
     { digest, dataBlocks }: Trailer,
   ): Fragment {
-    const { volume, mediaServer, driveIndex, blockSizeBytes, copy } = order;
+    const { mediaServer, driveIndex, blockSizeBytes, copy } = order;
+    const volume = this.#volume;
     const index = end.index === null ? null : thinIndex(end.index, INDEX_ENTRIES_MAX);
     return {
       ...{ copy, number: fragment, mediaId: volume.mediaId, mediaServer },
