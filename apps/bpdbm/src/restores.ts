@@ -55,7 +55,7 @@ export async function planRestore(parts: Parts, request: PlanRestoreRequest) {
 }
 
 /** From a plan to its job takes seconds; the job itself keeps its images then. */
-const PLAN_KEEPS_MS = 120_000;
+const PLAN_KEEPS_MS = 60_000;
 
 /** Error: 190 one of them has expired meanwhile. */
 async function keepImages(parts: Parts, ids: readonly string[]): Promise<void> {

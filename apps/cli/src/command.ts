@@ -47,6 +47,8 @@ export interface Terminal {
   readonly columns: number;
   /** A line that a person types, or the first that is piped in; empty when there is none. */
   ask(question: string): Promise<string>;
+  /** Every line that a person types, or that is piped in. */
+  lines(): AsyncIterable<string>;
   /**
    * A secret from a file when one is named, else asked for without echo on a terminal, else the first line of what
    * is piped in. Never from the command line, where other users would see it.

@@ -13,6 +13,7 @@ export function processTerminal(): Terminal {
     get columns() {
       return process.stdout.columns ?? 80;
     },
+    lines: () => createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY }),
     ask: async (question) => {
       process.stderr.write(question);
       const answer = process.stdin.isTTY ? await typedLine() : await piped();

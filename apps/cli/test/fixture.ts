@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly secret?: string;
   /** What is typed at a question. */
   readonly answer?: string;
+  /** What is typed to a command that goes on asking. */
+  readonly lines?: readonly string[];
   readonly isScreen?: boolean;
   /** What a person types, one secret after the other. */
   readonly typed?: readonly string[];
@@ -72,6 +74,9 @@ async function runLine(
       isScreen: options.isScreen ?? false,
       isAsked: options.typed !== undefined,
       columns: 100,
+      lines: async function* () {
+        yield* options.lines ?? [];
+      },
       ask: async (question) => {
         printed.error += question;
         return options.answer ?? '';

@@ -26,10 +26,19 @@ test('robtest shows the elements of a robot', async () => {
   const shown = await shell.run(['robtest', '-rn', '3', '-c', 's d', 's s']);
   expect(shown.out).toMatch(/d1 +256 +a volume +A00001 +s2\n/);
   expect(shown.out).toMatch(/s1 +1024 +- +- +-\n/);
-  expect(shell.asked('ltid', 'ReadElements')).toEqual({ robotNumber: 3, asBelieved: true });
+  expect(shell.asked('ltid', 'ReadElements')).toMatchObject({ robotNumber: 3, asBelieved: true });
   expect((await shell.run(['robtest', '-rn', '4', '-c', 's'])).status).toBe(2059);
   expect((await shell.run(['robtest', '-rn', '3', '-c', 'dance'])).status).toBe(144);
-  expect((await shell.run(['robtest', '-rn', '3'])).status).toBe(144);
+  expect((await shell.run(['robtest', '-c', 's'])).status).toBe(144);
+});
+
+test('robtest takes what is typed until q, and goes on after a mistake', async () => {
+  const lines = ['?', '', 's d', 'dance', 's p', 'q', 's s'];
+  const { status, out, error } = await shell.run('robtest -rn 3', { lines });
+  expect(out).toMatch(/d1 +256[^]*p1 +768/);
+  expect(out).not.toMatch(/s1 +1024/);
+  expect(error).toMatch(/EXIT STATUS 144.*\n.*'dance' is no robot command/);
+  expect(status).toBe(144);
 });
 
 test('robtest moves, unloads to where it came from, and looks again', async () => {
@@ -42,7 +51,7 @@ test('robtest moves, unloads to where it came from, and looks again', async () =
   expect(shell.asked('ltid', 'MoveMedium')).toMatchObject({ fromAddress: 256, toAddress: 1025 });
   expect((await shell.run(['robtest', '-rn', '3', '-c', 'm d9 s1'])).status).toBe(144);
   expect((await shell.run(['robtest', '-rn', '3', '-c', 'init'])).status).toBe(0);
-  expect(shell.asked('ltid', 'ReadElements')).toEqual({ robotNumber: 3, asBelieved: false });
+  expect(shell.asked('ltid', 'ReadElements')).toMatchObject({ robotNumber: 3, asBelieved: false });
 });
 
 test('robtest imports and ejects; what was not moved is its status', async () => {

@@ -7,6 +7,7 @@ import { fromWire, StatusError } from '@tapestry/status';
 import { type Context, command } from '../command.ts';
 import { usage } from '../option-table.ts';
 import { table } from '../render/table.ts';
+import { statusLine } from '../run-command.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
   ...{ s: 'slot', d: 'drive', p: 'import_export', t: 'robot' },
@@ -20,29 +21,53 @@ interface Robot {
 export const robtest = command({
   purpose: 'show what is in a robot, and move it by hand',
   synopsis: [
-    '-rn N -c COMMAND ...  (s s|d|p|t  m FROM TO  unload DRIVE  import  eject BARCODE  init)',
+    '-rn N [-c COMMAND ...]  (s s|d|p|t  m FROM TO  unload DRIVE  import  eject BARCODE  init)',
   ],
   options: {
     rn: { kind: 'number', value: 'N', help: 'robot number' },
     c: {
       kind: 'list',
       value: 'COMMAND',
-      help: "what to do, in order: 's s' 'm s3 d1' 'unload d1'",
+      help: "what to do, in order: 's s' 'm s3 d1'; else what is typed, to q",
     },
   },
   example: "robtest -rn 0 -c 's d' 'm s3 d1'",
   async run({ options }, context) {
     const { rn, c: lines } = options;
-    if (rn === undefined || lines === undefined) throw usage('-rn and -c are needed');
+    if (rn === undefined) throw usage('-rn N says which robot');
     const nbemm = await context.client('nbemm');
     const { robots } = await nbemm.GetDevices({});
     const spec = robots.find(({ number }) => number === rn);
     if (spec === undefined) throw new StatusError('robotMissing', `there is no robot ${rn}`);
     const robot = { number: rn, ltid: await context.client('ltid', spec.controlHost) };
+    if (lines === undefined) return await converse(robot, context);
     for (const line of lines) await runLine(robot, line.trim().split(/\s+/), context);
     return 0;
   },
 });
+
+const VERBS = 's [s|d|p|t], m FROM TO, unload DRIVE, import, eject BARCODE, init, q';
+
+/** Lines that are typed or piped in, to `q` or the end; one that fails is told. @returns the first such status */
+async function converse(robot: Robot, context: Context): Promise<number> {
+  let status = 0;
+  context.out(`Robot ${robot.number}: ${VERBS}\n`);
+  for await (const line of context.terminal.lines()) {
+    const words = line.trim().split(/\s+/);
+    if (words[0] === 'q') break;
+    if (words[0] === '?' || words[0] === 'help') context.out(`${VERBS}\n`);
+    else if (words[0] !== '') {
+      try {
+        await runLine(robot, words, context);
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        context.error(`${statusLine(error.code)}\n  ${error.detail}\n`);
+        status ||= error.code;
+      }
+    }
+  }
+  return status;
+}
 
 async function runLine(robot: Robot, words: readonly string[], context: Context): Promise<void> {
   const [verb = '', first = '', second = ''] = words;
