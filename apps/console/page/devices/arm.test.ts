@@ -61,6 +61,12 @@ test('an end whose beginning was missed is shown whole', () => {
   expect(after[3]).toMatchObject({ full: true, mediaId: 'A2' });
 });
 
+test('what was fetched meanwhile does not make the volume unknown', () => {
+  const arrived = afterMove(LIBRARY, { from: 1, to: 3 });
+  const { leg } = hear(IDLE_ARM, move(1, 3), arrived, 0).arm;
+  expect(leg?.cartridge).toMatchObject({ mediaId: 'A1' });
+});
+
 test('a robot that is far ahead is caught up with', () => {
   let arm = IDLE_ARM;
   let behind = false;

@@ -95,7 +95,10 @@ export function follow(
 
 function begin(arm: Arm, event: ArmEvent, elements: Elements, nowMs: number): Arm {
   const { from, to } = event;
-  const cartridge = elements.find(({ address, full }) => full && address === from) ?? null;
+  const at = (place: number): Element | undefined =>
+    elements.find(({ address, full }) => full && address === place);
+  // What was fetched meanwhile may be ahead of the picture: it has arrived already.
+  const cartridge = at(from) ?? at(to) ?? null;
   const outcome = event.phase === 'began' ? null : outcomeOf(event);
   const leg = { from, to, cartridge, outcome, beganMs: nowMs, untilMs: nowMs + FETCH_MS };
   return { ...arm, leg: { ...leg, stage: 'fetch' } };

@@ -62,7 +62,7 @@ function Library({
       <header>
         <h2 id={title}>Robot {robot.number}</h2>
         <span className="dim">
-          {robot.type} · {hostWords(robot)}
+          {robot.type.toUpperCase()} · {hostWords(robot)}
           {shape === undefined ? '' : ` · ${fillWords(shape.elements)}`}
         </span>
         {shape === undefined || shape.source === 'records' ? null : (
