@@ -201,7 +201,7 @@ export class MoverWriter {
     streamEndBytes: bigint,
     env: readonly EnvVar[],
   ): Promise<void> {
-    const { drive, report } = this.#parts;
+    const { report } = this.#parts;
     const records = this.#records(streamEndBytes - open.begin);
     await this.#checkPosition(open.file + 1, Number(records));
     await this.#mark();
@@ -213,12 +213,11 @@ export class MoverWriter {
     await this.#mark();
     const nextFile = open.file + fragmentFileCount('mover');
     await this.#checkPosition(nextFile, 0);
-    const { file } = await drive.position();
     report({
       type: 'fragmentClosed',
       fragment: this.#fragmentOf(open, trailer.digest, records, streamEndBytes),
       append: {
-        ...{ fileNumber: file, blockNumber: 0n, trailerDigest: trailer.digest },
+        ...{ fileNumber: nextFile, blockNumber: 0n, trailerDigest: trailer.digest },
         fragment: `${this.#order.image.backupId} ${open.number}`,
       },
     });

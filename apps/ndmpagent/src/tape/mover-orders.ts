@@ -55,6 +55,8 @@ export class MoverOrders {
     const { client, watch } = this.#parts;
     const { mover } = client;
     const options = { timeoutMs: this.#parts.timeoutMs };
+    // That it halted was the news: it need not be asked for first.
+    if (watch.now.state === 'halted') await mover.stop(options).catch(() => undefined);
     for (let looks = 0; looks < STOP_LOOKS && !client.isClosed; looks += 1) {
       // Most movers are idle as soon as they have answered.
       if (looks > 1) await pause(STOP_LOOK_MS, new AbortController().signal);
