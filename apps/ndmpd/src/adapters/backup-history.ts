@@ -2,15 +2,12 @@
 // first, each directory's whole list before the members in it, every name before the node it names.
 
 import type { AheadRecord } from '../core/ahead-record.ts';
-import { type EntryType, historyStat, type ObjectStats, plainStat } from '../core/entry.ts';
+import { type EntryType, historyStat, type ObjectStats } from '../core/entry.ts';
 import type { HistoryForm } from '../core/operation-env.ts';
 import type { Member } from '../core/tar-encode.ts';
 import type { Reporter } from './reporter.ts';
 import type { WalkedDirectory } from './walked-directory.ts';
 
-const SLASH = 0x2f;
-const DOT = Buffer.from('.');
-const DOT_DOT = Buffer.from('..');
 /** Of longer directories, names replaced while they are saved are not listed anew. */
 const LISTED_MAX = 100_000;
 
@@ -48,8 +45,8 @@ export class BackupHistory {
   ): Promise<void> {
     if (this.#form !== 'dir') return;
     const node = walked.stats.ino;
-    this.#entry(DOT, node, node);
-    this.#entry(DOT_DOT, walked.parent?.stats.ino ?? node, node);
+    this.#report.historyDir('.', node, node);
+    this.#report.historyDir('..', walked.parent?.stats.ino ?? node, node);
     this.#listed.clear();
     this.#listedIn = walked;
     const { names } = walked;
@@ -58,7 +55,7 @@ export class BackupHistory {
       if (!isShown(name, names.type(i) === 'directory')) continue;
       const inode = inodes.get(name) ?? this.#examine(walked, name)?.ino;
       if (inode === undefined) continue;
-      this.#entry(Buffer.from(name, 'latin1'), inode, node);
+      this.#report.historyDir(name, inode, node);
       if (!inodes.has(name) && this.#listed.size < LISTED_MAX) this.#listed.set(name, inode);
       const wait = this.#report.room();
       if (wait !== undefined) await wait;
@@ -70,20 +67,17 @@ export class BackupHistory {
     if (this.#form !== 'dir' || this.#listedIn !== walked) return;
     const before = this.#listed.get(name);
     if (before === undefined || before === inode) return;
-    this.#entry(Buffer.from(name, 'latin1'), inode, walked.stats.ino);
+    this.#report.historyDir(name, inode, walked.stats.ino);
   }
 
   /** A small file that was read ahead, once it is sent. */
   plain(walked: WalkedDirectory, name: string, record: AheadRecord, offset: number): void {
     if (this.#form === 'none') return;
-    const node = record.inode;
-    const entry = { stat: plainStat(record), node, fhInfo: BigInt(offset) };
-    if (this.#form === 'file') {
-      this.#report.historyFile({ ...entry, name: this.#shownName(walked.path, name) });
-      return;
+    if (this.#form === 'file') this.#report.plainFile(walked.path, name, record, offset);
+    else {
+      if (this.#listed.size > 0) this.child(walked, name, record.inode);
+      this.#report.plainNode(record, offset);
     }
-    this.child(walked, name, node);
-    this.#report.historyNode(entry);
   }
 
   member(member: Member, { type, stats, offset }: MemberFacts): void {
@@ -100,19 +94,5 @@ export class BackupHistory {
     if (length > this.#shown.length) this.#shown = Buffer.alloc(2 * length, '/');
     path.copy(this.#shown, 1);
     return this.#shown.subarray(0, length);
-  }
-
-  #shownName(directory: Buffer, name: string): Buffer {
-    const nameAt = directory.length === 0 ? 1 : directory.length + 2;
-    const length = nameAt + name.length;
-    if (length > this.#shown.length) this.#shown = Buffer.alloc(2 * length, '/');
-    directory.copy(this.#shown, 1);
-    this.#shown[nameAt - 1] = SLASH;
-    this.#shown.write(name, nameAt, 'latin1');
-    return this.#shown.subarray(0, length);
-  }
-
-  #entry(name: Buffer, node: bigint, parent: bigint): void {
-    this.#report.historyDir({ name, node, parent });
   }
 }

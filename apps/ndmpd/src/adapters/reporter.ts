@@ -1,14 +1,10 @@
 // The data process's mouth: logs, file history, recovery results. Posts are counted against a credit, so that
 // a DMA which reads slowly slows the backup down instead of filling memory.
 
-import {
-  HistoryBatch,
-  type HistoryDir,
-  type HistoryFile,
-  type HistoryNode,
-  LOG_TYPE,
-} from '@tapestry/ndmp';
+import { type HistoryFile, type HistoryNode, LOG_TYPE } from '@tapestry/ndmp';
+import type { AheadRecord } from '../core/ahead-record.ts';
 import type { WorkerReport } from '../core/data-protocol.ts';
+import { HistoryBody } from '../core/history-body.ts';
 
 const POSTS_IN_FLIGHT_MAX = 64;
 const BATCH_BYTES = 32 * 1024;
@@ -17,9 +13,9 @@ const LOGS_MAX = 10_000;
 
 export class Reporter {
   readonly #send: (report: WorkerReport) => void;
-  readonly #files = new HistoryBatch('file');
-  readonly #dirs = new HistoryBatch('dir');
-  readonly #nodes = new HistoryBatch('node');
+  readonly #files = new HistoryBody('file');
+  readonly #dirs = new HistoryBody('dir');
+  readonly #nodes = new HistoryBody('node');
   #inFlight = 0;
   #logs = 0;
   #flushedAtMs = Date.now();
@@ -72,13 +68,25 @@ export class Reporter {
     if (this.#files.sizeBytes >= BATCH_BYTES) this.flushHistory();
   }
 
-  historyDir(entry: HistoryDir): void {
-    this.#dirs.addDir(entry);
+  /** The name has one character a byte. */
+  historyDir(name: string, node: bigint, parent: bigint): void {
+    this.#dirs.addDir(name, node, parent);
     if (this.#dirs.sizeBytes >= BATCH_BYTES) this.#post(this.#dirs);
   }
 
   historyNode(entry: HistoryNode): void {
     this.#nodes.addNode(entry);
+    if (this.#nodes.sizeBytes >= BATCH_BYTES) this.flushHistory();
+  }
+
+  /** The same two of a file that was read ahead, by its name in a directory; `offset` of its member. */
+  plainFile(directory: Buffer, name: string, record: AheadRecord, offset: number): void {
+    this.#files.addPlainFile(directory, name, record, offset);
+    if (this.#files.sizeBytes >= BATCH_BYTES) this.flushHistory();
+  }
+
+  plainNode(record: AheadRecord, offset: number): void {
+    this.#nodes.addPlainNode(record, offset);
     if (this.#nodes.sizeBytes >= BATCH_BYTES) this.flushHistory();
   }
 
@@ -95,7 +103,7 @@ export class Reporter {
     this.#flushedAtMs = Date.now();
   }
 
-  #post(batch: HistoryBatch): void {
+  #post(batch: HistoryBody): void {
     this.#inFlight += 1;
     this.#send({ type: 'history', kind: batch.kind, body: batch.take() });
   }

@@ -130,6 +130,14 @@ export class AheadRecord {
     return this.#wide(32);
   }
 
+  get inodeLow(): number {
+    return this.#word(32);
+  }
+
+  get inodeHigh(): number {
+    return this.#word(36);
+  }
+
   get atimeSeconds(): number {
     return this.#seconds(64);
   }

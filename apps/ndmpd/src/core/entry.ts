@@ -2,7 +2,6 @@
 
 import type { BigIntStats } from 'node:fs';
 import { FILE_TYPE, type FileStat, U32_MAX } from '@tapestry/ndmp';
-import type { AheadRecord } from './ahead-record.ts';
 import type { Member, MemberType } from './tar-encode.ts';
 
 /** The types of inode that S_IFMT tells apart. */
@@ -45,12 +44,12 @@ const HISTORY_TYPE: Readonly<Record<EntryType, number>> = {
 };
 
 /** Unsigned 32-bit seconds: earlier times show as 0, later ones as the last second. */
-function secondsOf(ns: bigint): number {
-  return historySeconds(Math.floor(Number(ns / 1_000_000n) / 1000));
+export function historySeconds(seconds: number): number {
+  return Math.min(Math.max(seconds, 0), U32_MAX - 1);
 }
 
-function historySeconds(seconds: number): number {
-  return Math.min(Math.max(seconds, 0), U32_MAX - 1);
+function secondsOf(ns: bigint): number {
+  return historySeconds(Math.floor(Number(ns / 1_000_000n) / 1000));
 }
 
 export function historyStat(type: EntryType, stats: ObjectStats): FileStat {
@@ -64,21 +63,6 @@ export function historyStat(type: EntryType, stats: ObjectStats): FileStat {
     mode: Number(stats.mode & 0o7777n),
     size: stats.size,
     links: Number(stats.nlink),
-  };
-}
-
-/** Of a plain file that was read ahead. */
-export function plainStat(record: AheadRecord): FileStat {
-  return {
-    type: FILE_TYPE.regular,
-    mtime: historySeconds(record.mtimeSeconds),
-    atime: historySeconds(record.atimeSeconds),
-    ctime: historySeconds(record.ctimeSeconds),
-    owner: record.uid,
-    group: record.gid,
-    mode: record.mode,
-    size: BigInt(record.size),
-    links: record.links,
   };
 }
 
