@@ -35,7 +35,7 @@ test('robtest shows the elements of a robot', async () => {
 test('robtest takes what is typed until q, and goes on after a mistake', async () => {
   const lines = ['?', '', 's d', 'dance', 's p', 'q', 's s'];
   const { status, out, error } = await shell.run('robtest -rn 3', { lines });
-  expect(out).toMatch(/d1 +256[^]*p1 +768/);
+  expect(out).toMatch(/d1 +256[\s\S]*p1 +768/);
   expect(out).not.toMatch(/s1 +1024/);
   expect(error).toMatch(/EXIT STATUS 144.*\n.*'dance' is no robot command/);
   expect(status).toBe(144);
