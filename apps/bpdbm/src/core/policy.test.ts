@@ -27,6 +27,7 @@ test.each<[string, RegExp, Partial<Policy>]>([
   ['a word', /223/, { includes: ['a'] }],
   ['a schedule twice', /224/, { schedules: [schedule({}), schedule({})] }],
   ['a retention level over 100', /223/, { schedules: [schedule({ retentionLevel: 101 })] }],
+  ['more streams on a drive than 32', /223/, { schedules: [schedule({ multiplexing: 33 })] }],
   ['three windows', /223/, { schedules: [schedule({ windows: [closed, closed, closed] })] }],
 ])('%s is refused', (_what, error, more) => {
   expect(() => checkPolicy(policy(more))).toThrow(error);

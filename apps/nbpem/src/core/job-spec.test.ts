@@ -5,7 +5,7 @@ import { policy, schedule } from './policy.test-data.ts';
 const nas = policy({
   ...{ clients: ['filer1', 'filer2'], pool: 'Weekly', residence: 'stu1', maxJobs: 3, priority: 7 },
   schedules: [
-    schedule('weekly', { frequencyS: 604_800, retentionLevel: 4 }),
+    schedule('weekly', { frequencyS: 604_800, retentionLevel: 4, multiplexing: 4 }),
     schedule('monthly', { frequencyS: 2_419_200, pool: 'Monthly', residence: 'stu2' }),
     schedule('daily', { type: 'SCHEDULE_TYPE_INCR' }),
   ],
@@ -42,7 +42,7 @@ test('a job says all that the policy says, the schedule before the policy', () =
     startBeforeMs: 5n,
     backup: {
       ...{ path: '/vol/home', storageUnit: 'stu1', pool: 'Weekly', retentionLevel: 4 },
-      ...{ maxJobsPerPolicy: 3, maxJobsPerClient: 2 },
+      ...{ maxJobsPerPolicy: 3, maxJobsPerClient: 2, maxMpx: 4 },
     },
   });
   const monthly = jobSpec({ ...task, schedule: nas.schedules[1]!, startBeforeMs: Infinity });
