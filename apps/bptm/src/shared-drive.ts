@@ -74,6 +74,8 @@ export class SharedDrive {
   readonly #hold: Hold;
   readonly #members = new Map<string, Member>();
   #numbers = 0;
+  /** All that wrote in this life, also those that have left: what nbemm has not heard may be theirs. */
+  readonly #writers = new Set<string>();
   #append: AppendPoint | null;
   #life: Life | undefined;
   /** What a life before this one of bptm left mounted is being given back. */
@@ -166,6 +168,7 @@ export class SharedDrive {
     const member = { lease, number: this.#numbers, volumeNumber };
     const fresh = { ...member, brings: false, hooks: undefined, endTimer: undefined };
     this.#members.set(attemptKey(lease.attempt), fresh);
+    this.#writers.add(attemptKey(lease.attempt));
     return orAborted(life.mounted, signal);
   }
 
@@ -196,7 +199,7 @@ export class SharedDrive {
     const { store } = this.#parts;
     const isOpen = (key: string): boolean =>
       store.letters(key).some(({ kind }) => kind === 'fragment');
-    while ([...this.#members.keys()].some(isOpen)) await pause(RECORD_LOOK_MS, signal);
+    while ([...this.#writers].some(isOpen)) await pause(RECORD_LOOK_MS, signal);
     signal.throwIfAborted();
   }
 
@@ -312,6 +315,7 @@ export class SharedDrive {
       await this.#unmount([...life.tapeAlerts]);
     } finally {
       this.#life = undefined;
+      this.#writers.clear();
       life.over.resolve();
     }
   }
