@@ -324,7 +324,7 @@ export class SharedDrive {
   async #unmount(tapeAlerts: readonly number[]): Promise<void> {
     const { stopping, log } = this.#parts;
     try {
-      await this.#hold.giveBack({ failed: false, tapeAlerts }, stopping);
+      await this.#hold.giveBack({ failed: false, tapeAlerts, doubt: '' }, stopping);
     } catch (error) {
       if (stopping.aborted) throw error;
       log.warn({ err: error, grantId: this.mount.grantId }, 'the giving back was refused');

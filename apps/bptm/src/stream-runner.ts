@@ -347,7 +347,9 @@ export class StreamRunner {
     this.#renewer.stop();
     try {
       const { failure, tapeAlerts } = this.stream;
-      const outcome = { failed: failure !== null, tapeAlerts };
+      // A host that lost a session may keep its tape: the next job would only find the same.
+      const doubt = failure?.status === 'mediaInUse' ? failure.detail : '';
+      const outcome = { failed: failure !== null, tapeAlerts, doubt };
       await this.#hold.giveBack(outcome, this.#parts.stopping);
     } catch (error) {
       if (this.#parts.stopping.aborted) return;

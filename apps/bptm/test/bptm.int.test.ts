@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Bus, Client } from '@tapestry/bus';
 import type { GrantRef, Init, OpenStreamRequest, StreamState } from '@tapestry/contracts';
 import { StatusError } from '@tapestry/status';
-import { openVirtualLibrary } from '@tapestry/storage';
+import { openVirtualDrive, openVirtualLibrary } from '@tapestry/storage';
 import {
   eventually,
   fakeService,
@@ -276,4 +276,16 @@ test('TapeAlert flags of the drive go to ltid with the unmount, and into the job
   expect(state).toMatchObject({ status: { code: 84 }, tapeAlerts: [6, 20] });
   const events = nbemm.requests('RecordMediaEvent').map(({ event }) => event);
   expect(events).toContain('MEDIA_EVENT_WRITE_ERROR');
+});
+
+test('a drive that somebody else has open is given back with the doubt', async () => {
+  const { epoch } = grantRef();
+  const owner = { grantId: 'stranger', epoch: BigInt(epoch ?? 0n) };
+  const held = await openVirtualDrive({ libraryDir: library.dir, driveIndex: 0, owner });
+  await bpbrm.OpenStream(request());
+  const { doubt } = await ltid.waitFor('Unmount');
+  expect(doubt).toContain('is held by grant stranger');
+  await held.close();
+  const state = await bpbrm.WatchStream({ grant: grantRef(), afterVersion: 0n, waitMs: 0 });
+  expect(state.status?.code).toBe(97);
 });

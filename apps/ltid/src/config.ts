@@ -13,6 +13,8 @@ export const config = z
     renewAfterMs: z.coerce.number().int().positive().default(10_000),
     /** A holder that was not heard of for so long is looked after in the library. */
     silentMs: z.coerce.number().int().positive().default(90_000),
+    /** How long a drive that somebody else had open is not given out: its NDMP host may keep the tape of a lost session. */
+    doubtMs: z.coerce.number().int().positive().default(300_000),
     lookEveryMs: z.coerce.number().int().positive().default(10_000),
     /** The longest that one robot move may take. */
     moveTimeoutMs: z.coerce.number().int().positive().default(300_000),

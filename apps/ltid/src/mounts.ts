@@ -116,13 +116,13 @@ export class Mounts {
     }
   }
 
-  /** The writer closed the drive. Whoever does not hold it any more has nothing to give back. */
-  async unmount(lease: Lease): Promise<void> {
+  /** The writer closed the drive. Whoever does not hold it any more has nothing to give back. `doubt`: why it is not idle. */
+  async unmount(lease: Lease, doubt = ''): Promise<void> {
     const row = this.byLease(lease);
     if (row === undefined || this.#parts.pending.withdraw(lease)) return;
     const stillHeld = this.#parts.robots.showsHolder(row.drive) && (await this.#isHeld(row));
     this.#requireServing();
-    this.apply(row.drive, { type: 'unmountAsked', lease, stillHeld });
+    this.apply(row.drive, { type: 'unmountAsked', lease, stillHeld, doubt });
   }
 
   /** A daemon that stops saves nothing any more: what it would answer well, its next life would not know. */
@@ -134,6 +134,7 @@ export class Mounts {
   async look(): Promise<void> {
     const { clock, config } = this.#parts;
     for (const row of this.rows) {
+      if (row.holder === null) this.apply(row.drive, { type: 'trusted' });
       if (row.holder === null || clock.nowMs() - row.heardMs < config.silentMs) continue;
       // Whoever waits for an operator asks again and again; one that does not is gone.
       if (this.#parts.pending.withdraw(row.holder)) continue;

@@ -46,10 +46,10 @@ export function makeHandlers(parts: ServiceParts): Handlers<'ltid'> {
       if (before !== undefined && isNext) heedAlerts(parts, before.holder!, tapeAlerts);
       return mount(parts, grant, call.signal);
     },
-    Unmount: async ({ grant, tapeAlerts }) => {
+    Unmount: async ({ grant, tapeAlerts, doubt }) => {
       const lease = leaseOf(grant);
       heedAlerts(parts, lease, tapeAlerts);
-      await mounts.unmount(lease);
+      await mounts.unmount(lease, doubt);
       return {};
     },
     ...cleaningHandlers(parts),

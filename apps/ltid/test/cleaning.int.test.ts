@@ -71,6 +71,22 @@ test('nbrb hears that a drive is away while it is cleaned', async () => {
   await eventually('back', () => drive0()?.ready === true);
 });
 
+test('nbrb hears that a drive is in doubt, and why, until it is tried again', async () => {
+  await lab.start({ LTID_DOUBT_MS: '1500', LTID_LOOK_EVERY_MS: '100' });
+  const drive0 = () =>
+    bench.nbrb
+      .requests('ReportDrives')
+      .at(-1)
+      ?.drives.find(({ drive }) => drive === 'drive0');
+  await bench.bptm.Mount({ grant: bench.grant(1n, 'A00001') });
+  await bench.bptm.Unmount({ grant: ref(1n), doubt: 'filer1 keeps the tape' });
+  await eventually('told', () => drive0()?.reason === 'filer1 keeps the tape' && !drive0()?.ready);
+  expect(drive0()?.holder).toBe(null);
+  const { mounts } = await bench.asCli.ListMounts({});
+  expect(mounts.find(({ drive }) => drive === 'drive0')).toMatchObject({ state: 'unknown' });
+  await eventually('back', () => drive0()?.ready === true);
+});
+
 test('without a cartridge that has cleanings left nothing moves, and the drive says so', async () => {
   cleanings = 0;
   await lab.start();

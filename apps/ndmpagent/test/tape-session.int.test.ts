@@ -190,6 +190,22 @@ test.skipIf(unavailable !== undefined)('NDMJOB: blocks, marks and positions', as
   }
 });
 
+test('a drive that somebody else keeps is 97, an empty one 2037: told apart from a broken one', async () => {
+  const agent = await startNamed('busy', { NDMPAGENT_LOAD_TIMEOUT_MS: '1000' });
+  const tape = await Tape.open();
+  await expect(Tape.open()).rejects.toMatchObject({ status: 'mediaInUse' });
+  await tape.close();
+  const library = await openVirtualLibrary(join(root, 'library'));
+  const elements = await library.inventory();
+  const drive = elements.find(({ type }) => type === 'drive')!.address;
+  const slot = elements.find(({ type, full }) => type === 'slot' && !full)!.address;
+  await library.move(drive, slot);
+  await expect(Tape.open()).rejects.toMatchObject({ status: 'driveNotReady' });
+  await library.move(slot, drive);
+  await library.close();
+  await agent.stop();
+});
+
 describe('calls', () => {
   let agent: Awaited<ReturnType<typeof startAgent>>;
   beforeAll(async () => {

@@ -12,6 +12,8 @@ export interface HoldOutcome {
   readonly failed: boolean;
   /** What the drive said of itself and its volume. */
   readonly tapeAlerts: readonly number[];
+  /** Why nobody can use it now; empty for nothing known. */
+  readonly doubt: string;
 }
 
 export interface Hold {
@@ -47,8 +49,8 @@ export function tapeHold(ltid: Client<'ltid'>, lease: Lease): Hold {
       return drivePath;
     },
     renew: (writerPid) => ltid.RenewMount({ grant: refOf(lease), writerPid }),
-    giveBack: async ({ tapeAlerts }, signal) => {
-      const request = { grant: refOf(lease), tapeAlerts: [...tapeAlerts] };
+    giveBack: async ({ tapeAlerts, doubt }, signal) => {
+      const request = { grant: refOf(lease), tapeAlerts: [...tapeAlerts], doubt };
       await untilAnswered((call) => ltid.Unmount(request, { signal: call }), { signal });
     },
   };

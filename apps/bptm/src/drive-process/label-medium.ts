@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { StatusError } from '@tapestry/status';
 import { type Drive, readVolumeLabel, writeVolumeLabel } from '@tapestry/storage';
 import { type Found, mayRelabel } from '../core/label-decision.ts';
+import { blaming } from './media-blame.ts';
 import type { FromDrive, LabelOrder } from './messages.ts';
 import { requireWritable, waitReady } from './volume-check.ts';
 
@@ -16,12 +17,27 @@ export async function labelMedium(
   padToBytes = 0,
 ): Promise<void> {
   const { volume, erase } = order;
-  const { mediaId, assignedMs, pool } = volume;
-  await waitReady(drive, volume);
-  await requireWritable(drive, volume, report);
-  const found = await look(drive, order);
+  const { mediaId } = volume;
+  const found = await blaming(report, async () => {
+    await waitReady(drive, volume);
+    await requireWritable(drive, volume);
+    return look(drive, order);
+  });
+  // What somebody did not want overwritten is no fault of the tape.
   const failure = mayRelabel(order, found);
   if (failure !== null) throw new StatusError(failure.status, failure.detail);
+  await blaming(report, () => write(drive, order, padToBytes));
+  const detail =
+    erase === 'no' ? `labelled ${mediaId}` : `erased (${erase}) and labelled ${mediaId}`;
+  report({ type: 'mediaEvent', event: 'MEDIA_EVENT_LABELLED', detail });
+  report({ type: 'labelled', over: overText(found), erased: erase !== 'no' });
+}
+
+async function write(
+  drive: Drive,
+  { volume: { mediaId, assignedMs, pool }, erase }: LabelOrder,
+  padToBytes: number,
+): Promise<void> {
   if (erase !== 'no') {
     await drive.rewind();
     await drive.erase(erase);
@@ -29,13 +45,8 @@ export async function labelMedium(
   const label = { mediaId, assignedMs, pool };
   await writeVolumeLabel(drive, label, padToBytes);
   const written = await readVolumeLabel(drive);
-  if (written.kind !== 'ours' || !isDeepStrictEqual(written.label, label)) {
-    throw new StatusError('mediaWriteError', `the new label of ${mediaId} does not read back`);
-  }
-  const detail =
-    erase === 'no' ? `labelled ${mediaId}` : `erased (${erase}) and labelled ${mediaId}`;
-  report({ type: 'mediaEvent', event: 'MEDIA_EVENT_LABELLED', detail });
-  report({ type: 'labelled', over: overText(found), erased: erase !== 'no' });
+  if (written.kind === 'ours' && isDeepStrictEqual(written.label, label)) return;
+  throw new StatusError('mediaWriteError', `the new label of ${mediaId} does not read back`);
 }
 
 /** A label that cannot be read is as good as a foreign one, for who may overwrite anything. */

@@ -10,8 +10,8 @@ import {
   writeVolumeLabel,
 } from '@tapestry/storage';
 import { decideLabel } from '../core/label-decision.ts';
+import { blaming } from './media-blame.ts';
 import type { FromDrive } from './messages.ts';
-import { isOfConnection } from './network-drive.ts';
 
 const READY_PAUSES_MS = [100, 200, 500, 1_000, 2_000, 5_000, 5_000, 5_000, 5_000];
 /** A labelled volume's first tape file. */
@@ -19,20 +19,31 @@ const FIRST_FILE = 1;
 
 type Report = (message: FromDrive) => void;
 
-/** Leaves the tape where the next fragment begins. Errors: 93, 168, 172, 86, 2037, 2047 and those of the drive. */
-export async function prepareMediumForWrite(
+/**
+ * Leaves the tape where the next fragment begins. What a failure says of volume and drive is told. Errors: 93, 168, 172, 86,
+ * 2037, 2047 and those of the drive.
+ */
+export function prepareMediumForWrite(
   drive: Drive,
   volume: VolumeSpec,
   report: Report,
   /** Size that label blocks are padded to, where the drive takes no other. */
   padToBytes = 0,
 ): Promise<{ labelled: boolean; fileNumber: number }> {
+  return blaming(report, () => prepare(drive, volume, report, padToBytes));
+}
+
+async function prepare(
+  drive: Drive,
+  volume: VolumeSpec,
+  report: Report,
+  padToBytes: number,
+): Promise<{ labelled: boolean; fileNumber: number }> {
   await waitReady(drive, volume);
-  await requireWritable(drive, volume, report);
+  await requireWritable(drive, volume);
   const decision = decideLabel(volume, await readVolumeLabel(drive));
   if (decision.do === 'refuse') {
     const { status, detail } = decision.failure;
-    report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRONG_LABEL', detail });
     throw new StatusError(status, detail);
   }
   if (decision.do === 'label') {
@@ -42,40 +53,23 @@ export async function prepareMediumForWrite(
     report({ type: 'mediaEvent', event: 'MEDIA_EVENT_LABELLED', detail });
     return { labelled: true, fileNumber: FIRST_FILE };
   }
-  return { labelled: false, fileNumber: await findAppendPoint(drive, volume, report) };
+  const { mediaId, assignedMs, append } = volume;
+  const fileNumber = append?.fileNumber ?? FIRST_FILE;
+  await verifyAppendPoint(drive, {
+    ...{ mediaId, assignedMs, fileNumber },
+    object: append && append.blockNumber > 0n ? Number(append.blockNumber) : null,
+    digest: append?.trailerDigest ?? new Uint8Array(0),
+  });
+  return { labelled: false, fileNumber };
 }
 
 /** Error: 2047. */
 export async function requireWritable(
   drive: Drive,
   { mediaId }: Pick<VolumeSpec, 'mediaId'>,
-  report: Report,
 ): Promise<void> {
   const { writeProtected } = await drive.loadState();
-  if (!writeProtected) return;
-  const detail = `${mediaId} is write-protected`;
-  report({ type: 'mediaEvent', event: 'MEDIA_EVENT_WRITE_PROTECTED', detail });
-  throw new StatusError('writeProtected', detail);
-}
-
-async function findAppendPoint(drive: Drive, volume: VolumeSpec, report: Report): Promise<number> {
-  const { mediaId, assignedMs, append } = volume;
-  const fileNumber = append?.fileNumber ?? FIRST_FILE;
-  try {
-    await verifyAppendPoint(drive, {
-      ...{ mediaId, assignedMs, fileNumber },
-      object: append && append.blockNumber > 0n ? Number(append.blockNumber) : null,
-      digest: append?.trailerDigest ?? new Uint8Array(0),
-    });
-    return fileNumber;
-  } catch (error) {
-    const isPosition = error instanceof StatusError && error.status === 'mediaPositionError';
-    if (isPosition && !isOfConnection(error)) {
-      const event = 'MEDIA_EVENT_POSITION_ERROR';
-      report({ type: 'mediaEvent', event, detail: error.detail });
-    }
-    throw error;
-  }
+  if (writeProtected) throw new StatusError('writeProtected', `${mediaId} is write-protected`);
 }
 
 /**
@@ -94,24 +88,22 @@ export async function checkMediumForRead(
     const detail = `no fragment of the image lies on ${volume.mediaId}, which is mounted`;
     throw new StatusError('cannotPositionToImage', detail);
   }
-  await waitReady(drive, volume);
-  try {
+  return blaming(report, async () => {
+    await waitReady(drive, volume);
     const assignedMs = first.mediaAssignedMs;
     await checkVolumeLabel(drive, { mediaId: volume.mediaId, assignedMs });
     return first.fileNumber;
-  } catch (error) {
-    if (error instanceof StatusError && !isOfConnection(error)) {
-      const event = 'MEDIA_EVENT_WRONG_LABEL';
-      report({ type: 'mediaEvent', event, detail: error.detail });
-    }
-    throw error;
-  }
+  });
 }
 
-/** Errors: 93 another barcode is in the drive, 2037. */
+/** Errors: 93 another barcode, or a cleaning cartridge, is in the drive; 2037. */
 export async function waitReady(drive: Drive, volume: VolumeSpec): Promise<void> {
   for (const pauseMs of READY_PAUSES_MS) {
-    const { loaded, barcode } = await drive.loadState();
+    const { loaded, barcode, cleaning } = await drive.loadState();
+    if (cleaning) {
+      const detail = `a cleaning cartridge is in the drive, not ${volume.mediaId}`;
+      throw new StatusError('wrongTape', detail);
+    }
     if (loaded) {
       checkBarcode(volume.barcode, barcode);
       return;

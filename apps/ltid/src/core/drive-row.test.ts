@@ -9,7 +9,7 @@ import {
   validForMs,
 } from './drive-row.ts';
 
-const limits = { silentMs: 100 };
+const limits = { silentMs: 100, doubtMs: 500 };
 const lease = (epoch: bigint): Lease => ({
   attempt: { jobId: epoch, try: 1, step: 0 },
   grantId: `g${epoch}`,
@@ -36,6 +36,7 @@ const giveBack = (epoch: bigint, stillHeld = false): DriveEvent => ({
   type: 'unmountAsked',
   lease: lease(epoch),
   stillHeld,
+  doubt: '',
 });
 
 test('a mount is held until it is given back; the volume stays', () => {
@@ -176,4 +177,22 @@ test('a restart that meets an exchange does not take the next volume for mounted
     [5, heard],
   ]);
   expect(row).toMatchObject({ state: 'mounting', mediaId: 'A00002' });
+});
+
+test('a drive that somebody else had open is unknown for a while, with the reason, and moved by nobody', () => {
+  const told: DriveEvent = {
+    ...{ type: 'unmountAsked', lease: lease(5n), stillHeld: false, doubt: 'filer1: drive busy' },
+  };
+  const held = run([
+    [1, ask(5n)],
+    [2, mounted(5n)],
+  ]);
+  const doubt = step(held, told, 10, limits);
+  expect(doubt).toMatchObject({ state: 'unknown', holder: null, reason: 'filer1: drive busy' });
+  expect(isDueHome(doubt, 1000, 100)).toBe(false);
+  expect(step(doubt, { type: 'trusted' }, 509, limits)).toBe(doubt);
+  const again = step(doubt, { type: 'trusted' }, 510, limits);
+  expect(again).toMatchObject({ state: 'idle', reason: '' });
+  // An operator, or the next grant, need not wait for it.
+  expect(step(doubt, ask(6n), 20, limits)).toMatchObject({ state: 'mounting', reason: '' });
 });

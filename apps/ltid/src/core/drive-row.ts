@@ -35,7 +35,15 @@ export type DriveEvent =
   | ({ readonly type: 'mounted'; readonly lease: Lease } & Numbered)
   | ({ readonly type: 'mountFailed'; readonly lease: Lease; readonly reason: string } & Numbered)
   /** `stillHeld`: the library says that a live process has the drive open. */
-  | { readonly type: 'unmountAsked'; readonly lease: Lease; readonly stillHeld: boolean }
+  | {
+      readonly type: 'unmountAsked';
+      readonly lease: Lease;
+      readonly stillHeld: boolean;
+      /** Why nobody can use it, in the words of its last holder; empty for nothing known. */
+      readonly doubt: string;
+    }
+  /** Time has passed over a drive that nobody holds. */
+  | { readonly type: 'trusted' }
   | { readonly type: 'heard'; readonly lease: Lease; readonly writerPid: number }
   | { readonly type: 'renewed'; readonly lease: Lease }
   | { readonly type: 'restarted' }
@@ -52,6 +60,8 @@ export type DriveEvent =
 export interface Limits {
   /** A holder that was not heard of for so long is looked after. */
   readonly silentMs: number;
+  /** A drive that its last holder found in use is tried again after so long. */
+  readonly doubtMs: number;
 }
 
 export function idleRow(drive: string, robotNumber: number, driveIndex: number): DriveRow {
@@ -99,6 +109,9 @@ export function step(row: DriveRow, event: DriveEvent, nowMs: number, limits: Li
         heardMs: nowMs,
         reason: 'ltid was restarted, the writer was not heard of since',
       };
+    case 'trusted':
+      if (!isDoubted(row) || nowMs - row.idleMs < limits.doubtMs) return row;
+      return { ...row, state: 'idle', reason: '', idleMs: nowMs };
     case 'looked':
       return looked(row, event.stillHeld, nowMs, limits);
     case 'sighted':
@@ -137,7 +150,7 @@ function ofHolder(row: DriveRow, event: HolderEvent, nowMs: number): DriveRow {
       return { ...free(row, reason, nowMs), mediaId: '' };
     }
     case 'unmountAsked':
-      if (!event.stillHeld) return free(row, '', nowMs);
+      if (!event.stillHeld) return doubted(free(row, '', nowMs), event.doubt);
       return { ...row, state: 'unknown', reason: 'given back, but a process still has it open' };
     case 'heard': {
       // A restart may have met it on its way.
@@ -166,6 +179,15 @@ function sighted(row: DriveRow, full: boolean, nowMs: number): DriveRow {
   return { ...row, mediaId: '', idleMs: 0, reason: '' };
 }
 
+/** Given back, but not to be had: somebody of whom we know nothing has it open. */
+function doubted(row: DriveRow, doubt: string): DriveRow {
+  return doubt === '' ? row : { ...row, state: 'unknown', reason: doubt };
+}
+
+function isDoubted({ holder, state }: DriveRow): boolean {
+  return holder === null && state === 'unknown';
+}
+
 function free(row: DriveRow, reason: string, nowMs: number): DriveRow {
   const idle = { holder: null, state: 'idle', writerPid: 0, idleMs: nowMs } as const;
   return { ...row, ...idle, reason, mountedMs: 0, volumeNumber: 0 };
@@ -173,7 +195,9 @@ function free(row: DriveRow, reason: string, nowMs: number): DriveRow {
 
 /** Whether its volume has waited for the next grant for as long as it may. */
 export function isDueHome(row: DriveRow, nowMs: number, unmountDelayMs: number): boolean {
-  return row.holder === null && row.idleMs > 0 && nowMs - row.idleMs >= unmountDelayMs;
+  return (
+    row.holder === null && !isDoubted(row) && row.idleMs > 0 && nowMs - row.idleMs >= unmountDelayMs
+  );
 }
 
 /** How long the holder's lease is good from now on: T1 from the last time that nbrb called it valid. */

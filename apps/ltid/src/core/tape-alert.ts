@@ -2,8 +2,11 @@
 
 /** Flags that condemn the volume: media, read or write failure, a damaged cartridge or its memory. */
 const MEDIUM = new Set([4, 5, 6, 14, 15, 52, 53, 59]);
-/** Flags of the drive itself: hardware, power, loading. */
-const DRIVE = new Set([30, 31, 38, 39, 55]);
+/**
+ * Flags of the drive itself: hardware, power. A load that failed (55) says nothing about whose fault it was: the third
+ * such error judges, as it does of all others, else one bad cartridge would take every drive down.
+ */
+const DRIVE = new Set([30, 31, 38, 39]);
 /** Clean now, clean periodically. */
 const CLEAN = new Set([20, 21]);
 

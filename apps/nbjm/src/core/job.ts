@@ -31,12 +31,9 @@ import {
 export type { Step } from './closing.ts';
 
 const MEDIA_FAULTS: ReadonlySet<string> = new Set([
-  'mediaOpenError',
-  'mediaWriteError',
-  'mediaPositionError',
-  'wrongTape',
-  'notMountable',
-  'cannotReadMediaHeader',
+  ...['mediaOpenError', 'mediaWriteError', 'mediaReadError', 'mediaPositionError', 'wrongTape'],
+  ...['notMountable', 'cannotReadMediaHeader', 'cannotOverwriteMedia', 'writeProtected'],
+  ...['driveNotReady', 'mediaMisplaced'],
 ]);
 
 export interface NewJob {

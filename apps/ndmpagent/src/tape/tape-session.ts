@@ -2,9 +2,9 @@
 // the other, and the local DATA operation that may share the connection. It ends with its orders, its silence or its peer.
 
 import type { TapeCallReply, TapeCallRequest } from '@tapestry/contracts';
-import type { NdmpHandlers } from '@tapestry/ndmp';
+import { isRefusal, NDMP_ERROR, type NdmpHandlers } from '@tapestry/ndmp';
 import { attemptKey, type Lease } from '@tapestry/runtime/fence';
-import { asStatusError, StatusError } from '@tapestry/status';
+import { asStatusError, StatusError, type StatusName } from '@tapestry/status';
 import { fetchAccess } from '../adapters/credential.ts';
 import { callFailure, withWords } from '../core/outcome.ts';
 import type { Filer } from '../filer.ts';
@@ -135,7 +135,7 @@ export class TapeSession {
       const doing = `open the drive ${device}`;
       const failure = callFailure(error, { host: ndmpHost, doing, logTail: this.#log.tail });
       const { detail, context } = failure;
-      throw new StatusError('mediaOpenError', detail, context, { cause: error });
+      throw new StatusError(openStatus(error), detail, context, { cause: error });
     }
   }
 
@@ -223,3 +223,9 @@ export class TapeSession {
 }
 
 const CLOSE_MAX_MS = 45_000;
+
+/** Somebody else has it open, nothing is in it, or it cannot be used. */
+function openStatus(error: unknown): StatusName {
+  if (isRefusal(error, NDMP_ERROR.deviceBusy)) return 'mediaInUse';
+  return isRefusal(error, NDMP_ERROR.noTapeLoaded) ? 'driveNotReady' : 'mediaOpenError';
+}
