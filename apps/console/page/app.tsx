@@ -2,11 +2,10 @@
 
 import { ActionIcon, Button, useComputedColorScheme, useMantineColorScheme } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { type ReactNode, useCallback, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useCallback, useState } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { ActivityPage } from './activity/activity-page.tsx';
 import { api, isLoggedOut, type Session, unwrap } from './api.ts';
-import { DevicesPage } from './devices/devices-page.tsx';
 import { LiveProvider, useStreamState } from './live/live.tsx';
 import { StreamBanner } from './parts/banner.tsx';
 import { LogoMark, MoonIcon, SunIcon } from './parts/icons.tsx';
@@ -15,6 +14,11 @@ import { EmptyState, ProblemBox } from './parts/notices.tsx';
 import { useKeys } from './parts/use-keys.ts';
 import { LoginPage } from './places/login-page.tsx';
 import { SystemPage, useDaemons } from './places/system-page.tsx';
+
+/** Fetched when somebody looks at the devices: most begin with the jobs. */
+const DevicesPage = lazy(async () => ({
+  default: (await import('./devices/devices-page.tsx')).DevicesPage,
+}));
 
 export function App(): ReactNode {
   const queries = useQueryClient();
@@ -87,7 +91,11 @@ function Frame({
         <Route path="/activity/:jobId?">
           {({ jobId }) => <ActivityPage jobId={/^\d+$/.test(jobId ?? '') ? Number(jobId) : null} />}
         </Route>
-        <Route path="/devices" component={DevicesPage} />
+        <Route path="/devices">
+          <Suspense fallback={<div className="startup" role="status" aria-label="Loading" />}>
+            <DevicesPage />
+          </Suspense>
+        </Route>
         <Route path="/system" component={SystemPage} />
         <Route>
           <main className="place">

@@ -12,7 +12,6 @@ import './styles/states.css';
 import './styles/table.css';
 import './styles/panel.css';
 import './styles/flow.css';
-import './styles/devices.css';
 
 const queries = new QueryClient({
   defaultOptions: {

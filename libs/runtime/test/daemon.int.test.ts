@@ -30,6 +30,7 @@ const definition = {
         SubmitRestore: async () => {
           throw new TypeError('a bug');
         },
+        SubmitLabel: async () => ({ jobId: 8n }),
       },
     };
   },

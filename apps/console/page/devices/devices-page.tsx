@@ -16,6 +16,7 @@ import { DRIVES } from './media-words.ts';
 import { hrefOf, type View, viewOf } from './view.ts';
 import { useVolumes, VolumeTable } from './volume-table.tsx';
 import { WaitingList } from './waiting-list.tsx';
+import '../styles/devices.css';
 
 const REFRESH_MS = 5_000;
 
