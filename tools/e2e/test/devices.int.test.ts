@@ -94,3 +94,38 @@ test(
   },
   MINUTES,
 );
+
+test(
+  'a write error ends the job with 84 and freezes the volume that the drive condemns; the next job takes another',
+  async () => {
+    await inLibrary((library) =>
+      library.addFault({ place: 'drive 0', kind: 'writeFails', after: 3, times: 1 }),
+    );
+    const row = await site.ended(await site.backup());
+    expect(row.status, await site.details(row.jobId)).toBe(84);
+    await eventually('the volume is frozen', async () => {
+      const { statusBits, errors } = await volumeRow(row.mediaId);
+      return (statusBits & FROZEN) !== 0 && errors > 0;
+    });
+    expect(await driveRow()).toMatchObject({ driveUp: true });
+    const next = await site.ended(await site.backup());
+    expect(next.status, await site.details(next.jobId)).toBe(0);
+    expect(next.mediaId).not.toBe(row.mediaId);
+  },
+  MINUTES,
+);
+
+test(
+  'a robot that stays jammed is 2020, and neither volume nor drive is blamed',
+  async () => {
+    await inLibrary((library) => library.addFault({ place: 'robot', kind: 'jam' }));
+    const row = await site.ended(await site.backup());
+    expect(row.status, await site.details(row.jobId)).toBe(2020);
+    expect(await driveRow()).toMatchObject({ driveUp: true });
+    expect((await volumeRow(row.mediaId)).statusBits & FROZEN).toBe(0);
+    await inLibrary((library) => library.clearFaults());
+    const next = await site.ended(await site.backup());
+    expect(next.status, await site.details(next.jobId)).toBe(0);
+  },
+  MINUTES,
+);
