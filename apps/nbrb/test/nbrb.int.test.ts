@@ -24,7 +24,10 @@ test('a request is granted, renewed, checked, released once idle, and the next o
   const { invalid } = await world.asLtid.RenewGrants({ host: 'media1', grants });
   expect(invalid).toEqual([grants[1]]);
   const checked = await world.asNbemm.CheckGrant({ grant: ref(first) });
-  expect(checked).toEqual({ valid: true, mediaServer: 'media1' });
+  expect(checked).toEqual({
+    ...{ valid: true, mediaServer: 'media1', storageUnit: 'unit1' },
+    ...{ pool: 'NetBackup', writes: true },
+  });
   expect((await world.asNbemm.CheckGrant({ grant: grants[1]! })).valid).toBe(false);
 
   await world.asNbjm.ReleaseGrant({ grant: ref(first) });
