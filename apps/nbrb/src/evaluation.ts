@@ -14,7 +14,7 @@ import { asStatusError } from '@tapestry/status';
 import { isUniqueViolation } from '@tapestry/store';
 import { grantOf, insertGrant, loadHoldings, lockAttempt, nextEpoch } from './adapters/ledger.ts';
 import type { Tx } from './adapters/queue.ts';
-import { readSetting } from './adapters/settings.ts';
+import { readSetting, readSettingHeld } from './adapters/settings.ts';
 import type { Holdings, Pick } from './core/books.ts';
 import type { Offer } from './core/choice.ts';
 import { attemptKey, isWrite, poolOf, type Waiting } from './core/need.ts';
@@ -136,6 +136,8 @@ async function give(
   const attempt = request.attempt!;
   try {
     return await parts.gate.write(async (tx) => {
+      // Once an operator is told that nothing is given out, nothing is: a round that was under way included.
+      if ((await readSettingHeld(tx, 'suspended')) !== undefined) return undefined;
       if (!(await parts.queue.delete(tx, attempt))) return undefined;
       const needsAssign = picks.some(({ volume }) => volume?.needsAssign === true);
       const blob = Buffer.from(codec('ResourceRequest').encode(request));

@@ -129,7 +129,7 @@ async function fakeNeighbours(world: World): Promise<void> {
   });
 }
 
-function evaluate(world: World, { request, inUseMediaIds, nextInDrive }: EvaluateRequest) {
+export function evaluate(world: World, { request, inUseMediaIds, nextInDrive }: EvaluateRequest) {
   if (request?.pool === 'Nowhere') {
     const status = { code: 167, name: 'poolMissing', detail: 'no pool', context: {} };
     return { refusal: status };

@@ -3,7 +3,7 @@
 import { StatusError } from '@tapestry/status';
 import { eventually, fakeService } from '@tapestry/testkit';
 import { expect, test } from 'vitest';
-import { attempt, mounted, ref, request, withNbrb } from './fixture.ts';
+import { attempt, evaluate, mounted, ref, request, withNbrb } from './fixture.ts';
 
 const world = withNbrb();
 
@@ -157,6 +157,32 @@ test('without nbemm jobs wait and say so; they go once it is back', async () => 
     }),
   });
   expect((await world.granted(1)).volume?.mediaId).toBe('A00001');
+});
+
+test('what is being decided while an operator suspends is not given out any more', async () => {
+  let goOn = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let asked = false;
+  world.nbemm.answer({
+    Evaluate: async (question) => {
+      asked = true;
+      await held;
+      return evaluate(world, question);
+    },
+  });
+  await world.start();
+  await world.asNbjm.RequestResources(request(1));
+  await eventually('a round is under way', () => asked);
+  await world.cli.SetSuspended({ suspended: true, requester: 'root' });
+  goOn();
+  await eventually('it says so', async () =>
+    /suspended by root/.test((await dump()).waiting[0]?.reasons[0] ?? ''),
+  );
+  expect((await dump()).grants).toEqual([]);
+  await world.cli.SetSuspended({ suspended: false, requester: 'root' });
+  expect((await world.granted(1)).attempt).toEqual(attempt(1));
 });
 
 test('a drive that two media servers share is given once, and freed by the one that has it', async () => {
