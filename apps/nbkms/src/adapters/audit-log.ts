@@ -10,7 +10,7 @@ import {
   nextLine,
   verifyChain,
 } from './audit-chain.ts';
-import type { FilePort, WrittenFile } from './file-port.ts';
+import { type FilePort, writeAll } from './file-port.ts';
 
 export interface AuditLog {
   readonly head: ChainHead;
@@ -36,7 +36,8 @@ export async function openAuditLog(files: FilePort, path: string): Promise<Audit
     const lines = waiting;
     waiting = [];
     flush = undefined;
-    await append(file, Buffer.from(lines.join('')));
+    await writeAll(file, Buffer.from(lines.join('')), null);
+    await file.sync();
   };
   let last: Promise<void> = Promise.resolve();
 
@@ -64,15 +65,6 @@ export async function openAuditLog(files: FilePort, path: string): Promise<Audit
       await file.close();
     },
   };
-}
-
-async function append(file: WrittenFile, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const written = await file.write(bytes.subarray(at), null);
-    if (written === 0) throw new Error('nothing was written');
-    at += written;
-  }
-  await file.sync();
 }
 
 function readTrail(path: string): { head: ChainHead; last: AuditLine | undefined } {

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { StatusError } from '@tapestry/status';
-import type { FilePort, WrittenFile } from './file-port.ts';
+import { type FilePort, writeAll } from './file-port.ts';
 
 const JOURNAL = 'KMS_TXN.jnl';
 const STAGED = '.new';
@@ -158,18 +158,10 @@ export async function writeSynced(files: FilePort, path: string, bytes: Buffer):
   await files.remove(path);
   const file = await files.create(path);
   try {
-    await writeAll(file, bytes);
+    await writeAll(file, bytes, 0);
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function writeAll(file: WrittenFile, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const written = await file.write(bytes.subarray(at), at);
-    if (written === 0) throw Object.assign(new Error('nothing was written'), { code: 'EIO' });
-    at += written;
   }
 }
 

@@ -13,12 +13,11 @@ import {
 import { StatusError } from '@tapestry/status';
 import { TAG_BYTES } from '../core/container.ts';
 import { type DerivationPolicy, keyFromPassphrase } from './key-derivation.ts';
+import { unwrapKey, wrapKey } from './key-wrap.ts';
 import { KEY_BYTES } from './sealing.ts';
 
 const MAGIC = 'NBKMSEXP';
 const VERSION = 1;
-const WRAP = 'id-aes256-wrap';
-const WRAP_IV = Buffer.alloc(8, 0xa6);
 const CIPHER = 'aes-256-gcm';
 const CHUNK_BYTES = 64 * 1024;
 const DIGEST_BYTES = 32;
@@ -66,9 +65,8 @@ export async function sealEscrow(
   header.writeUInt32BE(head.groups, AT.groups);
   header.writeUInt32BE(head.keys, AT.keys);
   kdfSalt.copy(header, AT.kdfSalt);
-  const wrapKey = await passphraseKey(passphrase, kdfSalt, policy.profile, policy);
-  const wrap = createCipheriv(WRAP, wrapKey, WRAP_IV);
-  Buffer.concat([wrap.update(fileKey), wrap.final()]).copy(header, AT.wrappedKey);
+  const passKey = await passphraseKey(passphrase, kdfSalt, policy.profile, policy);
+  wrapKey(passKey, fileKey).copy(header, AT.wrappedKey);
   payloadSalt.copy(header, AT.payloadSalt);
   macOf(fileKey, header).copy(header, AT.mac);
   const payloadKey = payloadKeyOf(fileKey, payloadSalt);
@@ -79,7 +77,7 @@ export async function sealEscrow(
     const chunk = content.subarray(at, at + CHUNK_BYTES);
     chunks.push(cipher.update(chunk), cipher.final(), cipher.getAuthTag());
   }
-  for (const secret of [wrapKey, fileKey, payloadKey]) secret.fill(0);
+  for (const secret of [passKey, fileKey, payloadKey]) secret.fill(0);
   const before = Buffer.concat(chunks);
   return Buffer.concat([before, createHash('sha256').update(before).digest()]);
 }
@@ -94,9 +92,9 @@ export async function openEscrow(
   const header = before.subarray(0, HEADER_BYTES);
   const kdfSalt = header.subarray(AT.kdfSalt, AT.wrappedKey);
   const profile = header.readUInt16BE(AT.profile);
-  const wrapKey = await passphraseKey(passphrase, kdfSalt, profile, policy);
-  const fileKey = unwrap(wrapKey, header.subarray(AT.wrappedKey, AT.payloadSalt));
-  wrapKey.fill(0);
+  const passKey = await passphraseKey(passphrase, kdfSalt, profile, policy);
+  const fileKey = unwrap(passKey, header.subarray(AT.wrappedKey, AT.payloadSalt));
+  passKey.fill(0);
   if (!timingSafeEqual(macOf(fileKey, header), header.subarray(AT.mac))) throw wrong();
   const payloadKey = payloadKeyOf(fileKey, header.subarray(AT.payloadSalt, AT.mac));
   const content = openChunks(before.subarray(HEADER_BYTES), payloadKey);
@@ -149,8 +147,7 @@ function openChunks(sealed: Buffer, key: Buffer): Buffer {
 
 function unwrap(key: Buffer, wrapped: Buffer): Buffer {
   try {
-    const decipher = createDecipheriv(WRAP, key, WRAP_IV);
-    return Buffer.concat([decipher.update(wrapped), decipher.final()]);
+    return unwrapKey(key, wrapped);
   } catch {
     throw wrong();
   }

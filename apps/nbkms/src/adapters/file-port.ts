@@ -60,3 +60,16 @@ export const hostFiles: FilePort = {
     return bavail * bsize;
   },
 };
+
+/** All of it, from `position` on, or (null) at the end. Errors: those of the port; EIO when nothing is taken any more. */
+export async function writeAll(
+  file: WrittenFile,
+  bytes: Buffer,
+  position: number | null,
+): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const written = await file.write(bytes.subarray(at), position === null ? null : position + at);
+    if (written === 0) throw Object.assign(new Error('nothing was written'), { code: 'EIO' });
+    at += written;
+  }
+}

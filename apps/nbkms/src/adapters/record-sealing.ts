@@ -2,8 +2,6 @@
 // of it in public, so that nobody can give a key another's name, group or state.
 
 import {
-  createCipheriv,
-  createDecipheriv,
   createHmac,
   createSecretKey,
   hkdfSync,
@@ -12,10 +10,8 @@ import {
 } from 'node:crypto';
 import { StatusError } from '@tapestry/status';
 import type { KeyRecord } from '../core/key-store.ts';
+import { unwrapKey, wrapKey } from './key-wrap.ts';
 import { KEY_BYTES, type Secret } from './sealing.ts';
-
-const WRAP = 'id-aes256-wrap';
-const WRAP_IV = Buffer.alloc(8, 0xa6);
 
 /** What is made of the key protection key once, and then used for every record. */
 export interface RecordKeys {
@@ -35,8 +31,7 @@ export function proofOf(secret: Buffer): string {
 }
 
 export function wrapSecret(keys: RecordKeys, secret: Buffer): string {
-  const cipher = createCipheriv(WRAP, keys.wrap, WRAP_IV);
-  return Buffer.concat([cipher.update(secret), cipher.final()]).toString('base64');
+  return wrapKey(keys.wrap, secret).toString('base64');
 }
 
 /** The caller overwrites it after use. Errors: 1253 the record was changed by somebody. */
@@ -44,9 +39,7 @@ export function unwrapSecret(keys: RecordKeys, record: KeyRecord): Buffer {
   if (!isGenuine(keys, record)) throw tampered(record);
   let secret: Buffer;
   try {
-    const decipher = createDecipheriv(WRAP, keys.wrap, WRAP_IV);
-    const wrapped = Buffer.from(record.wrapped, 'base64');
-    secret = Buffer.concat([decipher.update(wrapped), decipher.final()]);
+    secret = unwrapKey(keys.wrap, Buffer.from(record.wrapped, 'base64'));
   } catch (error) {
     throw tampered(record, error);
   }
